@@ -1,0 +1,109 @@
+//! A device and its manufacturer credential.
+
+use crate::event::{Event, EventCode};
+use crate::key::{self, Kind};
+use crate::record::{Credential, Device, Origin, State};
+use crate::state::{Book, Stop};
+use crate::{CredentialId, DeviceRef, Outcome, Refusal};
+use minicbor::bytes::ByteVec;
+use minicbor::{Decode, Encode};
+
+/// Enrols a device with the pre-shared key that its manufacturer put into it.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct EnrolDevice {
+    /// The new device.
+    #[n(0)]
+    pub device: DeviceRef,
+    /// Its LwM2M endpoint client name; refused if taken in the realm.
+    #[n(1)]
+    pub endpoint: String,
+    /// The bootstrap profile, which must exist.
+    #[n(2)]
+    pub profile: String,
+    /// The id of its manufacturer credential.
+    #[n(3)]
+    pub credential: CredentialId,
+    /// Its PSK identity; refused if taken in the realm.
+    #[cbor(n(4), with = "minicbor::bytes")]
+    pub identity: Vec<u8>,
+    /// Its key, sealed with the tenant's key.
+    #[cbor(n(5), with = "minicbor::bytes")]
+    pub sealed_key: Vec<u8>,
+    /// The key's length in bytes.
+    #[n(6)]
+    pub key_length: u16,
+}
+
+impl EnrolDevice {
+    pub(super) fn apply(&self, book: &mut Book<'_>) -> Result<Outcome, Stop> {
+        let realm = book.require_tenant(&self.device.tenant)?.realm;
+        Refusal::unless_within(key::NAME, "device's id", self.device.device.as_bytes())?;
+        Refusal::unless_within(key::IDENTITY, "endpoint name", self.endpoint.as_bytes())?;
+        Refusal::unless_within(key::IDENTITY, "PSK identity", &self.identity)?;
+        let profile = key::named(Kind::Profile, &self.device.tenant, &self.profile);
+        if !book.holds(&profile) {
+            return Err(Refusal::not_found("profile", &self.profile).into());
+        }
+        let place = key::of_device(Kind::Device, &self.device);
+        if book.holds(&place) {
+            return Err(Refusal::taken("device", &self.device.device).into());
+        }
+        let endpoint = key::in_realm(Kind::Endpoint, &realm, self.endpoint.as_bytes());
+        if book.holds(&endpoint) {
+            return Err(Refusal::taken("endpoint", &self.endpoint).into());
+        }
+        let identity = key::in_realm(Kind::PskIdentity, &realm, &self.identity);
+        if book.holds(&identity) {
+            let name = String::from_utf8_lossy(&self.identity).into_owned();
+            return Err(Refusal::taken("PSK identity", name).into());
+        }
+        book.store(endpoint, &self.device);
+        book.store(identity, &(self.device.clone(), self.credential));
+        self.store_credential(book);
+        self.store_device(book, realm);
+        Ok(Outcome::Done)
+    }
+
+    fn store_credential(&self, book: &mut Book<'_>) {
+        let credential = Credential {
+            origin: Origin::Manufacturer,
+            identity: self.identity.clone(),
+            key_length: self.key_length,
+            parties: Vec::new(),
+            state: State::Delivered,
+            not_before: 0,
+            not_after: None,
+            version: 0,
+            profile: None,
+            sessions: Vec::new(),
+            confirmed_at: None,
+            anchors: Vec::new(),
+        };
+        let material = key::credential(Kind::Material, &self.device, self.credential);
+        book.store(material, &ByteVec::from(self.sealed_key.clone()));
+        book.store_credential(&self.device, self.credential, credential);
+    }
+
+    fn store_device(&self, book: &mut Book<'_>, realm: String) {
+        let mut device = Device {
+            endpoint: self.endpoint.clone(),
+            realm,
+            profile: self.profile.clone(),
+            version: 0,
+            created_at: book.at,
+            next_entry: 0,
+            staged: None,
+        };
+        let event = Event {
+            code: EventCode::DeviceEnrolled,
+            credential: Some(self.credential),
+            words: format!(
+                "Enrolled with the PSK identity \"{}\" and the profile \"{}\".",
+                String::from_utf8_lossy(&self.identity),
+                self.profile
+            ),
+        };
+        book.record(&self.device, &mut device, event);
+        book.store_device(&self.device, device);
+    }
+}

@@ -1,0 +1,212 @@
+//! Commands: one file each, and `apply`, which every replica runs alike.
+
+mod close_session;
+mod confirm_outbox;
+mod create_tenant;
+mod deliver_credential;
+mod enrol_device;
+mod found;
+mod note_failure;
+mod open_session;
+mod put_connector;
+mod put_profile;
+mod raise_generation;
+mod report_use;
+mod stage_credential;
+
+pub use close_session::CloseSession;
+pub use confirm_outbox::ConfirmOutbox;
+pub use create_tenant::CreateTenant;
+pub use deliver_credential::DeliverCredential;
+pub use enrol_device::EnrolDevice;
+pub use found::Found;
+pub use note_failure::NoteFailure;
+pub use open_session::OpenSession;
+pub use put_connector::PutConnector;
+pub use put_profile::PutProfile;
+pub use raise_generation::RaiseGeneration;
+pub use report_use::ReportUse;
+pub use stage_credential::StageCredential;
+
+use crate::key::{self, Kind};
+use crate::record::{LEVEL, Recent};
+use crate::state::{Book, Stop};
+use crate::{Damage, DeviceRef, Outcome, Refusal, RequestId, Rows, frame};
+use core::fmt;
+use minicbor::{Decode, Encode};
+
+/// A command with what every command carries.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Envelope {
+    /// The proposer's clock, in ms since the Unix epoch.
+    #[n(0)]
+    pub time: u64,
+    /// By which a repetition is known.
+    #[n(1)]
+    pub request: RequestId,
+    /// The version that the device must have; a change since then refuses the command.
+    #[n(2)]
+    pub expected: Option<u64>,
+    /// What is to be done.
+    #[n(3)]
+    pub command: Command,
+}
+
+impl Envelope {
+    /// A command proposed at `time` (ms since the Unix epoch) under the request id `request`.
+    pub const fn new(time: u64, request: RequestId, command: Command) -> Self {
+        Self { time, request, expected: None, command }
+    }
+
+    /// The bytes that are replicated.
+    pub fn encode(&self) -> Vec<u8> {
+        frame::encode(self)
+    }
+}
+
+macro_rules! commands {
+    ($($number:literal $name:ident $subject:expr;)*) => {
+        /// What can be done to the ledger. A number once used keeps its meaning for ever.
+        #[derive(Clone, PartialEq, Eq, Encode, Decode)]
+        #[expect(missing_docs, reason = "each variant is documented at its type")]
+        pub enum Command {
+            $(#[n($number)] $name(#[n(0)] $name),)*
+        }
+
+        impl Command {
+            /// The command's name, for logs and metrics.
+            pub const fn name(&self) -> &'static str {
+                match self { $(Self::$name(_) => stringify!($name),)* }
+            }
+
+            /// What it is about.
+            fn subject(&self) -> Subject<'_> {
+                match self { $(Self::$name(command) => {
+                    let of: fn(&$name) -> Subject<'_> = $subject;
+                    of(command)
+                })* }
+            }
+
+            fn apply(&self, book: &mut Book<'_>) -> Result<Outcome, Stop> {
+                match self { $(Self::$name(command) => command.apply(book),)* }
+            }
+        }
+
+        $(impl From<$name> for Command {
+            fn from(command: $name) -> Self { Self::$name(command) }
+        })*
+    };
+}
+
+commands! {
+    0 Found |_| Subject::Ledger;
+    1 CreateTenant |c| Subject::Tenant(&c.tenant);
+    2 PutConnector |c| Subject::Tenant(&c.tenant);
+    3 PutProfile |c| Subject::Tenant(&c.tenant);
+    4 EnrolDevice |c| Subject::Device(&c.device);
+    5 OpenSession |c| Subject::Device(&c.device);
+    6 RaiseGeneration |c| Subject::Device(&c.device);
+    7 StageCredential |c| Subject::Device(&c.device);
+    8 ConfirmOutbox |c| Subject::Device(&c.device);
+    9 DeliverCredential |c| Subject::Device(&c.device);
+    10 ReportUse |c| Subject::Device(&c.device);
+    11 NoteFailure |c| Subject::Device(&c.device);
+    12 CloseSession |c| Subject::Device(&c.device);
+}
+
+/// What a command is about.
+enum Subject<'a> {
+    Ledger,
+    Tenant(&'a str),
+    Device(&'a DeviceRef),
+}
+
+impl Command {
+    /// Where its repetitions are remembered by request id, if they are.
+    fn recent(&self) -> Option<Vec<u8>> {
+        match (self, self.subject()) {
+            // Known by its session id; an edge's repetition must not meet a forgotten outcome.
+            (Self::OpenSession(_), _) => None,
+            // Each must raise the generation anew, or two incarnations could share one.
+            (Self::RaiseGeneration(_), _) => None,
+            // Known by the cluster's id.
+            (_, Subject::Ledger) => None,
+            (_, Subject::Tenant(tenant)) => Some(key::of_tenant(Kind::Recent, tenant)),
+            (_, Subject::Device(device)) => Some(key::of_device(Kind::Recent, device)),
+        }
+    }
+}
+
+impl fmt::Debug for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Applies the command in `bytes` (an encoded [`Envelope`]) at log index `index`.
+///
+/// # Errors
+/// [`Damage`] if the command or a row cannot be read, or the ledger's level is newer than this
+/// version: the node must stop.
+pub fn apply(rows: &mut dyn Rows, index: u64, bytes: &[u8]) -> Result<Vec<u8>, Damage> {
+    let damage = |what| Damage { what, index };
+    let envelope: Envelope = frame::decode(bytes).ok_or_else(|| damage("a command"))?;
+    match run(rows, index, &envelope) {
+        Ok(outcome) => Ok(frame::encode(&outcome)),
+        Err(Stop::Refused(refusal)) => Ok(frame::encode(&Outcome::Refused(refusal))),
+        Err(Stop::Damaged(damage)) => Err(damage),
+    }
+}
+
+fn run(rows: &mut dyn Rows, index: u64, envelope: &Envelope) -> Result<Outcome, Stop> {
+    let mut book = Book::new(rows, index, envelope.time);
+    let Some(mut meta) = book.meta()? else {
+        return match &envelope.command {
+            Command::Found(found) => found.apply(&mut book),
+            _ => Err(Refusal::not_found("ledger", "founded").into()),
+        };
+    };
+    if meta.level > LEVEL {
+        return Err(Stop::Damaged(Damage { what: "the ledger's level", index }));
+    }
+    if envelope.time > meta.time {
+        meta.time = envelope.time;
+        book.store(key::meta(), &meta);
+    }
+    book.at = meta.time;
+    match envelope.command.recent() {
+        Some(row) => once(&mut book, envelope, row),
+        None => unchanged(&mut book, envelope),
+    }
+}
+
+/// Applies a command unless it was applied before.
+fn once(book: &mut Book<'_>, envelope: &Envelope, row: Vec<u8>) -> Result<Outcome, Stop> {
+    let mut recent: Recent = book.load("recent requests", &row)?.unwrap_or_default();
+    if let Some(bytes) = recent.outcome(envelope.request) {
+        let damage = Damage { what: "a remembered outcome", index: book.index };
+        return frame::decode(bytes).ok_or(Stop::Damaged(damage));
+    }
+    let outcome = unchanged(book, envelope)?;
+    recent.remember(envelope.request, &frame::encode(&outcome));
+    book.store(row, &recent);
+    Ok(outcome)
+}
+
+/// Applies a command unless its device has changed since the caller read it.
+fn unchanged(book: &mut Book<'_>, envelope: &Envelope) -> Result<Outcome, Stop> {
+    if let (Some(expected), Subject::Device(of)) = (envelope.expected, envelope.command.subject()) {
+        let actual = book.device(of)?.version;
+        if actual != expected {
+            return Err(Refusal::Changed { expected, actual }.into());
+        }
+    }
+    envelope.command.apply(book)
+}
+
+impl Outcome {
+    /// Reads the bytes that [`apply`] gave; nothing if this version cannot.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        frame::decode(bytes)
+    }
+}

@@ -1,0 +1,158 @@
+//! An established DTLS session.
+
+use crate::event::{Event, EventCode};
+use crate::key::{self, Kind};
+use crate::record::{Credential, Device, Recent, Session, Transition, transition};
+use crate::state::{Book, Stop};
+use crate::{CredentialId, DeviceRef, Outcome, Refusal, RequestId, SessionId, frame};
+use minicbor::{Decode, Encode};
+
+/// Opens the session of a handshake whose Finished was checked.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct OpenSession {
+    /// Whose session it is.
+    #[n(0)]
+    pub device: DeviceRef,
+    /// The first half of the handshake's SHA-256; the same handshake opens one session.
+    #[n(1)]
+    pub session: SessionId,
+    /// The credential that was proven, and everything that a node needs to go on with it.
+    /// `generation` and `opened_at` are the ledger's to set.
+    #[n(2)]
+    pub opened: Session,
+}
+
+impl OpenSession {
+    pub(super) fn apply(&self, book: &mut Book<'_>) -> Result<Outcome, Stop> {
+        let mut device = book.device(&self.device)?;
+        let id = self.opened.credential;
+        let mut credential = book.credential(&self.device, id)?;
+        self.check_lengths()?;
+        if !credential.is_usable(book.at) {
+            return self.refuse(book, device, &credential);
+        }
+        let row = key::session(&self.device, self.session);
+        if let Some(mut known) = book.load::<Session>("a session", &row)? {
+            // Whoever asks may not know what was numbered since: it begins a generation of its own.
+            known.generation = known.generation.saturating_add(1);
+            book.store(row, &known);
+            return Ok(self.outcome(device.endpoint, known.generation, Vec::new()));
+        }
+        if book.has_ended(&self.device, self.session)? {
+            // Its keys were used from generation 1 on; a repetition must not begin there again.
+            return Err(Refusal::taken("session", self.session).into());
+        }
+        let session = Session { generation: 1, opened_at: book.at, ..self.opened.clone() };
+        self.store_lookup(book, &session)?;
+        let closed = self.make_room(book, &mut credential)?;
+        book.store(row, &session);
+        self.note_use(book, &mut device, id, &mut credential);
+        book.store_credential(&self.device, id, credential);
+        let endpoint = device.endpoint.clone();
+        book.store_device(&self.device, device);
+        Ok(self.outcome(endpoint, 1, closed))
+    }
+
+    fn check_lengths(&self) -> Result<(), Refusal> {
+        let Session { cid, listener, peer, .. } = &self.opened;
+        Refusal::unless_within(key::NAME, "connection id", cid)?;
+        Refusal::unless_within(key::NAME, "listener's name", listener.as_bytes())?;
+        Refusal::unless_within(key::NAME, "peer's address", peer.as_bytes())
+    }
+
+    fn outcome(&self, endpoint: String, generation: u32, closed: Vec<SessionId>) -> Outcome {
+        Outcome::Opened {
+            session: self.session,
+            device: self.device.clone(),
+            credential: self.opened.credential,
+            endpoint,
+            generation,
+            closed,
+        }
+    }
+
+    fn refuse(
+        &self,
+        book: &mut Book<'_>,
+        mut device: Device,
+        credential: &Credential,
+    ) -> Result<Outcome, Stop> {
+        let state = credential.standing(book.at).to_owned();
+        let refused = Outcome::Refused(Refusal::State { state: state.clone() });
+        // The same handshake asks once, however often the edge or the proposer repeats it.
+        let asked = RequestId(self.session.0);
+        let row = key::of_device(Kind::Recent, &self.device);
+        let mut recent: Recent = book.load("recent requests", &row)?.unwrap_or_default();
+        if recent.outcome(asked).is_some() {
+            return Ok(refused);
+        }
+        recent.remember(asked, &frame::encode(&refused));
+        book.store(row, &recent);
+        let words = format!("Proved a credential that is {state}; enrol a new one for the device.");
+        let event =
+            Event { code: EventCode::Refused, credential: Some(self.opened.credential), words };
+        book.record(&self.device, &mut device, event);
+        book.store_device(&self.device, device);
+        Ok(refused)
+    }
+
+    /// Closes the oldest sessions until the new one fits.
+    fn make_room(
+        &self,
+        book: &mut Book<'_>,
+        credential: &mut Credential,
+    ) -> Result<Vec<SessionId>, Stop> {
+        let over = (credential.sessions.len() + 1).saturating_sub(Credential::SESSIONS);
+        let closed: Vec<SessionId> = credential.sessions.drain(..over).collect();
+        for id in &closed {
+            book.drop_session(&self.device, *id)?;
+        }
+        credential.sessions.push(self.session);
+        Ok(closed)
+    }
+
+    fn store_lookup(&self, book: &mut Book<'_>, session: &Session) -> Result<(), Stop> {
+        let holder = (self.device.clone(), self.session);
+        if session.cid.is_empty() {
+            book.store(key::of_cluster(Kind::Address, &session.place()), &holder);
+            return Ok(());
+        }
+        let row = key::of_cluster(Kind::ConnectionId, &[&session.cid]);
+        if book.holds(&row) {
+            // 40 random bits met by chance: the device's next handshake draws another.
+            return Err(Refusal::taken("connection id", "of this session").into());
+        }
+        book.store(row, &holder);
+        Ok(())
+    }
+
+    fn note_use(
+        &self,
+        book: &mut Book<'_>,
+        device: &mut Device,
+        id: CredentialId,
+        credential: &mut Credential,
+    ) {
+        let cid = if self.opened.cid.is_empty() { "without" } else { "with" };
+        let words = format!(
+            "Proved the PSK identity \"{}\" from {}; DTLS session {} a connection id.",
+            String::from_utf8_lossy(&credential.identity),
+            self.opened.peer,
+            cid,
+        );
+        let code = EventCode::SessionOpened;
+        book.record(&self.device, device, Event { code, credential: Some(id), words });
+        if device.staged == Some(id) {
+            device.staged = None;
+        }
+        let before = credential.state;
+        if let Some(state) = transition(before, Transition::Use) {
+            credential.state = state;
+            if state != before {
+                let words = "The credential was used for the first time.".to_owned();
+                let code = EventCode::CredentialActivated;
+                book.record(&self.device, device, Event { code, credential: Some(id), words });
+            }
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! What a command came to.
+
+use crate::{CredentialId, DeviceRef, SessionId};
+use core::fmt;
+use minicbor::{Decode, Encode};
+
+/// The outcome of a committed command; every replica has the same.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+pub enum Outcome {
+    /// It was done (or had been done before).
+    #[n(0)]
+    Done,
+    /// It was refused, and nothing changed but the record of it.
+    #[n(1)]
+    Refused(#[n(0)] Refusal),
+    /// A session is open.
+    #[n(2)]
+    Opened {
+        /// The session.
+        #[n(0)]
+        session: SessionId,
+        /// Whose it is.
+        #[n(1)]
+        device: DeviceRef,
+        /// The credential that was proven.
+        #[n(2)]
+        credential: CredentialId,
+        /// The endpoint name bound to the credential.
+        #[n(3)]
+        endpoint: String,
+        /// The generation of its write sequences.
+        #[n(4)]
+        generation: u32,
+        /// Sessions that were closed to make room.
+        #[n(5)]
+        closed: Vec<SessionId>,
+    },
+    /// The session's write sequences begin a new generation.
+    #[n(3)]
+    Generation(#[n(0)] u32),
+    /// A credential is staged.
+    #[n(4)]
+    Staged {
+        /// The credential, new or staged before.
+        #[n(0)]
+        credential: CredentialId,
+        /// Its PSK identity.
+        #[cbor(n(1), with = "minicbor::bytes")]
+        identity: Vec<u8>,
+        /// Its key, sealed with the tenant's key.
+        #[cbor(n(2), with = "minicbor::bytes")]
+        sealed_key: Vec<u8>,
+        /// True if an earlier bootstrap staged it.
+        #[n(3)]
+        again: bool,
+        /// True if the LwM2M server holds it already.
+        #[n(4)]
+        confirmed: bool,
+        /// The account to write.
+        #[n(5)]
+        account: Account,
+    },
+}
+
+impl fmt::Debug for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Done => f.write_str("Done"),
+            Self::Refused(refusal) => write!(f, "Refused({refusal:?})"),
+            Self::Opened { session, device, generation, .. } => {
+                write!(f, "Opened({session} of {device}, generation {generation})")
+            }
+            Self::Generation(generation) => write!(f, "Generation({generation})"),
+            Self::Staged { credential, again, .. } => {
+                write!(f, "Staged({credential}, again: {again})")
+            }
+        }
+    }
+}
+
+/// The LwM2M server account of a bootstrap profile, as it is to be written.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Account {
+    /// LwM2M Server URI.
+    #[n(0)]
+    pub server_uri: String,
+    /// Short Server ID.
+    #[n(1)]
+    pub short_server_id: u16,
+    /// Registration lifetime in seconds.
+    #[n(2)]
+    pub registration_lifetime: u32,
+    /// Binding.
+    #[n(3)]
+    pub binding: String,
+}
+
+/// Why a command was refused; its `Display` says what to do.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode, thiserror::Error)]
+pub enum Refusal {
+    /// What the command names does not exist.
+    #[n(0)]
+    #[error("there is no {what} named \"{name}\"")]
+    NotFound {
+        /// The kind of thing.
+        #[n(0)]
+        what: String,
+        /// Its name.
+        #[n(1)]
+        name: String,
+    },
+    /// The name, identity or id is taken.
+    #[n(1)]
+    #[error("the {what} \"{name}\" is taken")]
+    Taken {
+        /// The kind of thing.
+        #[n(0)]
+        what: String,
+        /// Its name.
+        #[n(1)]
+        name: String,
+    },
+    /// The record has changed since the caller read it.
+    #[n(2)]
+    #[error("it is at version {actual}, not {expected}: read it again")]
+    Changed {
+        /// The version that the caller expected.
+        #[n(0)]
+        expected: u64,
+        /// The version that it has.
+        #[n(1)]
+        actual: u64,
+    },
+    /// The credential is in a state that does not allow it.
+    #[n(3)]
+    #[error("the credential is {state}")]
+    State {
+        /// The credential's state.
+        #[n(0)]
+        state: String,
+    },
+    /// Another cluster was founded here already.
+    #[n(4)]
+    #[error("the ledger has been founded already")]
+    Founded,
+    /// A name or id is longer than the ledger's keys take.
+    #[n(5)]
+    #[error("the {what} is longer than {limit} bytes")]
+    TooLong {
+        /// The kind of thing.
+        #[n(0)]
+        what: String,
+        /// The most that it may have, in bytes.
+        #[n(1)]
+        limit: u64,
+    },
+}
+
+impl Refusal {
+    pub(crate) fn not_found(what: &str, name: impl fmt::Display) -> Self {
+        Self::NotFound { what: what.to_owned(), name: name.to_string() }
+    }
+
+    /// Refuses `part` of a key where it is longer than `limit` bytes.
+    pub(crate) fn unless_within(limit: usize, what: &str, part: &[u8]) -> Result<(), Self> {
+        if part.len() <= limit {
+            return Ok(());
+        }
+        Err(Self::TooLong { what: what.to_owned(), limit: limit as u64 })
+    }
+
+    pub(crate) fn taken(what: &str, name: impl fmt::Display) -> Self {
+        Self::Taken { what: what.to_owned(), name: name.to_string() }
+    }
+}

@@ -1,0 +1,79 @@
+//! A credential, its material apart.
+
+use super::State;
+use crate::SessionId;
+use minicbor::{Decode, Encode};
+
+/// Who made a credential.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum Origin {
+    /// It came into the device at the factory and was enrolled.
+    #[n(0)]
+    Manufacturer,
+    /// Claviger made it.
+    #[n(1)]
+    Claviger,
+}
+
+/// One pre-shared key; raw public keys and certificates will be further types.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Credential {
+    /// Who made it.
+    #[n(0)]
+    pub origin: Origin,
+    /// The PSK identity.
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub identity: Vec<u8>,
+    /// The key's length in bytes: the one parameter of a pre-shared key.
+    #[n(2)]
+    pub key_length: u16,
+    /// The parties that it may be used with, as URIs; empty for this service itself.
+    #[n(3)]
+    pub parties: Vec<String>,
+    /// Where it stands in its life.
+    #[n(4)]
+    pub state: State,
+    /// Ms since the Unix epoch, from when it is valid.
+    #[n(5)]
+    pub not_before: u64,
+    /// Ms since the Unix epoch, from when it is not valid any more; none for a manufacturer's key.
+    #[n(6)]
+    pub not_after: Option<u64>,
+    /// Raised by every change, from 1.
+    #[n(7)]
+    pub version: u64,
+    /// The profile that it was made by, and its version; none for a manufacturer's key.
+    #[n(8)]
+    pub profile: Option<(String, u64)>,
+    /// Its open sessions with this service, oldest first; at most [`Credential::SESSIONS`].
+    #[n(9)]
+    pub sessions: Vec<SessionId>,
+    /// Ms since the Unix epoch, when the LwM2M server confirmed that it holds the credential.
+    #[n(10)]
+    pub confirmed_at: Option<u64>,
+    /// How its use was or will be secured: trust anchors in DER, for certificates.
+    #[cbor(n(11))]
+    pub anchors: Vec<minicbor::bytes::ByteVec>,
+}
+
+impl Credential {
+    /// How many sessions one credential may hold; a further one closes the oldest.
+    pub const SESSIONS: usize = 4;
+
+    /// True if a session may be opened with it at `at`, in ms since the Unix epoch.
+    pub fn is_usable(&self, at: u64) -> bool {
+        let live = matches!(self.state, State::Staged | State::Delivered | State::Active);
+        live && self.not_before <= at && self.not_after.is_none_or(|end| at < end)
+    }
+
+    /// Why it is not usable at `at`, as a refusal says it.
+    pub(crate) fn standing(&self, at: u64) -> &'static str {
+        let live = matches!(self.state, State::Staged | State::Delivered | State::Active);
+        match self.not_after {
+            Some(end) if live && end <= at => State::Expired.as_str(),
+            _ if live && at < self.not_before => "not valid yet",
+            _ => self.state.as_str(),
+        }
+    }
+}

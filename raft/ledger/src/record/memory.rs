@@ -1,0 +1,40 @@
+//! What was asked before, so that a repetition gets the same answer.
+
+use crate::RequestId;
+use minicbor::bytes::ByteVec;
+use minicbor::{Decode, Encode};
+
+/// A device's request that changed the ledger, and its sealed response.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct Memory {
+    /// Ms since the Unix epoch, after which it is forgotten.
+    #[n(0)]
+    pub(crate) until: u64,
+    /// The response, sealed with the tenant's key.
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub(crate) response: Vec<u8>,
+}
+
+/// The last proposals for a device and their outcomes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
+pub(crate) struct Recent {
+    #[n(0)]
+    entries: Vec<(RequestId, ByteVec)>,
+}
+
+impl Recent {
+    /// How many are kept: an actor has few proposals on their way at once.
+    const KEPT: usize = 8;
+
+    pub(crate) fn outcome(&self, request: RequestId) -> Option<&[u8]> {
+        let found = self.entries.iter().find(|(id, _)| *id == request);
+        found.map(|(_, outcome)| outcome.as_slice())
+    }
+
+    pub(crate) fn remember(&mut self, request: RequestId, outcome: &[u8]) {
+        if self.entries.len() == Self::KEPT {
+            self.entries.remove(0);
+        }
+        self.entries.push((request, outcome.to_vec().into()));
+    }
+}

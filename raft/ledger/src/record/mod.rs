@@ -1,0 +1,24 @@
+//! What the rows hold.
+
+mod connector;
+mod credential;
+mod device;
+mod lifecycle;
+mod memory;
+mod meta;
+mod outbox;
+mod profile;
+mod session;
+mod tenant;
+
+pub use connector::Connector;
+pub use credential::{Credential, Origin};
+pub use device::Device;
+pub use lifecycle::{State, Transition, transition};
+pub use meta::{LEVEL, Meta};
+pub use outbox::OutboxItem;
+pub use profile::Profile;
+pub use session::Session;
+pub use tenant::Tenant;
+
+pub(crate) use memory::{Memory, Recent};

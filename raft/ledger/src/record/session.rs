@@ -1,0 +1,39 @@
+//! An established DTLS session.
+
+use crate::CredentialId;
+use minicbor::{Decode, Encode};
+
+/// What any node needs to go on with a session.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Session {
+    /// The credential that opened it.
+    #[n(0)]
+    pub credential: CredentialId,
+    /// The cipher suite's number.
+    #[n(1)]
+    pub suite: u16,
+    /// The key block, sealed with the tenant's key.
+    #[cbor(n(2), with = "minicbor::bytes")]
+    pub sealed_keys: Vec<u8>,
+    /// Our connection id, empty if none was negotiated.
+    #[cbor(n(3), with = "minicbor::bytes")]
+    pub cid: Vec<u8>,
+    /// The peer's connection id, empty if it asked for none.
+    #[cbor(n(4), with = "minicbor::bytes")]
+    pub peer_cid: Vec<u8>,
+    /// The listener that it was opened at.
+    #[n(5)]
+    pub listener: String,
+    /// The peer's address and port, as text.
+    #[n(6)]
+    pub peer: String,
+    /// Write sequences are `generation * 2^24 + n`; each incarnation of the actor raises it.
+    #[n(7)]
+    pub generation: u32,
+    /// The highest sequence that was read in epoch 1 when the ledger last heard of it.
+    #[n(8)]
+    pub highest_read: u64,
+    /// Ms since the Unix epoch.
+    #[n(9)]
+    pub opened_at: u64,
+}

@@ -1,0 +1,224 @@
+//! The rows as records, while one command is applied.
+
+use crate::event::{AuditEntry, Event, EventCode, TimelineEntry};
+use crate::key::{self, Kind};
+use crate::record::{
+    Credential, Device, Meta, OutboxItem, Session, Tenant, Transition, transition,
+};
+use crate::{CredentialId, Damage, DeviceRef, Refusal, Rows, SessionId, frame};
+use minicbor::{Decode, Encode};
+
+/// How many entries a device's timeline keeps.
+pub(crate) const TIMELINE: u64 = 64;
+
+/// How long the id of an ended session is kept at least, in ms: far longer than the 120 s that a
+/// handshake is fresh for and the time that its proposal may be on its way.
+const ENDED: u64 = 600_000;
+
+/// Why a command ends early: it is refused, or the node must stop.
+pub(crate) enum Stop {
+    Refused(Refusal),
+    Damaged(Damage),
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+/// Typed access to the rows for the command at `index`, whose time is `at`.
+pub(crate) struct Book<'a> {
+    rows: &'a mut dyn Rows,
+    pub(crate) index: u64,
+    pub(crate) at: u64,
+}
+
+impl<'a> Book<'a> {
+    pub(crate) fn new(rows: &'a mut dyn Rows, index: u64, at: u64) -> Self {
+        Self { rows, index, at }
+    }
+
+    /// The record under `key`, if there is one.
+    pub(crate) fn load<T>(&self, what: &'static str, key: &[u8]) -> Result<Option<T>, Stop>
+    where
+        T: for<'b> Decode<'b, ()>,
+    {
+        let Some(bytes) = self.rows.row(key) else {
+            return Ok(None);
+        };
+        match frame::decode(&bytes) {
+            Some(record) => Ok(Some(record)),
+            None => Err(Stop::Damaged(Damage { what, index: self.index })),
+        }
+    }
+
+    pub(crate) fn store<T: Encode<()>>(&mut self, key: Vec<u8>, record: &T) {
+        self.rows.put(key, frame::encode(record));
+    }
+
+    pub(crate) fn drop_row(&mut self, key: &[u8]) {
+        self.rows.remove(key);
+    }
+
+    pub(crate) fn keys_under(&self, prefix: &[u8], limit: usize) -> Vec<Vec<u8>> {
+        let rows = self.rows.range(prefix, &key::end_of(prefix), limit);
+        rows.into_iter().map(|(key, _)| key).collect()
+    }
+
+    pub(crate) fn meta(&self) -> Result<Option<Meta>, Stop> {
+        self.load("the cluster's record", &key::meta())
+    }
+
+    /// True if there is a row under `key`.
+    pub(crate) fn holds(&self, key: &[u8]) -> bool {
+        self.rows.row(key).is_some()
+    }
+
+    pub(crate) fn require_tenant(&self, name: &str) -> Result<Tenant, Stop> {
+        let found = self.load("a tenant", &key::of_tenant(Kind::Tenant, name))?;
+        found.ok_or_else(|| Refusal::not_found("tenant", name).into())
+    }
+
+    pub(crate) fn device(&self, of: &DeviceRef) -> Result<Device, Stop> {
+        let found = self.load("a device", &key::of_device(Kind::Device, of))?;
+        found.ok_or_else(|| Refusal::not_found("device", &of.device).into())
+    }
+
+    /// Stores `device` as changed by this command.
+    pub(crate) fn store_device(&mut self, of: &DeviceRef, mut device: Device) {
+        device.version += 1;
+        self.store(key::of_device(Kind::Device, of), &device);
+    }
+
+    pub(crate) fn credential(&self, of: &DeviceRef, id: CredentialId) -> Result<Credential, Stop> {
+        let found = self.load("a credential", &key::credential(Kind::Credential, of, id))?;
+        found.ok_or_else(|| Refusal::not_found("credential", id).into())
+    }
+
+    /// Stores `credential` as changed by this command.
+    pub(crate) fn store_credential(
+        &mut self,
+        of: &DeviceRef,
+        id: CredentialId,
+        mut credential: Credential,
+    ) {
+        credential.version += 1;
+        self.store(key::credential(Kind::Credential, of, id), &credential);
+    }
+
+    /// All credentials of a device, in the order of their ids.
+    pub(crate) fn credentials(
+        &self,
+        of: &DeviceRef,
+    ) -> Result<Vec<(CredentialId, Credential)>, Stop> {
+        let prefix = key::of_device(Kind::Credential, of);
+        let ids = self.keys_under(&prefix, usize::MAX).into_iter();
+        let ids = ids.filter_map(|key| key[prefix.len()..].try_into().ok().map(CredentialId));
+        ids.map(|id| Ok((id, self.credential(of, id)?))).collect()
+    }
+
+    /// Ends a credential's life because another takes its place, and stops telling of it.
+    pub(crate) fn supersede(
+        &mut self,
+        of: &DeviceRef,
+        device: &mut Device,
+        id: CredentialId,
+        why: &str,
+    ) -> Result<(), Stop> {
+        let mut credential = self.credential(of, id)?;
+        let Some(state) = transition(credential.state, Transition::Supersede) else {
+            return Ok(());
+        };
+        credential.state = state;
+        let words = format!("No longer to be used. {why}");
+        let code = EventCode::CredentialSuperseded;
+        self.record(of, device, Event { code, credential: Some(id), words });
+        self.drop_row(&key::credential(Kind::Outbox, of, id));
+        self.store_credential(of, id, credential);
+        Ok(())
+    }
+
+    pub(crate) fn session(&self, of: &DeviceRef, id: SessionId) -> Result<Session, Stop> {
+        let found = self.load("a session", &key::session(of, id))?;
+        found.ok_or_else(|| Refusal::not_found("session", id).into())
+    }
+
+    pub(crate) fn outbox(
+        &self,
+        of: &DeviceRef,
+        id: CredentialId,
+    ) -> Result<Option<OutboxItem>, Stop> {
+        self.load("an outbox item", &key::credential(Kind::Outbox, of, id))
+    }
+
+    /// Writes `event` to the device's timeline, and to the audit log where it is audited.
+    pub(crate) fn record(&mut self, of: &DeviceRef, device: &mut Device, event: Event) {
+        let entry = TimelineEntry {
+            at: self.at,
+            index: self.index,
+            code: event.code,
+            credential: event.credential,
+            words: event.words,
+        };
+        let number = device.next_entry;
+        device.next_entry += 1;
+        if event.code.is_audited() {
+            // The entry's number tells apart what one command records about one device.
+            let mut place = self.index.to_be_bytes().to_vec();
+            place.extend(number.to_be_bytes());
+            let audit = AuditEntry { device: of.clone(), entry: entry.clone() };
+            self.store(key::under_device(Kind::Audit, of, &place), &audit);
+        }
+        let row = key::under_device(Kind::Timeline, of, &number.to_be_bytes());
+        self.store(row, &entry);
+        if let Some(oldest) = number.checked_sub(TIMELINE) {
+            self.drop_row(&key::under_device(Kind::Timeline, of, &oldest.to_be_bytes()));
+        }
+    }
+
+    /// True if the session was open and has ended, as far back as a handshake can be repeated.
+    pub(crate) fn has_ended(&self, of: &DeviceRef, id: SessionId) -> Result<bool, Stop> {
+        let ended: Option<u64> =
+            self.load("an ended session", &key::under_device(Kind::Closed, of, &id.0))?;
+        Ok(ended.is_some())
+    }
+
+    /// Keeps the id of a session that ends now, and forgets those that ended long ago.
+    fn note_end(&mut self, of: &DeviceRef, id: SessionId) -> Result<(), Stop> {
+        for row in self.keys_under(&key::of_device(Kind::Closed, of), 16) {
+            let ended: Option<u64> = self.load("an ended session", &row)?;
+            if ended.is_some_and(|ended| ended.saturating_add(ENDED) <= self.at) {
+                self.drop_row(&row);
+            }
+        }
+        let at = self.at;
+        self.store(key::under_device(Kind::Closed, of, &id.0), &at);
+        Ok(())
+    }
+
+    /// Ends a session: its row and its look-up rows go.
+    pub(crate) fn drop_session(&mut self, of: &DeviceRef, id: SessionId) -> Result<(), Stop> {
+        let Some(session): Option<Session> = self.load("a session", &key::session(of, id))? else {
+            return Ok(());
+        };
+        if !session.cid.is_empty() {
+            self.drop_row(&key::of_cluster(Kind::ConnectionId, &[&session.cid]));
+        } else {
+            let place = key::of_cluster(Kind::Address, &session.place());
+            let holder: Option<(DeviceRef, SessionId)> = self.load("an address", &place)?;
+            if holder.is_some_and(|(_, session)| session == id) {
+                self.drop_row(&place);
+            }
+        }
+        self.drop_row(&key::session(of, id));
+        self.note_end(of, id)
+    }
+}
+
+impl Session {
+    /// The parts of the look-up key of a session without a connection id.
+    pub(crate) fn place(&self) -> [&[u8]; 2] {
+        [self.listener.as_bytes(), self.peer.as_bytes()]
+    }
+}

@@ -1,0 +1,36 @@
+//! Generations of a session's write sequences.
+
+use super::*;
+
+#[test]
+fn each_raise_is_a_new_generation_even_of_the_same_envelope() {
+    let mut rig = Rig::in_session();
+    let envelope = rig.envelope(raise(1));
+
+    let outcomes = [rig.submit(&envelope), rig.submit(&envelope)];
+
+    assert_eq!(outcomes, [Outcome::Generation(2), Outcome::Generation(3)]);
+    assert_eq!(rig.view().session(&device(1), sess(1)).unwrap().highest_read, 5);
+}
+
+#[test]
+fn no_command_lowers_the_highest_sequence_read() {
+    let mut rig = Rig::in_session();
+    rig.run(RaiseGeneration { highest_read: 80, ..raise(1) });
+    let commands: [Command; 3] = [raise(1).into(), stage(10).into(), deliver(10).into()];
+
+    for command in commands {
+        rig.run(command);
+        assert_eq!(rig.view().session(&device(1), sess(1)).unwrap().highest_read, 80);
+    }
+}
+
+#[test]
+fn the_last_generation_is_followed_by_none() {
+    let mut rig = Rig::in_session();
+    let session = rig.view().session(&device(1), sess(1)).unwrap();
+    let last = Session { generation: u32::MAX, ..session };
+    rig.rows.put(key::session(&device(1), sess(1)), frame::encode(&last));
+
+    assert_eq!(rig.refused(raise(1)), taken("generation", u32::MAX));
+}

@@ -1,0 +1,183 @@
+//! Founding, tenants, connectors, profiles, and enrolling.
+
+use super::*;
+
+#[test]
+fn refuses_everything_before_the_founding() {
+    let mut rig = Rig::empty();
+
+    let why = rig.refused(create_tenant("default"));
+
+    assert_eq!(why, not_found("ledger", "founded"));
+    assert!(rig.rows.0.is_empty());
+}
+
+#[test]
+fn a_founding_is_known_by_its_cluster() {
+    let mut rig = Rig::empty();
+    rig.done(Found { cluster: [1; 16] });
+
+    rig.done(Found { cluster: [1; 16] });
+    let other = rig.refused(Found { cluster: [2; 16] });
+
+    assert_eq!(other, Refusal::Founded);
+    let meta = rig.view().meta().unwrap();
+    assert_eq!((meta.cluster, meta.incarnation, meta.level), ([1; 16], 1, LEVEL));
+}
+
+#[test]
+fn a_newer_level_stops_the_node() {
+    let mut rig = Rig::ready();
+    let meta = Meta { level: LEVEL + 1, ..rig.view().meta().unwrap() };
+    rig.rows.put(key::meta(), frame::encode(&meta));
+
+    let bytes = rig.envelope(create_tenant("new")).encode();
+    let fate = apply(&mut rig.rows, 99, &bytes);
+
+    assert_eq!(fate, Err(Damage { what: "the ledger's level", index: 99 }));
+}
+
+#[test]
+fn a_tenant_has_a_realm_of_its_name() {
+    let rig = Rig::ready();
+
+    let tenant = rig.view().tenant("other").unwrap();
+
+    assert_eq!((tenant.realm.as_str(), tenant.created_at), ("other", START));
+    assert_eq!(tenant.wrapped_key, [7; 40]);
+}
+
+#[test]
+fn refuses_a_tenant_whose_name_is_taken() {
+    let mut rig = Rig::ready();
+
+    assert_eq!(rig.refused(create_tenant("default")), taken("tenant", "default"));
+}
+
+#[test]
+fn each_change_raises_a_connectors_and_a_profiles_version() {
+    let mut rig = Rig::ready();
+
+    rig.done(put_connector("default"));
+    rig.done(put_profile("default", "coaps://second.example"));
+
+    assert_eq!(rig.view().connector("default", "hook").unwrap().version, 2);
+    let profiles = rig.view().profiles("default");
+    let expected = Profile { version: 2, ..profile("coaps://second.example") };
+    assert_eq!(profiles, [("meters".to_owned(), expected)]);
+    assert_eq!(rig.view().profile("other", "meters").unwrap().version, 1);
+}
+
+#[test]
+fn refuses_connectors_and_profiles_of_nobody() {
+    let mut rig = Rig::ready();
+
+    assert_eq!(rig.refused(put_connector("nobody")), not_found("tenant", "nobody"));
+    assert_eq!(rig.refused(put_profile("nobody", "coaps://x")), not_found("tenant", "nobody"));
+}
+
+#[test]
+fn refuses_a_profile_without_its_connector() {
+    let mut rig = Rig::ready();
+    let mut command = put_profile("default", "coaps://x");
+    command.profile.connector = "absent".into();
+
+    assert_eq!(rig.refused(command), not_found("connector", "absent"));
+}
+
+#[test]
+fn enrolling_makes_a_device_that_its_identity_and_endpoint_lead_to() {
+    let mut rig = Rig::ready();
+
+    rig.done(enrol(1));
+
+    let view = rig.view();
+    assert_eq!(view.psk_identity("default", b"identity-1"), Some((device(1), cred(1))));
+    assert_eq!(view.endpoint("default", "urn:dev:1"), Some(device(1)));
+    assert_eq!(view.material(&device(1), cred(1)), Some(vec![1; 48]));
+    let credential = view.credential(&device(1), cred(1)).unwrap();
+    assert_eq!((credential.origin, credential.state), (Origin::Manufacturer, State::Delivered));
+    assert_eq!((credential.version, view.device(&device(1)).unwrap().version), (1, 1));
+    assert_eq!(rig.audited(EventCode::DeviceEnrolled), 1);
+}
+
+#[test]
+fn refuses_what_is_taken_in_the_realm() {
+    let mut rig = Rig::ready();
+    rig.done(enrol(1));
+    let before = rig.rows.clone();
+    let rows: [(EnrolDevice, Refusal); 3] = [
+        (EnrolDevice { device: device(1), ..enrol(2) }, taken("device", "device-1")),
+        (EnrolDevice { endpoint: "urn:dev:1".into(), ..enrol(2) }, taken("endpoint", "urn:dev:1")),
+        (
+            EnrolDevice { identity: b"identity-1".to_vec(), ..enrol(2) },
+            taken("PSK identity", "identity-1"),
+        ),
+    ];
+
+    for (command, why) in rows {
+        assert_eq!(rig.refused(command), why);
+    }
+
+    assert_eq!(rig.rows, before);
+}
+
+#[test]
+fn another_realm_may_use_the_same_names() {
+    let mut rig = Rig::ready();
+    rig.done(enrol(1));
+    let elsewhere = DeviceRef { tenant: "other".into(), ..device(1) };
+
+    rig.done(EnrolDevice { device: elsewhere.clone(), ..enrol(1) });
+
+    assert_eq!(rig.view().psk_identity("other", b"identity-1"), Some((elsewhere, cred(1))));
+    assert_eq!(rig.view().psk_identity("default", b"identity-1"), Some((device(1), cred(1))));
+}
+
+#[test]
+fn refuses_a_device_without_its_tenant_or_profile() {
+    let mut rig = Rig::ready();
+    let nobody = DeviceRef { tenant: "nobody".into(), ..device(1) };
+
+    let tenant = rig.refused(EnrolDevice { device: nobody, ..enrol(1) });
+    let profile = rig.refused(EnrolDevice { profile: "absent".into(), ..enrol(1) });
+
+    assert_eq!(tenant, not_found("tenant", "nobody"));
+    assert_eq!(profile, not_found("profile", "absent"));
+}
+
+#[test]
+fn refuses_names_that_are_too_long_for_a_key() {
+    let mut rig = Rig::in_session();
+    let before = rig.rows.clone();
+    let long = "x".repeat(70_000);
+    let mut named = put_profile("default", "coaps://x");
+    named.name = long.clone();
+    let mut session = open(1, 2);
+    session.opened.cid = vec![0; 256];
+    let rows: [(Command, &str, u64); 7] = [
+        (create_tenant(&long).into(), "tenant's name", 255),
+        (
+            PutConnector { name: long.clone(), ..put_connector("default") }.into(),
+            "connector's name",
+            255,
+        ),
+        (named.into(), "profile's name", 255),
+        (
+            EnrolDevice { device: DeviceRef { device: long.clone(), ..device(2) }, ..enrol(2) }
+                .into(),
+            "device's id",
+            255,
+        ),
+        (EnrolDevice { endpoint: long.clone(), ..enrol(2) }.into(), "endpoint name", 1024),
+        (EnrolDevice { identity: vec![0; 1025], ..enrol(2) }.into(), "PSK identity", 1024),
+        (session.into(), "connection id", 255),
+    ];
+
+    for (command, what, limit) in rows {
+        assert_eq!(rig.refused(command), Refusal::TooLong { what: what.into(), limit });
+    }
+
+    assert_eq!(rig.rows, before);
+    assert_eq!(rig.view().tenant(&long), None);
+}

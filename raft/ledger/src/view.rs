@@ -1,0 +1,205 @@
+//! Looking at the rows as records, without changing them.
+
+use crate::event::{AuditEntry, TimelineEntry};
+use crate::key::{self, Kind, SLOTS};
+use crate::record::{
+    Connector, Credential, Device, Memory, Meta, OutboxItem, Profile, Session, Tenant,
+};
+use crate::{CredentialId, DeviceRef, Rows, SessionId, frame};
+use minicbor::Decode;
+use minicbor::bytes::ByteVec;
+
+/// A reader of one consistent set of rows.
+///
+/// A row that this version cannot read is left out: `apply` is what stops a node on damage.
+pub struct View<'a> {
+    rows: &'a dyn Rows,
+}
+
+/// One page of a list, in ledger order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page<T> {
+    /// What is on it.
+    pub items: Vec<T>,
+    /// Where the next page begins, if there is one: give it back as `after`.
+    pub next: Option<Vec<u8>>,
+}
+
+impl<'a> View<'a> {
+    /// Looks at `rows`.
+    pub fn new(rows: &'a dyn Rows) -> Self {
+        Self { rows }
+    }
+
+    fn load<T: for<'b> Decode<'b, ()>>(&self, key: &[u8]) -> Option<T> {
+        self.rows.row(key).and_then(|bytes| frame::decode(&bytes))
+    }
+
+    fn under<T: for<'b> Decode<'b, ()>>(&self, prefix: &[u8]) -> Vec<(Vec<u8>, T)> {
+        let rows = self.rows.range(prefix, &key::end_of(prefix), usize::MAX).into_iter();
+        let read = |(key, bytes): (Vec<u8>, Vec<u8>)| {
+            Some((key.get(prefix.len()..)?.to_vec(), frame::decode(&bytes)?))
+        };
+        rows.filter_map(read).collect()
+    }
+
+    /// The cluster's record; none before the founding.
+    pub fn meta(&self) -> Option<Meta> {
+        self.load(&key::meta())
+    }
+
+    /// A tenant.
+    pub fn tenant(&self, name: &str) -> Option<Tenant> {
+        self.load(&key::of_tenant(Kind::Tenant, name))
+    }
+
+    /// A tenant's connector.
+    pub fn connector(&self, tenant: &str, name: &str) -> Option<Connector> {
+        self.load(&key::named(Kind::Connector, tenant, name))
+    }
+
+    /// A tenant's bootstrap profile.
+    pub fn profile(&self, tenant: &str, name: &str) -> Option<Profile> {
+        self.load(&key::named(Kind::Profile, tenant, name))
+    }
+
+    /// A tenant's bootstrap profiles with their names, in the order of name length and name.
+    pub fn profiles(&self, tenant: &str) -> Vec<(String, Profile)> {
+        let rows = self.under(&key::of_tenant(Kind::Profile, tenant)).into_iter();
+        let name = |rest: &[u8]| String::from_utf8_lossy(rest.get(2..).unwrap_or_default()).into();
+        rows.map(|(rest, profile)| (name(&rest), profile)).collect()
+    }
+
+    /// A device.
+    pub fn device(&self, of: &DeviceRef) -> Option<Device> {
+        self.load(&key::of_device(Kind::Device, of))
+    }
+
+    /// A device's credentials, in the order of their ids.
+    pub fn credentials(&self, of: &DeviceRef) -> Vec<(CredentialId, Credential)> {
+        let rows = self.under(&key::of_device(Kind::Credential, of)).into_iter();
+        rows.filter_map(|(id, c)| Some((CredentialId(id.try_into().ok()?), c))).collect()
+    }
+
+    /// One credential of a device.
+    pub fn credential(&self, of: &DeviceRef, id: CredentialId) -> Option<Credential> {
+        self.load(&key::credential(Kind::Credential, of, id))
+    }
+
+    /// A credential's sealed material.
+    pub fn material(&self, of: &DeviceRef, id: CredentialId) -> Option<Vec<u8>> {
+        self.load::<ByteVec>(&key::credential(Kind::Material, of, id)).map(Into::into)
+    }
+
+    /// A device's timeline, oldest first.
+    pub fn timeline(&self, of: &DeviceRef) -> Vec<TimelineEntry> {
+        let rows = self.under(&key::of_device(Kind::Timeline, of)).into_iter();
+        rows.map(|(_, entry)| entry).collect()
+    }
+
+    /// A device's audit entries, oldest first.
+    pub fn audit(&self, of: &DeviceRef) -> Vec<AuditEntry> {
+        let rows = self.under(&key::of_device(Kind::Audit, of)).into_iter();
+        rows.map(|(_, entry)| entry).collect()
+    }
+
+    /// A session.
+    pub fn session(&self, of: &DeviceRef, id: SessionId) -> Option<Session> {
+        self.load(&key::session(of, id))
+    }
+
+    /// The device and credential that a PSK identity stands for in `realm`.
+    pub fn psk_identity(&self, realm: &str, identity: &[u8]) -> Option<(DeviceRef, CredentialId)> {
+        self.load(&key::in_realm(Kind::PskIdentity, realm, identity))
+    }
+
+    /// The device that an endpoint name stands for in `realm`.
+    pub fn endpoint(&self, realm: &str, name: &str) -> Option<DeviceRef> {
+        self.load(&key::in_realm(Kind::Endpoint, realm, name.as_bytes()))
+    }
+
+    /// The sealed response to a request that changed the ledger, while it is remembered at `at`.
+    pub fn remembered(
+        &self,
+        of: &DeviceRef,
+        session: SessionId,
+        asked: [u8; 16],
+        at: u64,
+    ) -> Option<Vec<u8>> {
+        let place = [session.0, asked].concat();
+        let memory: Memory = self.load(&key::under_device(Kind::Memory, of, &place))?;
+        (at < memory.until).then_some(memory.response)
+    }
+
+    /// What a device's LwM2M servers must still be told.
+    pub fn outbox_item(&self, of: &DeviceRef, id: CredentialId) -> Option<OutboxItem> {
+        self.load(&key::credential(Kind::Outbox, of, id))
+    }
+
+    /// Everything in the outbox, with the device and credential it is about.
+    pub fn outbox(&self) -> Vec<(DeviceRef, CredentialId, OutboxItem)> {
+        let slots = (0..SLOTS).map(|slot| key::kind_in_slot(slot, Kind::Outbox));
+        let rows = slots.flat_map(|prefix| self.under::<OutboxItem>(&prefix));
+        let read = |(rest, item): (Vec<u8>, OutboxItem)| {
+            let (device, id) = rest.split_at_checked(rest.len().checked_sub(16)?)?;
+            let device = device_of(device)?;
+            Some((device, CredentialId(id.try_into().ok()?), item))
+        };
+        rows.filter_map(read).collect()
+    }
+
+    /// A page of a tenant's devices, in ledger order, at most `limit`, behind the place `after`.
+    pub fn devices(
+        &self,
+        tenant: &str,
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Page<(DeviceRef, Device)> {
+        let mut items = Vec::new();
+        let mut next = None;
+        let first = after.and_then(|key| Some(u16::from_be_bytes([*key.first()?, *key.get(1)?])));
+        for slot in first.unwrap_or(0)..SLOTS {
+            let prefix = key::devices_in_slot(slot, tenant);
+            // The key itself and nothing behind it: the smallest key greater than `after`.
+            let behind = |key: &[u8]| [key, &[0]].concat();
+            let from = after.filter(|key| key.starts_with(&prefix));
+            let mut from = from.map_or_else(|| prefix.clone(), behind);
+            loop {
+                let wanted = (limit - items.len()).saturating_add(1);
+                let rows = self.rows.range(&from, &key::end_of(&prefix), wanted);
+                let last = rows.len() < wanted;
+                for (key, bytes) in rows {
+                    from = behind(&key);
+                    let of = key.get(3..).and_then(device_of);
+                    let (Some(of), Some(device)) = (of, frame::decode(&bytes)) else {
+                        continue;
+                    };
+                    if items.len() == limit {
+                        return Page { items, next };
+                    }
+                    items.push((of, device));
+                    next = Some(key);
+                }
+                // Rows that cannot be read fill no place: others may stand behind them.
+                if last {
+                    break;
+                }
+            }
+        }
+        Page { items, next: None }
+    }
+}
+
+/// Reads (tenant, device) as a device's keys write them.
+fn device_of(bytes: &[u8]) -> Option<DeviceRef> {
+    let (tenant, rest) = part(bytes)?;
+    let (device, rest) = part(rest)?;
+    rest.is_empty().then_some(DeviceRef { tenant, device })
+}
+
+fn part(bytes: &[u8]) -> Option<(String, &[u8])> {
+    let (length, rest) = bytes.split_at_checked(2)?;
+    let length = usize::from(u16::from_be_bytes([length[0], length[1]]));
+    let (text, rest) = rest.split_at_checked(length)?;
+    Some((String::from_utf8(text.to_vec()).ok()?, rest))
+}
