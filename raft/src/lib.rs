@@ -1,0 +1,32 @@
+//! The replicated log and its storage: openraft behind one concrete [`Node`].
+//!
+//! It replicates opaque commands and calls [`claviger_ledger::Apply`] on each that is committed;
+//! it knows nothing of credentials and holds no key. It is the only crate that imports openraft
+//! and fjall: neither's types are on disk or in the public interface.
+//!
+//! Open a node ([`Node::open_single`] for one voter), [`Node::propose`] commands, and
+//! [`Node::read`] rows, after [`Node::read_index`] where the answer decides something. A node is
+//! also a [`claviger_ledger::Ledger`]. A storage error stops the node.
+
+mod counters;
+mod disk;
+mod frame;
+mod image;
+mod ledger;
+mod log;
+mod log_store;
+mod memory;
+mod node;
+mod runtime;
+mod state;
+mod state_store;
+#[cfg(test)]
+mod tests;
+mod transport;
+mod types;
+mod wal;
+
+pub use counters::Counters;
+pub use node::{Node, NodeConfig, OpenError, ProposeError, Standing};
+pub use runtime::{Seeded, seed_this_thread};
+pub use transport::MemoryTransport;

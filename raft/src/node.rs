@@ -1,0 +1,307 @@
+//! One node of the ledger.
+
+use crate::counters::{Counters, Pending};
+use crate::disk::DiskState;
+use crate::image::Shelf;
+use crate::log::{Log, durable};
+use crate::log_store::{Change, LogStore};
+use crate::memory::{MemoryLog, MemoryState};
+use crate::state::Machine;
+use crate::state_store::StateStore;
+use crate::transport::{Factory, MemoryTransport};
+use crate::types::{Command, Raft};
+use crate::wal::Wal;
+use claviger_ledger::{Apply, Rows};
+use openraft::error::{ClientWriteError, RaftError};
+use openraft::{BasicNode, Config, ReadPolicy, SnapshotPolicy};
+use openraft_rt::watch::WatchReceiver;
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a single voter may take to lead.
+const START: Duration = Duration::from_secs(10);
+
+/// When a log gives way to a snapshot.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pace {
+    /// How many entries make a new snapshot.
+    pub(crate) snapshot: u64,
+    /// How many are kept in the log behind one.
+    pub(crate) kept: u64,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { snapshot: 50_000, kept: 5_000 }
+    }
+}
+
+/// Where a node keeps itself, and what its commands do.
+#[derive(Debug, Clone)]
+pub struct NodeConfig {
+    /// The folder; none keeps everything in memory, for tests.
+    pub folder: Option<PathBuf>,
+    /// The node's id where there is none yet; random in production.
+    pub id: u64,
+    /// What a committed command does.
+    pub apply: Apply,
+    /// The way to the other nodes. It will become a port when a second transport is there.
+    pub transport: MemoryTransport,
+}
+
+/// Why a node does not open.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The folder cannot be used.
+    #[error("{folder}: {source}")]
+    Folder {
+        /// The folder.
+        folder: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+    /// The node does not run.
+    #[error("the ledger's node does not start: {0}")]
+    Runtime(String),
+}
+
+/// Why a proposal was not committed, or nobody knows.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ProposeError {
+    /// Another node leads.
+    #[error("another node leads: {leader:?}")]
+    NotLeader {
+        /// The leader, where it is known.
+        leader: Option<u64>,
+    },
+    /// No quorum answers.
+    #[error("no quorum answers")]
+    Unavailable,
+    /// The node has stopped, by a storage error or because it was told to.
+    #[error("the node has stopped")]
+    Stopped,
+    /// The disk is below its reserve of free space.
+    #[error("too little free space")]
+    OutOfSpace,
+}
+
+/// How a node stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// The node's id.
+    pub id: u64,
+    /// The leader, where it is known.
+    pub leader: Option<u64>,
+    /// The term.
+    pub term: u64,
+    /// The highest index in the log.
+    pub last_index: u64,
+    /// The highest index that is applied.
+    pub applied_index: u64,
+    /// False once the node has stopped.
+    pub running: bool,
+}
+
+/// One node: cheap to clone.
+#[derive(Clone)]
+pub struct Node {
+    id: u64,
+    raft: Raft,
+    log: Arc<dyn LogStore>,
+    state: Arc<dyn StateStore>,
+    counters: Arc<Counters>,
+}
+
+impl std::fmt::Debug for Node {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Node({})", self.id)
+    }
+}
+
+fn settings(pace: Pace) -> Config {
+    Config {
+        cluster_name: "claviger".to_owned(),
+        heartbeat_interval: 50,
+        election_timeout_min: 150,
+        election_timeout_max: 300,
+        snapshot_policy: SnapshotPolicy::LogsSinceLast(pace.snapshot),
+        max_in_snapshot_log_to_keep: pace.kept,
+        max_payload_entries: 1024,
+        enable_pre_vote: Some(true),
+        enable_leader_restore: Some(false),
+        ..Config::default()
+    }
+}
+
+impl Node {
+    /// Opens a node, new or known, and lets it run.
+    ///
+    /// # Errors
+    /// [`OpenError`] if its folder cannot be used, or what is in it cannot be read or trusted.
+    pub async fn open(config: NodeConfig) -> Result<Self, OpenError> {
+        Self::open_at(config, Pace::default()).await
+    }
+
+    pub(crate) async fn open_at(config: NodeConfig, pace: Pace) -> Result<Self, OpenError> {
+        let counters = Arc::new(Counters::default());
+        let folder = config.folder.clone().unwrap_or_default();
+        let failed = |source| OpenError::Folder { folder: folder.clone(), source };
+        let stores = Stores::open(config.folder.as_deref(), &counters).map_err(failed)?;
+        let Stores { log, state, shelf } = stores;
+        let id = node_id(&*log, &*state, config.id).await.map_err(failed)?;
+        let entries = Log::new(log.clone(), state.clone());
+        let machine = Machine::new(state.clone(), config.apply, counters.clone(), shelf);
+        let runtime = |error: &dyn std::error::Error| OpenError::Runtime(error.to_string());
+        let settings = settings(pace).validate().map_err(|error| runtime(&error))?;
+        let network = Factory { from: id, transport: config.transport.clone() };
+        let raft = Raft::new(id, Arc::new(settings), network, entries, machine).await;
+        let raft = raft.map_err(|error| runtime(&error))?;
+        config.transport.join(id, raft.clone());
+        Ok(Self { id, raft, log, state, counters })
+    }
+
+    /// Opens a single voter, founds its group where that is to be done, and waits until it leads
+    /// and shows every row that was ever acknowledged.
+    ///
+    /// # Errors
+    /// As [`Node::open`]; also if it does not lead in time.
+    pub async fn open_single(config: NodeConfig) -> Result<Self, OpenError> {
+        Self::open_single_at(config, Pace::default()).await
+    }
+
+    pub(crate) async fn open_single_at(config: NodeConfig, pace: Pace) -> Result<Self, OpenError> {
+        let node = Self::open_at(config, pace).await?;
+        let runtime = |error: &dyn std::error::Error| OpenError::Runtime(error.to_string());
+        if !node.raft.is_initialized().await.map_err(|error| runtime(&error))? {
+            node.initialize(&[node.id]).await?;
+        } else {
+            node.raft.trigger().elect(false).await.map_err(|error| runtime(&error))?;
+        }
+        let id = node.id;
+        let leads = node.raft.wait(Some(START)).current_leader(id, "a single voter leads").await;
+        leads.map_err(|error| runtime(&error))?;
+        // What the rows lack of the log is committed by the new term's first entry.
+        node.raft.wait_for_recovery(Some(START)).await.map_err(|error| runtime(&error))?;
+        Ok(node)
+    }
+
+    /// Founds the group: these ids are its voters. Once, at one node.
+    ///
+    /// # Errors
+    /// [`OpenError::Runtime`] if the group is founded already.
+    pub async fn initialize(&self, voters: &[u64]) -> Result<(), OpenError> {
+        let members: BTreeMap<u64, BasicNode> =
+            voters.iter().map(|id| (*id, BasicNode { addr: id.to_string() })).collect();
+        let founded = self.raft.initialize(members).await;
+        founded.map_err(|error| OpenError::Runtime(error.to_string()))
+    }
+
+    /// The node's id.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// What the node counts.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Commits `command` and gives what `apply` answered.
+    ///
+    /// # Errors
+    /// [`ProposeError`]; unless it is `NotLeader`, the command may be committed all the same.
+    pub async fn propose(&self, command: Vec<u8>) -> Result<Vec<u8>, ProposeError> {
+        let pending = Pending::new(&self.counters);
+        match self.raft.client_write(Command(command)).await {
+            Ok(response) => {
+                pending.committed();
+                Ok(response.data.0)
+            }
+            Err(RaftError::APIError(ClientWriteError::ForwardToLeader(to))) => {
+                Err(ProposeError::NotLeader { leader: to.leader_id })
+            }
+            Err(RaftError::APIError(_)) => Err(ProposeError::Unavailable),
+            Err(RaftError::Fatal(_)) => Err(ProposeError::Stopped),
+        }
+    }
+
+    /// Waits until a [`Node::read`] that begins afterwards sees everything committed before.
+    ///
+    /// # Errors
+    /// [`ProposeError`] if this node cannot say that it leads.
+    pub async fn read_index(&self) -> Result<(), ProposeError> {
+        match self.raft.ensure_linearizable(ReadPolicy::ReadIndex).await {
+            Ok(_) => Ok(()),
+            Err(RaftError::Fatal(_)) => Err(ProposeError::Stopped),
+            Err(RaftError::APIError(_)) => Err(ProposeError::Unavailable),
+        }
+    }
+
+    /// Shows one consistent set of this node's rows, perhaps old.
+    pub fn read(&self, look: &mut dyn FnMut(&dyn Rows)) {
+        self.state.view(look);
+    }
+
+    /// How the node stands.
+    pub fn standing(&self) -> Standing {
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        Standing {
+            id: self.id,
+            leader: metrics.current_leader,
+            term: metrics.current_term,
+            last_index: metrics.last_log_index.unwrap_or(0),
+            applied_index: metrics.last_applied.map_or(0, |id| id.index),
+            running: metrics.running_state.is_ok(),
+        }
+    }
+
+    /// Stops the node; what was acknowledged is durable, and the log's folder is free.
+    pub async fn shutdown(&self) {
+        if let Err(error) = self.raft.shutdown().await {
+            tracing::error!(%error, "the ledger's node did not stop in order");
+        }
+        self.log.close();
+    }
+}
+
+struct Stores {
+    log: Arc<dyn LogStore>,
+    state: Arc<dyn StateStore>,
+    shelf: Shelf,
+}
+
+impl Stores {
+    fn open(folder: Option<&Path>, counters: &Arc<Counters>) -> io::Result<Self> {
+        let Some(folder) = folder else {
+            let (log, state) = (MemoryLog::default(), MemoryState::default());
+            return Ok(Self {
+                log: Arc::new(log),
+                state: Arc::new(state),
+                shelf: Shelf::in_memory(),
+            });
+        };
+        std::fs::create_dir_all(folder)?;
+        let log = Wal::open(&folder.join("wal"), counters)?;
+        let state = DiskState::open(&folder.join("state"))?;
+        Ok(Self { log: Arc::new(log), state: Arc::new(state), shelf: Shelf::on_disk(folder) })
+    }
+}
+
+/// The id in the log, or `fresh`, which is written there: an empty disk is a new node.
+async fn node_id(log: &dyn LogStore, state: &dyn StateStore, fresh: u64) -> io::Result<u64> {
+    if let Some(id) = log.kept().node {
+        return Ok(id);
+    }
+    if state.applied()?.is_some() {
+        // Its votes are gone: it could vote twice in a term.
+        let lost = "there are rows but the log is gone; restore both from a copy, or empty the \
+                    folder and let the node join anew";
+        return Err(io::Error::new(io::ErrorKind::InvalidData, lost));
+    }
+    durable(log, Change::Node(fresh)).await?;
+    Ok(fresh)
+}

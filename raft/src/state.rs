@@ -1,0 +1,153 @@
+//! openraft's state machine: commands through `apply`, rows in a [`StateStore`], snapshots as bytes.
+
+use crate::counters::Counters;
+use crate::frame::{self, Applied, Id, Stored};
+use crate::image::{self, Image};
+use crate::state_store::{Overlay, StateStore};
+use crate::types::{LogId, Outcome, Payload, SnapshotMeta, StoredMembership, Types};
+use claviger_ledger::Apply;
+use futures::{Stream, StreamExt};
+use openraft::OptionalSend;
+use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine, Snapshot};
+use std::io;
+use std::sync::Arc;
+
+type SnapshotOf = openraft::alias::SnapshotOf<Types, Image>;
+
+/// How many entries are applied between two writes of rows.
+const BATCH: usize = 256;
+
+/// The state machine of one node.
+#[derive(Clone)]
+pub(crate) struct Machine {
+    store: Arc<dyn StateStore>,
+    apply: Apply,
+    counters: Arc<Counters>,
+    images: Arc<image::Shelf>,
+}
+
+impl Machine {
+    pub(crate) fn new(
+        store: Arc<dyn StateStore>,
+        apply: Apply,
+        counters: Arc<Counters>,
+        images: image::Shelf,
+    ) -> Self {
+        Self { store, apply, counters, images: Arc::new(images) }
+    }
+
+    fn applied(&self) -> io::Result<Applied> {
+        decode_applied(self.store.applied()?)
+    }
+
+    /// Applies a batch and stores it; nothing is stored if a command cannot be read.
+    fn apply_batch(&self, batch: Vec<EntryResponder<Types>>) -> io::Result<()> {
+        let mut applied = self.applied()?;
+        let mut answers = Vec::with_capacity(batch.len());
+        let mut changes = Ok(Default::default());
+        self.store.view(&mut |base| {
+            let mut rows = Overlay { base, changes: Default::default() };
+            for (entry, _) in &batch {
+                applied.last = Some(entry.log_id.into());
+                let outcome = match &entry.payload {
+                    Payload::Blank => Ok(Vec::new()),
+                    Payload::Normal(command) => {
+                        (self.apply)(&mut rows, entry.log_id.index, &command.0)
+                    }
+                    Payload::Membership(members) => {
+                        let id = Some(entry.log_id);
+                        applied.membership =
+                            Stored::from(&StoredMembership::new(id, members.clone()));
+                        Ok(Vec::new())
+                    }
+                };
+                match outcome {
+                    Ok(outcome) => answers.push(Outcome(outcome)),
+                    Err(damage) => {
+                        changes = Err(io::Error::new(io::ErrorKind::InvalidData, damage));
+                        return;
+                    }
+                }
+            }
+            changes = Ok(std::mem::take(&mut rows.changes));
+        });
+        self.store.apply(changes?, &frame::encode(&applied))?;
+        for ((_, responder), answer) in batch.into_iter().zip(answers) {
+            if let Some(responder) = responder {
+                responder.send(answer);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl RaftStateMachine<Types> for Machine {
+    type SnapshotData = Image;
+    type SnapshotBuilder = Self;
+
+    async fn applied_state(&mut self) -> io::Result<(Option<LogId>, StoredMembership)> {
+        let applied = self.applied()?;
+        Ok((applied.last.map(LogId::from), applied.membership.try_into()?))
+    }
+
+    async fn apply<S>(&mut self, entries: S) -> io::Result<()>
+    where
+        S: Stream<Item = io::Result<EntryResponder<Types>>> + Unpin + OptionalSend,
+    {
+        let mut batches = entries.ready_chunks(BATCH);
+        while let Some(batch) = batches.next().await {
+            self.apply_batch(batch.into_iter().collect::<io::Result<_>>()?)?;
+        }
+        Ok(())
+    }
+
+    async fn get_snapshot_builder(&mut self) -> Self {
+        self.clone()
+    }
+
+    async fn install_snapshot(&mut self, meta: &SnapshotMeta, image: Image) -> io::Result<()> {
+        let (_, rows) = image.read()?;
+        let applied = Applied {
+            last: meta.last_log_id.map(Id::from),
+            membership: (&meta.last_membership).into(),
+        };
+        self.images.keep(&image)?;
+        self.store.replace(rows, &frame::encode(&applied))?;
+        Counters::one(&self.counters.snapshots_installed);
+        Ok(())
+    }
+
+    async fn get_current_snapshot(&mut self) -> io::Result<Option<SnapshotOf>> {
+        let Some(image) = self.images.current()? else { return Ok(None) };
+        let (applied, _) = image.read()?;
+        Ok(Some(Snapshot { meta: meta_of(applied)?, snapshot: image }))
+    }
+}
+
+fn decode_applied(record: Option<Vec<u8>>) -> io::Result<Applied> {
+    match record {
+        Some(bytes) => frame::decode(&bytes),
+        None => Ok(Applied { last: None, membership: (&StoredMembership::default()).into() }),
+    }
+}
+
+fn meta_of(applied: Applied) -> io::Result<SnapshotMeta> {
+    Ok(SnapshotMeta {
+        last_log_id: applied.last.map(LogId::from),
+        last_membership: applied.membership.try_into()?,
+    })
+}
+
+impl RaftSnapshotBuilder<Types> for Machine {
+    type SnapshotData = Image;
+
+    async fn build_snapshot(&mut self) -> io::Result<SnapshotOf> {
+        let (applied, rows) = self.store.dump()?;
+        // A log may be purged up to a snapshot: the rows do not stay behind it.
+        self.store.sync()?;
+        let applied = decode_applied(applied)?;
+        let image = self.images.build(&applied, &rows)?;
+        Counters::one(&self.counters.snapshots_built);
+        Ok(Snapshot { meta: meta_of(applied)?, snapshot: image })
+    }
+}

@@ -1,0 +1,68 @@
+//! Where a node keeps its rows: a port. [`crate::disk`] and [`crate::memory`] implement it.
+
+use claviger_ledger::Rows;
+use std::collections::BTreeMap;
+use std::io;
+
+/// What a step of the state machine changes: a value, or nothing where a row is removed.
+pub(crate) type Changes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
+/// A key and its value.
+pub(crate) type Row = (Vec<u8>, Vec<u8>);
+/// The record of what is applied, and all rows, of one moment.
+pub(crate) type Dump = (Option<Vec<u8>>, Vec<Row>);
+
+/// The rows of one node, with the record of up to where the log is applied to them. After a crash
+/// they may be older than they were, never in part: the log above that record is applied again.
+/// An error is for ever: the node stops.
+pub(crate) trait StateStore: Send + Sync + 'static {
+    fn applied(&self) -> io::Result<Option<Vec<u8>>>;
+    /// Changes rows and the record, all or nothing.
+    fn apply(&self, changes: Changes, applied: &[u8]) -> io::Result<()>;
+    /// Replaces all rows and the record, all or nothing, and makes them durable.
+    fn replace(&self, rows: Vec<Row>, applied: &[u8]) -> io::Result<()>;
+    fn dump(&self) -> io::Result<Dump>;
+    /// Shows one consistent set of rows.
+    fn view(&self, look: &mut dyn FnMut(&dyn Rows));
+    /// Makes durable what was applied.
+    fn sync(&self) -> io::Result<()>;
+}
+/// Rows with the changes of commands that are not stored yet.
+pub(crate) struct Overlay<'a> {
+    pub(crate) base: &'a dyn Rows,
+    pub(crate) changes: Changes,
+}
+
+impl Rows for Overlay<'_> {
+    fn row(&self, key: &[u8]) -> Option<Vec<u8>> {
+        match self.changes.get(key) {
+            Some(change) => change.clone(),
+            None => self.base.row(key),
+        }
+    }
+
+    fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
+        self.changes.insert(key, Some(value));
+    }
+
+    fn remove(&mut self, key: &[u8]) {
+        self.changes.insert(key.to_vec(), None);
+    }
+
+    fn range(&self, from: &[u8], to: &[u8], limit: usize) -> Vec<(Vec<u8>, Vec<u8>)> {
+        if from >= to {
+            return Vec::new();
+        }
+        let bounds = (std::ops::Bound::Included(from), std::ops::Bound::Excluded(to));
+        let changed: Vec<_> = self.changes.range::<[u8], _>(bounds).collect();
+        // Each change can hide one row of the base.
+        let more = limit.saturating_add(changed.len());
+        let mut rows: BTreeMap<_, _> = self.base.range(from, to, more).into_iter().collect();
+        for (key, change) in changed {
+            match change {
+                Some(value) => rows.insert(key.clone(), value.clone()),
+                None => rows.remove(key),
+            };
+        }
+        rows.into_iter().take(limit).collect()
+    }
+}

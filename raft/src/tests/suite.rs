@@ -1,0 +1,58 @@
+//! openraft's contract for storage, over both stores.
+
+use crate::counters::Counters;
+use crate::disk::DiskState;
+use crate::image::Shelf;
+use crate::log::Log;
+use crate::log_store::LogStore;
+use crate::memory::{MemoryLog, MemoryState};
+use crate::state::Machine;
+use crate::state_store::StateStore;
+use crate::types::Types;
+use crate::wal::Wal;
+use claviger_ledger::{Damage, Rows};
+use openraft::StorageError;
+use openraft::testing::log::{StoreBuilder, Suite};
+use std::sync::Arc;
+use tempfile::TempDir;
+
+/// The suite's commands are its own text.
+fn accept(_: &mut dyn Rows, _: u64, _: &[u8]) -> Result<Vec<u8>, Damage> {
+    Ok(Vec::new())
+}
+
+struct Disk;
+struct Memory;
+
+fn parts(log: Arc<dyn LogStore>, state: Arc<dyn StateStore>, shelf: Shelf) -> (Log, Machine) {
+    let machine = Machine::new(state.clone(), accept, Arc::new(Counters::default()), shelf);
+    (Log::new(log, state), machine)
+}
+
+impl StoreBuilder<Types, Log, Machine, TempDir> for Disk {
+    async fn build(&self) -> Result<(TempDir, Log, Machine), StorageError<Types>> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let wal = Wal::open(&folder.path().join("wal"), &Arc::default()).expect("the log opens");
+        let state = DiskState::open(&folder.path().join("state")).expect("the rows open");
+        let (log, machine) = parts(Arc::new(wal), Arc::new(state), Shelf::on_disk(folder.path()));
+        Ok((folder, log, machine))
+    }
+}
+
+impl StoreBuilder<Types, Log, Machine, ()> for Memory {
+    async fn build(&self) -> Result<((), Log, Machine), StorageError<Types>> {
+        let (log, state) = (Arc::new(MemoryLog::default()), Arc::new(MemoryState::default()));
+        let (log, machine) = parts(log, state, Shelf::in_memory());
+        Ok(((), log, machine))
+    }
+}
+
+#[tokio::test]
+async fn the_stores_on_disk_keep_openrafts_contract() {
+    Suite::test_all(Disk).await.expect("the suite passes");
+}
+
+#[tokio::test]
+async fn the_stores_in_memory_keep_openrafts_contract() {
+    Suite::test_all(Memory).await.expect("the suite passes");
+}

@@ -1,0 +1,131 @@
+//! The log on a disk: files of batches, written by one thread.
+//!
+//! A change is in memory, and shown, when it is asked for; the thread of `writer` puts all that
+//! waits into one batch, syncs once, and reports in order. Votes pass the same queue as entries.
+//! `recovery` reads the files at start and tells a torn tail, which is cut off, from rot, which is
+//! refused. It knows indexes and bytes, not what an entry says.
+//!
+//! It is made for a file system whose sync is honest: what a lying disk loses behind the last
+//! acknowledged batch looks like a torn tail.
+
+mod frame;
+#[cfg(test)]
+pub(crate) mod golden;
+mod index;
+mod recovery;
+mod segment;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use crate::counters::Counters;
+use crate::log_store::{Change, Done, Kept, LogStore};
+use crate::runtime::Runtime;
+use index::Index;
+use openraft_rt::AsyncRuntime;
+use rand_core::Rng;
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use writer::Job;
+
+/// The log in a folder. Closing or dropping it waits until all that was asked for is written.
+#[derive(Debug)]
+pub(crate) struct Wal {
+    index: Arc<Mutex<Index>>,
+    writer: Mutex<Option<Writer>>,
+}
+
+#[derive(Debug)]
+struct Writer {
+    jobs: Sender<Job>,
+    thread: JoinHandle<()>,
+    /// Held so that nobody else writes here.
+    _lock: File,
+}
+
+/// Random, and not zero, which is what an empty disk reads as.
+fn salt() -> u64 {
+    Runtime::thread_rng().next_u64() | 1
+}
+
+impl Wal {
+    /// Opens the log in `folder`, or makes it.
+    ///
+    /// # Errors
+    /// Kind `InvalidData` if the files are damaged where entries may have been acknowledged.
+    pub(crate) fn open(folder: &Path, counters: &Arc<Counters>) -> io::Result<Self> {
+        if !folder.try_exists()? {
+            std::fs::create_dir_all(folder)?;
+            folder.parent().map_or(Ok(()), segment::sync_folder)?;
+        }
+        let lock = File::create(folder.join("lock"))?;
+        lock.try_lock().map_err(|error| io::Error::other(format!("the log is in use: {error}")))?;
+        let found = recovery::recover(folder)?;
+        if found.torn {
+            Counters::one(&counters.torn_tails);
+        }
+        let index = Arc::new(Mutex::new(found.index));
+        let (jobs, queue) = channel();
+        let (shown, counters) = (index.clone(), counters.clone());
+        let thread = std::thread::Builder::new().name("ledger-log".to_owned());
+        let thread = thread.spawn(move || writer::run(found.tail, &queue, &shown, &counters))?;
+        Ok(Self { index, writer: Mutex::new(Some(Writer { jobs, thread, _lock: lock })) })
+    }
+
+    fn writer(&self) -> MutexGuard<'_, Option<Writer>> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn index(&self) -> MutexGuard<'_, Index> {
+        self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl LogStore for Wal {
+    fn kept(&self) -> Kept {
+        self.index().kept.clone()
+    }
+
+    fn entries(&self, from: u64, to: u64) -> io::Result<Vec<Arc<[u8]>>> {
+        let found = self.index().entries(from, to);
+        found.into_iter().map(index::Found::read).collect()
+    }
+
+    fn last_entry(&self) -> io::Result<Option<Arc<[u8]>>> {
+        let last = self.index().last();
+        last.map(index::Found::read).transpose()
+    }
+
+    fn change(&self, change: Change, done: Done) {
+        // The lock spans both, so that the queue has the order that the index has.
+        let writer = self.writer();
+        let ticket = self.index().change(&change);
+        let job = Job { change, ticket, done };
+        let unsent = match &*writer {
+            Some(writer) => writer.jobs.send(job).err().map(|unsent| unsent.0),
+            None => Some(job),
+        };
+        drop(writer);
+        if let Some(job) = unsent {
+            (job.done)(Err(io::Error::other("the log is closed")));
+        }
+    }
+
+    fn close(&self) {
+        let Some(Writer { jobs, thread, _lock }) = self.writer().take() else { return };
+        drop(jobs);
+        if thread.join().is_err() {
+            tracing::error!("the thread that writes the log panicked");
+        }
+    }
+}
+
+impl Drop for Wal {
+    fn drop(&mut self) {
+        self.close();
+    }
+}

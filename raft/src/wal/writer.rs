@@ -1,0 +1,213 @@
+//! The thread that writes the log: one batch at a time is unsynced.
+//!
+//! Whatever was asked for while it was busy goes into its next batch. When that is synced it is
+//! sealed, and only then reported. The seal itself is not synced: it goes with the next batch, and
+//! tells a start after a crash of the process, or rot found later, that the batch before it was
+//! acknowledged.
+
+use super::frame::{self, FRAME, HEADER, Header, Span};
+use super::index::{Index, Place};
+use super::segment::{STEP, Segment, sync_folder};
+use crate::counters::Counters;
+use crate::log_store::{Change, Done, Kept};
+use std::collections::VecDeque;
+use std::io;
+use std::path::PathBuf;
+use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+/// A file takes no more batches above this length; small in tests, which try every byte.
+const FULL: u64 = if cfg!(test) { 64 << 10 } else { 16 << 20 };
+/// A batch takes no more changes above this length.
+const BATCH: usize = 4 << 20;
+
+/// A change, its ticket of [`Index::change`], and whom to tell.
+pub(super) struct Job {
+    pub(super) change: Change,
+    pub(super) ticket: u64,
+    pub(super) done: Done,
+}
+
+/// A file that is full, and the highest index in it.
+#[derive(Debug)]
+pub(super) struct Full {
+    pub(super) segment: Arc<Segment>,
+    pub(super) highest: Option<u64>,
+}
+
+/// The end of the log, where batches are written.
+#[derive(Debug)]
+pub(super) struct Tail {
+    pub(super) folder: PathBuf,
+    pub(super) segment: Arc<Segment>,
+    pub(super) highest: Option<u64>,
+    /// Where the next batch goes, and up to where the file has bytes.
+    pub(super) offset: u64,
+    pub(super) length: u64,
+    /// The sequence of the next batch.
+    pub(super) sequence: u64,
+    /// What is on the disk already, for the head of the next file.
+    pub(super) kept: Kept,
+    pub(super) full: VecDeque<Full>,
+}
+
+/// Writes until nobody can ask any more. After an error nothing is written again: what a failed
+/// sync left on the disk cannot be known.
+pub(super) fn run(mut tail: Tail, jobs: &Receiver<Job>, index: &Mutex<Index>, counters: &Counters) {
+    let mut failed: Option<io::Error> = None;
+    while let Ok(first) = jobs.recv() {
+        let batch = gather(first, jobs);
+        if failed.is_none() {
+            failed = tail.write(&batch, index, counters).err();
+            if let Some(error) = &failed {
+                tracing::error!(%error, "the log cannot be written; this node stops");
+            }
+        }
+        for job in batch {
+            let again = |e: &io::Error| io::Error::new(e.kind(), e.to_string());
+            (job.done)(failed.as_ref().map_or(Ok(()), |error| Err(again(error))));
+        }
+    }
+}
+
+fn gather(first: Job, jobs: &Receiver<Job>) -> Vec<Job> {
+    let mut length = first.change.length();
+    let mut batch = vec![first];
+    while length < BATCH
+        && let Ok(next) = jobs.try_recv()
+    {
+        length += next.change.length();
+        batch.push(next);
+    }
+    batch
+}
+
+impl Tail {
+    /// The first file of a new log.
+    pub(super) fn create(folder: PathBuf, salt: u64) -> io::Result<Self> {
+        let segment = Segment::create(&folder, Header { number: 1, first: 1, salt })?;
+        Ok(Self {
+            folder,
+            segment: Arc::new(segment),
+            highest: None,
+            offset: HEADER as u64,
+            length: STEP,
+            sequence: 1,
+            kept: Kept::default(),
+            full: VecDeque::new(),
+        })
+    }
+
+    fn write(&mut self, jobs: &[Job], index: &Mutex<Index>, counters: &Counters) -> io::Result<()> {
+        let (mut body, mut spans, mut tickets) = (Vec::new(), Vec::new(), Vec::new());
+        for job in jobs {
+            frame::put(&job.change, &mut body, &mut spans);
+            tickets.resize(spans.len(), job.ticket);
+        }
+        let begun = Instant::now();
+        let offset = self.put(&body)?;
+        counters.fsync_took(begun.elapsed());
+        let mut shown = index.lock().unwrap_or_else(PoisonError::into_inner);
+        for (span, ticket) in spans.iter().zip(tickets) {
+            self.highest = self.highest.max(Some(span.index));
+            shown.placed(span.index, ticket, self.place(offset, span, &body));
+        }
+        drop(shown);
+        jobs.iter().for_each(|job| self.kept.note(&job.change));
+        match jobs.iter().any(|job| matches!(job.change, Change::Purge(..))) {
+            true => self.remove_purged(),
+            false => Ok(()),
+        }
+    }
+
+    fn place(&self, offset: u64, span: &Span, body: &[u8]) -> Place {
+        let entry = &body[span.offset..span.offset + span.length];
+        Place {
+            segment: self.segment.clone(),
+            offset: offset + (FRAME + span.offset) as u64,
+            length: span.length,
+            crc: crc32fast::hash(entry),
+        }
+    }
+
+    /// Writes, syncs and seals one batch; gives where it begins.
+    fn put(&mut self, body: &[u8]) -> io::Result<u64> {
+        if self.offset > HEADER as u64 && self.offset + body.len() as u64 > FULL {
+            self.begin_file()?;
+        }
+        let begin = self.offset;
+        let batch = frame::batch(self.segment.header.salt, self.sequence, body);
+        let end = begin + batch.len() as u64;
+        self.grow(end + FRAME as u64)?;
+        self.segment.write(begin, &batch)?;
+        self.segment.sync()?;
+        self.seal(end, self.sequence)?;
+        self.sequence += 1;
+        Ok(begin)
+    }
+
+    /// Says that the batch `sequence`, which ends at `end`, is synced.
+    fn seal(&mut self, end: u64, sequence: u64) -> io::Result<()> {
+        let seal = frame::batch(self.segment.header.salt, sequence, &[]);
+        self.segment.write(end, &seal)?;
+        self.offset = end + FRAME as u64;
+        Ok(())
+    }
+
+    /// Makes durable what a start found: the last batch, which ends at `end`, may never have been
+    /// synced, and a newest file without a batch may lack the records.
+    pub(super) fn settle(&mut self, end: u64, first: u64) -> io::Result<()> {
+        self.grow(self.offset)?;
+        self.segment.sync()?;
+        if self.sequence > first {
+            return self.seal(end, self.sequence - 1);
+        }
+        match self.full.is_empty() {
+            true => Ok(()),
+            false => self.put_records(),
+        }
+    }
+
+    fn grow(&mut self, end: u64) -> io::Result<()> {
+        let wanted = end.next_multiple_of(STEP);
+        if wanted > self.length {
+            self.segment.zero(self.length, wanted)?;
+            self.length = wanted;
+        }
+        Ok(())
+    }
+
+    /// Goes on in a new file. It begins with the records, so that the files before can go.
+    fn begin_file(&mut self) -> io::Result<()> {
+        let number = self.segment.header.number + 1;
+        let header = Header { number, first: self.sequence, salt: super::salt() };
+        let segment = Arc::new(Segment::create(&self.folder, header)?);
+        let old = std::mem::replace(&mut self.segment, segment);
+        self.full.push_back(Full { segment: old, highest: self.highest.take() });
+        (self.offset, self.length) = (HEADER as u64, STEP);
+        self.put_records()
+    }
+
+    fn put_records(&mut self) -> io::Result<()> {
+        let mut body = Vec::new();
+        for record in self.kept.changes() {
+            frame::put(&record, &mut body, &mut Vec::new());
+        }
+        if !body.is_empty() {
+            self.put(&body)?;
+        }
+        Ok(())
+    }
+
+    /// Removes the oldest files as long as all in them is purged.
+    fn remove_purged(&mut self) -> io::Result<()> {
+        let purged = self.kept.purged.as_ref().map(|(to, _)| *to);
+        let mut removed = false;
+        while let Some(full) = self.full.pop_front_if(|full| full.highest <= purged) {
+            std::fs::remove_file(&full.segment.path)?;
+            removed = true;
+        }
+        if removed { sync_folder(&self.folder) } else { Ok(()) }
+    }
+}
