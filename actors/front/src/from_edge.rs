@@ -1,0 +1,120 @@
+//! What an edge says.
+
+use crate::Trace;
+use core::fmt;
+use core::net::SocketAddr;
+use minicbor::{Decode, Encode};
+
+/// A frame from an edge.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub enum FromEdge {
+    /// A handshake waits for the check of its credential; one [`crate::Opened`] or
+    /// [`crate::Refused`] answers.
+    #[n(0)]
+    Open(#[n(0)] Open),
+    /// A record was opened.
+    #[n(1)]
+    Deliver(#[n(0)] Deliver),
+    /// The client repeated its Finished: our last flight was lost.
+    #[n(2)]
+    Repeat(#[n(0)] Repeat),
+}
+
+/// Everything that the check of a credential needs; nothing in it is secret.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Open {
+    /// The trace that began with the ClientHello.
+    #[n(0)]
+    pub trace: Trace,
+    /// The edge's number for this call, to be named in the answer.
+    #[n(1)]
+    pub call: u64,
+    /// The listener that the handshake came to.
+    #[n(2)]
+    pub listener: String,
+    /// The realm that the listener, or the SNI name, stands for.
+    #[n(3)]
+    pub realm: String,
+    /// The peer's address, proven by the cookie.
+    #[n(4)]
+    pub peer: SocketAddr,
+    /// The claimed PSK identity.
+    #[cbor(n(5), with = "minicbor::bytes")]
+    pub identity: Vec<u8>,
+    /// IANA number of the cipher suite.
+    #[n(6)]
+    pub suite: u16,
+    /// Handshake messages through ClientKeyExchange.
+    #[cbor(n(7), with = "minicbor::bytes")]
+    pub transcript: Vec<u8>,
+    /// The record of the encrypted Finished.
+    #[cbor(n(8), with = "minicbor::bytes")]
+    pub finished: Vec<u8>,
+    /// Our connection id, if one was negotiated.
+    #[cbor(n(9), with = "minicbor::bytes")]
+    pub cid: Option<[u8; 8]>,
+    /// The peer's connection id, perhaps empty.
+    #[cbor(n(10), with = "minicbor::bytes")]
+    pub peer_cid: Option<Vec<u8>>,
+}
+
+/// A record of an open session, decrypted and checked.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Deliver {
+    /// The trace that began with the datagram.
+    #[n(0)]
+    pub trace: Trace,
+    /// The session.
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub session: [u8; 16],
+    /// The tenant whose device the session belongs to.
+    #[n(2)]
+    pub tenant: String,
+    /// The device's id.
+    #[n(3)]
+    pub device: String,
+    /// True for an alert, false for application data.
+    #[n(4)]
+    pub alert: bool,
+    /// The record's epoch.
+    #[n(5)]
+    pub epoch: u16,
+    /// The record's sequence number, 48 bits.
+    #[n(6)]
+    pub sequence: u64,
+    /// The address that it came from, proven by nothing.
+    #[n(7)]
+    pub from: SocketAddr,
+    /// True if it is newer than every record that this edge opened before.
+    #[n(8)]
+    pub newest: bool,
+    /// The plaintext.
+    #[cbor(n(9), with = "minicbor::bytes")]
+    pub payload: Vec<u8>,
+}
+
+impl fmt::Debug for Deliver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Deliver")
+            .field("trace", &self.trace)
+            .field("device", &self.device)
+            .field("sequence", &self.sequence)
+            .field("from", &self.from)
+            .field("length", &self.payload.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A session whose last flight must be sent again.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Repeat {
+    /// The session.
+    #[cbor(n(0), with = "minicbor::bytes")]
+    pub session: [u8; 16],
+    /// The tenant whose device the session belongs to.
+    #[n(1)]
+    pub tenant: String,
+    /// The device's id.
+    #[n(2)]
+    pub device: String,
+}
