@@ -1,0 +1,195 @@
+//! The association: which half a message belongs to.
+
+use crate::client::Client;
+use crate::message::{Class, Kind, Malformed, Message};
+use crate::options::read_response;
+use crate::server::Server;
+use crate::transmission::Cargo;
+use crate::wire::Wire;
+use crate::{Counters, ExchangeId, Output, Params, RequestId};
+use claviger_machine::{Request, Response, Unanswered};
+use core::time::Duration;
+use rand_core::CryptoRng;
+
+/// CoAP with one peer over one DTLS session; the crate's page says how to drive it.
+///
+/// Message ids count up from the first one and wrap; within EXCHANGE_LIFETIME one association
+/// sends far fewer than 65,536 messages (RFC 7252 §4.4).
+pub struct Association {
+    wire: Wire,
+    client: Client,
+    server: Server,
+}
+
+impl Association {
+    /// An association whose messages are numbered from `first_message_id`, a random number.
+    pub fn new(params: Params, first_message_id: u16) -> Self {
+        Self {
+            wire: Wire::new(params, first_message_id),
+            client: Client::default(),
+            server: Server::default(),
+        }
+    }
+
+    /// Takes one datagram of the peer.
+    pub fn receive(&mut self, now: Duration, datagram: &[u8], rng: &mut dyn CryptoRng) {
+        self.wire.stir(rng.next_u64());
+        let message = match Message::decode(datagram) {
+            Ok(message) => message,
+            Err(malformed) => return self.malformed(&malformed),
+        };
+        match (message.kind, message.class) {
+            (Kind::Confirmable, Class::Empty) => {
+                self.wire.counters.pings += 1;
+                self.wire.reject(message.message_id);
+            }
+            (Kind::Acknowledgement, Class::Empty) => self.acknowledged(now, message.message_id),
+            (Kind::Reset, Class::Empty) => self.rejected(now, message.message_id),
+            (Kind::Acknowledgement, Class::Response) => self.piggybacked(now, message, rng),
+            (Kind::Confirmable | Kind::NonConfirmable, Class::Request) => {
+                if !self.wire.is_duplicate(now, message.message_id) {
+                    self.server.receive(now, &mut self.wire, message);
+                }
+            }
+            (Kind::Confirmable | Kind::NonConfirmable, Class::Response) => {
+                self.separate(now, message, rng);
+            }
+            (Kind::NonConfirmable, Class::Empty)
+            | (Kind::Acknowledgement, Class::Request)
+            | (Kind::Reset, Class::Request | Class::Response) => self.wire.counters.malformed += 1,
+        }
+    }
+
+    /// Asks the peer, with a confirmable message, once NSTART allows it. The token is 8 random
+    /// bytes; a body in blocks takes further tokens from the random source of
+    /// [`Self::receive`]. Exactly one [`Output::Response`] follows, unless it is cancelled.
+    pub fn request(&mut self, now: Duration, request: Request, token: [u8; 8]) -> RequestId {
+        self.wire.stir(u64::from_be_bytes(token));
+        self.client.request(now, &mut self.wire, request, token.into())
+    }
+
+    /// Gives up a request of ours; a response that still comes is rejected.
+    pub fn cancel(&mut self, now: Duration, request: RequestId) {
+        self.client.cancel(now, &mut self.wire, request);
+    }
+
+    /// Answers a request of the peer: in the acknowledgement if that has not left yet, else in a
+    /// message of its own. An exchange that is answered, forgotten or stale is passed over.
+    pub fn respond(&mut self, now: Duration, exchange: ExchangeId, response: Response) {
+        self.server.respond(now, &mut self.wire, exchange, response);
+    }
+
+    /// Drops a request of the peer without a word, for when its fate is unknown: if the peer
+    /// sends it again, it comes out again. That happens only before the empty acknowledgement
+    /// has left, that is within [`Params::ack_delay`].
+    pub fn forget(&mut self, exchange: ExchangeId) {
+        self.server.forget(&mut self.wire, exchange);
+    }
+
+    /// Does what is due.
+    pub fn handle_timeout(&mut self, now: Duration) {
+        while let Some(lost) = self.wire.retransmit(now) {
+            match lost.cargo {
+                Cargo::Request => {
+                    self.wire.counters.timeouts += 1;
+                    let why = Unanswered::TimedOut;
+                    self.client.failed(now, &mut self.wire, lost.message_id, why);
+                }
+                Cargo::Response => self.wire.counters.responses_lost += 1,
+            }
+        }
+        self.client.handle_timeout(now, &mut self.wire);
+        self.server.handle_timeout(now, &mut self.wire);
+        self.wire.expire(now);
+    }
+
+    /// When [`Self::handle_timeout`] wants to be called.
+    pub fn next_timeout(&self) -> Option<Duration> {
+        let parts = [
+            self.wire.next_timeout(),
+            self.client.next_timeout(),
+            self.server.next_timeout(&self.wire),
+        ];
+        parts.into_iter().flatten().min()
+    }
+
+    /// The next thing to do; call it until there is none.
+    pub fn poll(&mut self) -> Option<Output> {
+        self.wire.outputs.pop_front()
+    }
+
+    /// True if nothing is under way in either direction. Message ids may still be remembered.
+    pub fn is_idle(&self) -> bool {
+        self.wire.outputs.is_empty()
+            && self.wire.is_settled()
+            && self.client.is_idle()
+            && self.server.is_idle()
+    }
+
+    /// What happened so far.
+    pub fn counters(&self) -> &Counters {
+        &self.wire.counters
+    }
+
+    /// A format error: a confirmable message is rejected, another ignored (RFC 7252 §4.2, §4.3).
+    fn malformed(&mut self, malformed: &Malformed) {
+        self.wire.counters.malformed += 1;
+        if let Malformed::Format { kind: Kind::Confirmable, message_id } = malformed {
+            self.wire.reject(*message_id);
+        }
+    }
+
+    fn acknowledged(&mut self, now: Duration, message_id: u16) {
+        match self.wire.settle(message_id) {
+            Some(Cargo::Request) => self.client.acknowledged(now, &mut self.wire, message_id),
+            Some(Cargo::Response) => {}
+            None => self.wire.counters.unmatched += 1,
+        }
+    }
+
+    fn rejected(&mut self, now: Duration, message_id: u16) {
+        match self.wire.settle(message_id) {
+            Some(cargo) => {
+                self.wire.counters.resets += 1;
+                if cargo == Cargo::Request {
+                    let why = Unanswered::Reset;
+                    self.client.failed(now, &mut self.wire, message_id, why);
+                }
+            }
+            None => self.wire.counters.unmatched += 1,
+        }
+    }
+
+    fn piggybacked(&mut self, now: Duration, mut message: Message, rng: &mut dyn CryptoRng) {
+        if self.client.awaits(&message) {
+            let answer = read_response(&mut message);
+            self.client.receive(now, &mut self.wire, &message, answer, rng);
+        } else {
+            self.wire.counters.unmatched += 1;
+        }
+    }
+
+    /// A response in a message of its own, perhaps before the acknowledgement of its request:
+    /// then it stands for that too (RFC 7252 §5.2.2).
+    fn separate(&mut self, now: Duration, mut message: Message, rng: &mut dyn CryptoRng) {
+        if self.wire.is_duplicate(now, message.message_id) {
+            return;
+        }
+        let confirmable = message.kind == Kind::Confirmable;
+        if !self.client.awaits(&message) {
+            self.wire.counters.unmatched += 1;
+            if confirmable {
+                self.wire.reject(message.message_id);
+            }
+            return;
+        }
+        self.wire.remember(now, &message);
+        let answer = read_response(&mut message);
+        match answer {
+            Some(_) if confirmable => self.wire.acknowledge(message.message_id),
+            None if confirmable => self.wire.reject(message.message_id),
+            _ => {}
+        }
+        self.client.receive(now, &mut self.wire, &message, answer, rng);
+    }
+}

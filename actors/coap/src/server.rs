@@ -1,0 +1,277 @@
+//! The peer's requests (RFC 7252 §5.2, §5.8).
+
+use crate::block::{Block, size_of};
+use crate::identity::{digest, transfer_key};
+use crate::message::{Kind, Message};
+use crate::options::{Incoming, read_request, uint, write_response};
+use crate::served::{Served, cut};
+use crate::upload::{Piece, Step, Uploads};
+use crate::wire::{ReplyTo, Wire};
+use crate::{ExchangeId, Output, RequestIdentity};
+use claviger_machine::{Code, Method, Request, Response};
+use coap_lite::CoapOption;
+use core::time::Duration;
+
+/// The server half of an association.
+#[derive(Default)]
+pub(crate) struct Server {
+    open: Vec<Exchange>,
+    uploads: Uploads,
+    served: Served,
+    next_exchange: u64,
+}
+
+/// A request that waits for its response.
+struct Exchange {
+    id: ExchangeId,
+    to: ReplyTo,
+    since: Duration,
+    key: [u8; 16],
+    /// The last block of the request, to be echoed.
+    block1: Option<Block>,
+    /// The block of the response that is asked for.
+    block2: Option<Block>,
+}
+
+impl Server {
+    /// Takes a request that is no duplicate.
+    pub(crate) fn receive(&mut self, now: Duration, wire: &mut Wire, mut message: Message) {
+        wire.remember(now, &message);
+        let to = ReplyTo {
+            message_id: message.message_id,
+            token: message.token,
+            confirmable: message.kind == Kind::Confirmable,
+            acknowledged: false,
+        };
+        let incoming = match read_request(&mut message) {
+            Ok(incoming) => incoming,
+            Err(code) => {
+                wire.counters.bad_options += 1;
+                return refuse_confirmable(now, wire, to, code);
+            }
+        };
+        let key = transfer_key(&incoming.request, &incoming.tags);
+        let Incoming { mut request, block1, block2, size1, .. } = incoming;
+        if let Some(block) = block1 {
+            let payload = core::mem::take(&mut request.payload);
+            let piece = Piece { key, block, format: request.content_format, total: size1, payload };
+            match self.upload(now, wire, to, piece) {
+                Some(body) => request.payload = body,
+                None => return,
+            }
+        } else if request.payload.len() > wire.params.max_request_body {
+            return refuse_body(now, wire, to, None, Code::REQUEST_ENTITY_TOO_LARGE);
+        }
+        if let Some(block) = block2.filter(|block| block.num > 0)
+            && self.serve(now, wire, to, key, block, request.method)
+        {
+            return;
+        }
+        self.open(
+            now,
+            wire,
+            Exchange { id: ExchangeId(0), to, since: now, key, block1, block2 },
+            request,
+        );
+    }
+
+    /// Takes a block; gives the whole body once it is there.
+    fn upload(
+        &mut self,
+        now: Duration,
+        wire: &mut Wire,
+        to: ReplyTo,
+        piece: Piece,
+    ) -> Option<Vec<u8>> {
+        let block = piece.block;
+        let code = match self.uploads.take(now, &wire.params, piece) {
+            Step::Whole(body) => {
+                wire.counters.blockwise_completed += u64::from(block.num > 0);
+                return Some(body);
+            }
+            Step::More => {
+                let mut packet = write_response(&Response::new(Code::CONTINUE));
+                packet.add_option(CoapOption::Block1, block.encode());
+                wire.reply(now, to, Code::CONTINUE.0, &mut packet);
+                return None;
+            }
+            Step::Uneven => Code::BAD_REQUEST,
+            Step::Incomplete => Code::REQUEST_ENTITY_INCOMPLETE,
+            Step::TooLarge => Code::REQUEST_ENTITY_TOO_LARGE,
+        };
+        wire.counters.blockwise_failed += 1;
+        refuse_body(now, wire, to, Some(block), code);
+        None
+    }
+
+    /// Serves a later block of a response that was kept. True if the request is answered: if
+    /// nothing was kept, a safe method may be asked again, another must not.
+    fn serve(
+        &mut self,
+        now: Duration,
+        wire: &mut Wire,
+        to: ReplyTo,
+        key: [u8; 16],
+        block: Block,
+        method: Method,
+    ) -> bool {
+        if let Some(response) = self.served.find(now, &wire.params, key) {
+            send_block(now, wire, to, response, block, None);
+            return true;
+        }
+        if matches!(method, Method::Get | Method::Fetch) {
+            return false;
+        }
+        wire.counters.blockwise_failed += 1;
+        let mut packet = write_response(&Response::new(Code::REQUEST_ENTITY_INCOMPLETE));
+        wire.reply(now, to, Code::REQUEST_ENTITY_INCOMPLETE.0, &mut packet);
+        true
+    }
+
+    fn open(&mut self, now: Duration, wire: &mut Wire, exchange: Exchange, request: Request) {
+        let to = exchange.to;
+        if self.open.len() >= wire.params.max_open {
+            wire.counters.overloaded += 1;
+            return refuse_confirmable(now, wire, to, Code::SERVICE_UNAVAILABLE);
+        }
+        let id = ExchangeId(self.next_exchange);
+        self.next_exchange += 1;
+        let identity = RequestIdentity {
+            message_id: to.message_id,
+            token: to.token,
+            confirmable: to.confirmable,
+            sha256: digest(&request),
+        };
+        self.open.push(Exchange { id, ..exchange });
+        wire.outputs.push_back(Output::Request { exchange: id, identity, request });
+    }
+
+    /// Answers an exchange; one that is gone is passed over.
+    pub(crate) fn respond(
+        &mut self,
+        now: Duration,
+        wire: &mut Wire,
+        id: ExchangeId,
+        response: Response,
+    ) {
+        let Some(position) = self.open.iter().position(|exchange| exchange.id == id) else {
+            return;
+        };
+        let exchange = self.open.remove(position);
+        let response = if response.payload.len() > wire.params.max_body {
+            wire.counters.blockwise_failed += 1;
+            Response::new(Code::INTERNAL_SERVER_ERROR)
+        } else {
+            response
+        };
+        let large = response.payload.len() > size_of(wire.params.block_szx);
+        let asked = exchange.block2.filter(|_| response.code.is_success());
+        if asked.is_none() && !large {
+            let mut packet = write_response(&response);
+            packet.payload = response.payload;
+            echo(&mut packet, exchange.block1);
+            return wire.reply(now, exchange.to, response.code.0, &mut packet);
+        }
+        let first = Block { num: 0, more: false, szx: wire.params.block_szx };
+        let more =
+            send_block(now, wire, exchange.to, &response, asked.unwrap_or(first), exchange.block1);
+        if more {
+            self.served.keep(now, &wire.params, exchange.key, response);
+        }
+    }
+
+    /// Gives up an exchange without a word; a repetition of its message counts as new.
+    pub(crate) fn forget(&mut self, wire: &mut Wire, id: ExchangeId) {
+        if let Some(position) = self.open.iter().position(|exchange| exchange.id == id) {
+            let exchange = self.open.remove(position);
+            wire.forget(exchange.to.message_id);
+        }
+    }
+
+    /// Sends the acknowledgements that are due; drops what is stale.
+    pub(crate) fn handle_timeout(&mut self, now: Duration, wire: &mut Wire) {
+        for exchange in &mut self.open {
+            if exchange.ack_due(wire).is_some_and(|due| due <= now) {
+                exchange.to.acknowledged = true;
+                wire.acknowledge(exchange.to.message_id);
+            }
+        }
+        let before = self.open.len();
+        self.open.retain(|exchange| exchange.given_up(wire) > now);
+        wire.counters.never_answered += (before - self.open.len()) as u64;
+        wire.counters.blockwise_failed += self.uploads.expire(now);
+        self.served.expire(now);
+    }
+
+    pub(crate) fn next_timeout(&self, wire: &Wire) -> Option<Duration> {
+        let exchanges = self
+            .open
+            .iter()
+            .map(|exchange| exchange.ack_due(wire).unwrap_or_else(|| exchange.given_up(wire)));
+        exchanges.chain(self.uploads.next_expiry()).chain(self.served.next_expiry()).min()
+    }
+
+    /// True if no request waits for us.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.open.is_empty()
+    }
+}
+
+impl Exchange {
+    fn ack_due(&self, wire: &Wire) -> Option<Duration> {
+        (self.to.confirmable && !self.to.acknowledged)
+            .then(|| self.since.saturating_add(wire.params.ack_delay))
+    }
+
+    fn given_up(&self, wire: &Wire) -> Duration {
+        self.since.saturating_add(wire.params.exchange_lifetime)
+    }
+}
+
+/// Sends one block of a response; true if more follow.
+fn send_block(
+    now: Duration,
+    wire: &mut Wire,
+    to: ReplyTo,
+    response: &Response,
+    asked: Block,
+    block1: Option<Block>,
+) -> bool {
+    let Some((mut packet, block)) = cut(response, asked, wire.params.block_szx) else {
+        wire.counters.blockwise_failed += 1;
+        let mut packet = write_response(&Response::new(Code::BAD_REQUEST));
+        wire.reply(now, to, Code::BAD_REQUEST.0, &mut packet);
+        return false;
+    };
+    echo(&mut packet, block1);
+    wire.counters.blockwise_completed += u64::from(block.num > 0 && !block.more);
+    wire.reply(now, to, response.code.0, &mut packet);
+    block.more
+}
+
+/// Says which block a response is about (RFC 7959 §2.3).
+fn echo(packet: &mut coap_lite::Packet, block1: Option<Block>) {
+    if let Some(block) = block1 {
+        packet.add_option(CoapOption::Block1, block.encode());
+    }
+}
+
+/// Refuses a request if it was confirmable, else drops it (RFC 7252 §5.4.1).
+fn refuse_confirmable(now: Duration, wire: &mut Wire, to: ReplyTo, code: Code) {
+    if to.confirmable {
+        let mut packet = write_response(&Response::new(code));
+        wire.reply(now, to, code.0, &mut packet);
+    }
+}
+
+/// Refuses a body, or a block of it; with 4.13 it says how much would be taken
+/// (RFC 7959 §2.9.3).
+fn refuse_body(now: Duration, wire: &mut Wire, to: ReplyTo, block: Option<Block>, code: Code) {
+    let mut packet = write_response(&Response::new(code));
+    echo(&mut packet, block);
+    if code == Code::REQUEST_ENTITY_TOO_LARGE {
+        let most = u32::try_from(wire.params.max_request_body).unwrap_or(u32::MAX);
+        packet.add_option(CoapOption::Size1, uint(most));
+    }
+    wire.reply(now, to, code.0, &mut packet);
+}
