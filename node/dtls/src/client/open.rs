@@ -1,0 +1,54 @@
+//! The record layer of a client once it has keys.
+
+use crate::aead::Direction;
+use crate::keys::SessionKeys;
+use crate::replay::Window;
+use crate::wire::record::{ContentType, MAX_SEQUENCE, RawRecord};
+
+/// Keys, connection ids and numbers of epoch 1.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) suite: u16,
+    keys: SessionKeys,
+    /// The id that the server puts into its records; empty if none.
+    cid: Vec<u8>,
+    /// The id that we put into ours, if the extension was negotiated.
+    pub(super) server_cid: Option<Vec<u8>>,
+    next_sequence: u64,
+    window: Window,
+}
+
+impl Connection {
+    pub(super) fn new(
+        suite: u16,
+        keys: SessionKeys,
+        cid: Vec<u8>,
+        server_cid: Option<Vec<u8>>,
+    ) -> Self {
+        Self { suite, keys, cid, server_cid, next_sequence: 0, window: Window::default() }
+    }
+
+    /// Appends a protected record under the next number; `None` if there is none left.
+    pub(super) fn seal(
+        &mut self,
+        out: &mut Vec<u8>,
+        kind: ContentType,
+        payload: &[u8],
+    ) -> Option<()> {
+        let sequence = self.next_sequence;
+        if sequence > MAX_SEQUENCE {
+            return None;
+        }
+        self.next_sequence += 1;
+        let cid = self.server_cid.as_deref().unwrap_or_default();
+        Direction::from_client(&self.keys, cid).seal(out, kind, (1, sequence), payload);
+        Some(())
+    }
+
+    /// Opens a record that was not read before.
+    pub(super) fn open(&mut self, record: &RawRecord<'_>) -> Option<(ContentType, Vec<u8>)> {
+        let opened = Direction::from_server(&self.keys, &self.cid).open(record)?;
+        self.window.accept(record.sequence)?;
+        Some(opened)
+    }
+}

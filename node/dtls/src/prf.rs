@@ -1,0 +1,98 @@
+//! The pseudorandom function P_SHA256 and what TLS 1.2 derives with it (RFC 5246 §5, §6.3, §8.1).
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::{Digest, Sha256};
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::keys::SessionKeys;
+
+type HmacSha256 = Hmac<Sha256>;
+
+/// HMAC-SHA256 over the concatenated parts.
+pub(crate) fn hmac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
+    let mut mac = HmacSha256::new_from_slice(key).expect("HMAC takes keys of any length");
+    parts.iter().for_each(|part| mac.update(part));
+    mac.finalize().into_bytes().into()
+}
+
+/// SHA-256 over the concatenated parts.
+pub(crate) fn hash(parts: &[&[u8]]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    parts.iter().for_each(|part| hash.update(part));
+    hash.finalize().into()
+}
+
+/// Fills `out` with PRF(secret, label, seed) (RFC 5246 §5).
+pub(crate) fn prf(secret: &[u8], label: &[u8], seed: [&[u8]; 2], out: &mut [u8]) {
+    let mut a = hmac(secret, &[label, seed[0], seed[1]]);
+    for chunk in out.chunks_mut(32) {
+        let mut block = hmac(secret, &[&a, label, seed[0], seed[1]]);
+        chunk.copy_from_slice(&block[..chunk.len()]);
+        block.zeroize();
+        a = hmac(secret, &[&a]);
+    }
+}
+
+/// The master secret of a pre-shared key of at most 2^16 - 1 bytes (RFC 4279 §2). With
+/// `session_hash` it is the extended one (RFC 7627 §4), else it is bound to the randoms.
+pub(crate) fn psk_master_secret(
+    psk: &[u8],
+    randoms: [&[u8]; 2],
+    session_hash: Option<&[u8]>,
+) -> Zeroizing<[u8; 48]> {
+    let length = (psk.len() as u16).to_be_bytes();
+    let mut premaster = Zeroizing::new(Vec::with_capacity(4 + 2 * psk.len()));
+    premaster.extend_from_slice(&length);
+    premaster.resize(2 + psk.len(), 0);
+    premaster.extend_from_slice(&length);
+    premaster.extend_from_slice(psk);
+    let mut master = Zeroizing::new([0; 48]);
+    match session_hash {
+        Some(hash) => prf(&premaster, b"extended master secret", [hash, &[]], &mut master[..]),
+        None => prf(&premaster, b"master secret", randoms, &mut master[..]),
+    }
+    master
+}
+
+/// The key block; the server's random comes first here (RFC 5246 §6.3).
+pub(crate) fn key_block(
+    master: &[u8; 48],
+    server_random: &[u8],
+    client_random: &[u8],
+) -> SessionKeys {
+    let mut block = Zeroizing::new([0; SessionKeys::LENGTH]);
+    prf(master, b"key expansion", [server_random, client_random], &mut block[..]);
+    SessionKeys::from_bytes(&block)
+}
+
+/// The verify_data of a Finished, `label` being that of its sender (RFC 5246 §7.4.9).
+pub(crate) fn verify_data(master: &[u8; 48], label: &[u8], transcript_hash: &[u8; 32]) -> [u8; 12] {
+    let mut data = [0; 12];
+    prf(master, label, [transcript_hash, &[]], &mut data);
+    data
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hex(text: &str) -> Vec<u8> {
+        crate::tests::hex(text)
+    }
+
+    #[test]
+    fn yields_the_public_vector_of_the_tls_1_2_prf() {
+        // Posted to the TLS working group's list for P_SHA256 (also used by other stacks).
+        let secret = hex("9bbe436ba940f017b17652849a71db35");
+        let seed = hex("a0ba9f936cda311827a6f796ffd5198c");
+        let mut out = [0; 100];
+
+        prf(&secret, b"test label", [&seed, &[]], &mut out);
+
+        let expected = hex("e3f229ba727be17b8d122620557cd453c2aab21d07c3d495329b52d4e61edb5a\
+             6b301791e90d35c9c9a46b4e14baf9af0fa022f7077def17abfd3797c0564bab\
+             4fbc91666e9def9b97fce34f796789baa48082d122ee42c5a72e5a5110fff701\
+             87347b66");
+        assert_eq!(out[..], expected[..]);
+    }
+}

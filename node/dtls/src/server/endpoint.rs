@@ -1,0 +1,302 @@
+//! The endpoint: what its driver calls, and the way of a datagram through it.
+
+use std::collections::VecDeque;
+
+use core::fmt;
+use core::net::SocketAddr;
+use core::time::Duration;
+
+use rand_core::CryptoRng;
+
+use super::half_open::{GIVE_UP, HalfOpen, Stage};
+use super::limits::AlertLimits;
+use super::output::{CallId, FailureReason, HandshakeEvent, Opened, Output, Refusal};
+use super::pending::Pending;
+use super::session::{LastFlight, Session, Sessions};
+use crate::cid;
+use crate::counters::{Counters, DropReason};
+use crate::keys::{ClusterKeys, SessionId};
+use crate::wire::alert::{Alert, AlertDescription};
+use crate::wire::handshake::{Fragments, kind};
+use crate::wire::record::{self, ContentType, RawRecord, Records};
+use crate::wire::{DTLS_1_0, DTLS_1_2};
+
+/// Limits and options of an endpoint.
+#[derive(Clone, Debug)]
+pub struct EndpointConfig {
+    /// First wait before our flight is sent again; doubles each time. 1 s (RFC 6347 §4.2.4.1),
+    /// or 9 s where the network is slow (RFC 7925 §11).
+    pub retransmit: Duration,
+    /// Most half-open handshakes; the oldest gives way.
+    pub half_open: usize,
+    /// Answer an unknown identity like a wrong key: with silence (RFC 4279 §2).
+    pub hide_unknown_identity: bool,
+}
+
+impl Default for EndpointConfig {
+    fn default() -> Self {
+        Self { retransmit: Duration::from_secs(1), half_open: 4096, hide_unknown_identity: false }
+    }
+}
+
+/// One listener's server side at one edge: all its peers.
+///
+/// Call [`Endpoint::poll`] until it is empty after every other call.
+pub struct Endpoint {
+    pub(super) config: EndpointConfig,
+    pub(super) keys: ClusterKeys,
+    pub(super) rng: Box<dyn CryptoRng + Send>,
+    pub(super) pending: Pending,
+    pub(super) sessions: Sessions,
+    pub(super) limits: AlertLimits,
+    pub(super) counters: Counters,
+    pub(super) outputs: VecDeque<Output>,
+    next_call: u64,
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Endpoint")
+            .field("half_open", &self.half_open())
+            .field("sessions", &self.sessions())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Endpoint {
+    /// An endpoint without peers. `rng` makes server randoms and connection ids.
+    pub fn new(config: EndpointConfig, keys: ClusterKeys, rng: Box<dyn CryptoRng + Send>) -> Self {
+        Self {
+            pending: Pending::new(config.half_open),
+            config,
+            keys,
+            rng,
+            sessions: Sessions::default(),
+            limits: AlertLimits::default(),
+            counters: Counters::default(),
+            outputs: VecDeque::new(),
+            next_call: 0,
+        }
+    }
+
+    /// A datagram has arrived. Whatever is wrong with it is dropped and counted.
+    pub fn receive(&mut self, now: Duration, from: SocketAddr, datagram: &[u8]) {
+        self.counters.datagrams += 1;
+        for record in Records::new(datagram, cid::LENGTH) {
+            let result = record.and_then(|record| self.record(now, from, &record));
+            if let Err(reason) = result {
+                self.counters.drop_for(reason);
+            }
+        }
+    }
+
+    /// The time of [`Endpoint::next_timeout`] has come.
+    pub fn handle_timeout(&mut self, now: Duration) {
+        while let Some((peer, mut half_open)) = self.pending.take_due(now) {
+            if now >= half_open.started + GIVE_UP {
+                self.counters.timed_out += 1;
+                self.fail(peer, half_open.reason);
+                continue;
+            }
+            if let Some(bytes) = half_open.retransmit(now) {
+                self.counters.retransmissions += 1;
+                self.outputs.push_back(Output::Datagram { to: peer, bytes });
+            }
+            self.pending.put(peer, half_open);
+        }
+        self.sessions.expire(now);
+    }
+
+    /// When [`Endpoint::handle_timeout`] wants to be called.
+    pub fn next_timeout(&self) -> Option<Duration> {
+        let deadlines = [self.pending.next_wake(), self.sessions.next_expiry()];
+        deadlines.into_iter().flatten().min()
+    }
+
+    /// What is to be done next, in order.
+    pub fn poll(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// A credential step went well: the session is open, and the last flight leaves with epoch 1
+    /// sequence 0. If the handshake is gone by now, nothing happens.
+    pub fn opened(&mut self, now: Duration, call: CallId, opened: Opened) {
+        let Some((peer, half_open)) = self.pending.take_call(call) else {
+            self.counters.late_answers += 1;
+            return;
+        };
+        let took = now.saturating_sub(half_open.started);
+        let (suite, cid) = (half_open.agreement.suite.id, half_open.agreement.cid.is_some());
+        let session = opened.session;
+        self.establish(now, peer, half_open, opened);
+        self.counters.established += 1;
+        self.outputs.push_back(Output::Event(HandshakeEvent::Established {
+            session,
+            peer,
+            suite,
+            cid,
+            took,
+        }));
+    }
+
+    /// A credential step went otherwise.
+    pub fn refused(&mut self, now: Duration, call: CallId, refusal: Refusal) {
+        let Some((peer, mut half_open)) = self.pending.take_call(call) else {
+            self.counters.late_answers += 1;
+            return;
+        };
+        let (reason, alert) = match refusal {
+            Refusal::UnknownIdentity if self.config.hide_unknown_identity => {
+                (FailureReason::UnknownIdentity, None)
+            }
+            Refusal::UnknownIdentity => {
+                (FailureReason::UnknownIdentity, Some(AlertDescription::UNKNOWN_PSK_IDENTITY))
+            }
+            Refusal::Denied => (FailureReason::Denied, Some(AlertDescription::ACCESS_DENIED)),
+            Refusal::BadFinished => (FailureReason::BadFinished, None),
+            Refusal::Unavailable => (FailureReason::Unavailable, None),
+        };
+        if let Some(description) = alert {
+            self.alert(now, peer, half_open.next_record, Alert::fatal(description));
+            self.fail(peer, reason);
+        } else {
+            half_open.resume(now, reason);
+            self.pending.put(peer, half_open);
+        }
+    }
+
+    /// Sends a session's records to this address from now on. The owner of the session decides
+    /// that (RFC 9146 §6); a session without a connection id is still found by its old address.
+    pub fn set_peer(&mut self, session: SessionId, peer: SocketAddr) {
+        if let Some(session) = self.sessions.get_mut(session) {
+            session.peer = peer;
+        }
+    }
+
+    /// Forgets a session and its keys. To tell the peer, seal a close_notify before.
+    pub fn close(&mut self, session: SessionId) {
+        self.sessions.remove(session);
+    }
+
+    /// What was counted so far.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Number of open sessions.
+    pub fn sessions(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// Number of half-open handshakes.
+    pub fn half_open(&self) -> usize {
+        self.pending.len()
+    }
+
+    fn record(
+        &mut self,
+        now: Duration,
+        from: SocketAddr,
+        record: &RawRecord<'_>,
+    ) -> Result<(), DropReason> {
+        match record.epoch {
+            0 if ![DTLS_1_2, DTLS_1_0].contains(&record.version) => Err(DropReason::Version),
+            0 => self.plaintext(now, from, record),
+            1 if record.version != DTLS_1_2 => Err(DropReason::Version),
+            1 => self.protected(now, from, record),
+            _ => Err(DropReason::Epoch),
+        }
+    }
+
+    fn plaintext(
+        &mut self,
+        now: Duration,
+        from: SocketAddr,
+        record: &RawRecord<'_>,
+    ) -> Result<(), DropReason> {
+        match record.kind {
+            ContentType::Handshake => {
+                if record.body.is_empty() {
+                    return Err(DropReason::Malformed);
+                }
+                for fragment in Fragments::new(record.body) {
+                    let fragment = fragment?;
+                    if fragment.kind == kind::CLIENT_HELLO {
+                        self.client_hello(now, from, record, &fragment)?;
+                    } else {
+                        self.advance(from, |half_open| half_open.fragment(&fragment))?;
+                    }
+                }
+                Ok(())
+            }
+            ContentType::ChangeCipherSpec => {
+                self.advance(from, |half_open| half_open.change_cipher_spec(record.body))
+            }
+            ContentType::Alert => Err(DropReason::PlaintextAlert),
+            ContentType::ApplicationData => Err(DropReason::PlaintextRecord),
+            ContentType::Tls12Cid => Err(DropReason::Epoch),
+        }
+    }
+
+    /// Lets a half-open handshake take something in, and asks for its credential step once it
+    /// is complete.
+    pub(super) fn advance(
+        &mut self,
+        from: SocketAddr,
+        step: impl FnOnce(&mut HalfOpen) -> Result<(), DropReason>,
+    ) -> Result<(), DropReason> {
+        let mut half_open = self.pending.take(from).ok_or(DropReason::PlaintextRecord)?;
+        let result = step(&mut half_open);
+        if let Some(call) = half_open.open(from, CallId(self.next_call)) {
+            self.next_call += 1;
+            self.counters.opens += 1;
+            self.outputs.push_back(Output::Open(call));
+        }
+        self.pending.put(from, half_open);
+        result
+    }
+
+    fn establish(&mut self, now: Duration, peer: SocketAddr, half_open: HalfOpen, opened: Opened) {
+        let message = half_open.finished_message();
+        let agreement = half_open.agreement;
+        let mut session = Session {
+            keys: opened.keys,
+            peer,
+            home: peer,
+            cid: agreement.cid,
+            peer_cid: agreement.peer_cid.unwrap_or_default().into(),
+            last_sealed: 0,
+            window: Default::default(),
+        };
+        if let Stage::Opening { finished_sequence, .. } = half_open.stage {
+            session.window.accept(finished_sequence);
+        }
+        let mut flight = LastFlight {
+            verify_data: opened.verify_data,
+            message,
+            next_record: half_open.next_record,
+            client_random: agreement.client_random,
+            quiet_until: now,
+        };
+        let bytes = session.write_last_flight(&mut flight, 0);
+        self.counters.records_sealed += 1;
+        self.sessions.insert(now, opened.session, session, flight);
+        self.outputs.push_back(Output::Datagram { to: peer, bytes });
+    }
+
+    /// Sends a plaintext alert, if the peer's prefix has one left.
+    pub(super) fn alert(&mut self, now: Duration, to: SocketAddr, sequence: u64, alert: Alert) {
+        if !self.limits.allow(now, to.ip()) {
+            self.counters.alerts_held += 1;
+            return;
+        }
+        let mut bytes = Vec::new();
+        record::put_plain(&mut bytes, ContentType::Alert, DTLS_1_2, sequence, &alert.encode());
+        self.counters.alerts_sent += 1;
+        self.outputs.push_back(Output::Datagram { to, bytes });
+    }
+
+    pub(super) fn fail(&mut self, peer: SocketAddr, reason: FailureReason) {
+        self.outputs.push_back(Output::Event(HandshakeEvent::Failed { peer, reason }));
+    }
+}

@@ -1,0 +1,16 @@
+//! The server's side of one listener: cookies, half-open handshakes, sessions.
+
+mod endpoint;
+mod half_open;
+mod hello;
+mod limits;
+mod output;
+mod pending;
+mod record;
+mod session;
+
+pub use endpoint::{Endpoint, EndpointConfig};
+pub use output::{
+    CallId, Claim, Content, FailureReason, HandshakeEvent, OpenCall, Opened, Output, Record,
+    Refusal, SealError,
+};

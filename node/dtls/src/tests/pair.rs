@@ -1,0 +1,286 @@
+//! A server, its ledger side and a client, driven step by step.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use core::net::SocketAddr;
+use core::time::Duration;
+
+use rand_chacha::ChaCha8Rng;
+use rand_core::SeedableRng;
+use zeroize::Zeroizing;
+
+use crate::schedule::{self, OpenError};
+use crate::wire::record::{ContentType, RawRecord, Records};
+use crate::{
+    Client, ClientConfig, ClientOutput, ClusterKeys, Content, DropReason, Endpoint, EndpointConfig,
+    HandshakeEvent, OpenCall, Output, Record, Refusal, SessionId,
+};
+
+pub(super) const PSK: &[u8] = b"sixteen byte key";
+pub(super) const IDENTITY: &[u8] = b"urn:dev:ops:1";
+pub(super) const START: Duration = Duration::from_secs(1_800_000_000);
+
+pub(super) fn address(text: &str) -> SocketAddr {
+    text.parse().expect("an address")
+}
+
+/// What distinguishes one pair from another.
+#[derive(Clone)]
+pub(super) struct Options {
+    pub(super) seed: u64,
+    /// As in [`ClientConfig`].
+    pub(super) cid: Option<Vec<u8>>,
+    pub(super) extended_master_secret: bool,
+    pub(super) client_psk: &'static [u8],
+    pub(super) config: EndpointConfig,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            cid: Some(vec![0xC1, 0x1D, 0x01]),
+            extended_master_secret: true,
+            client_psk: PSK,
+            config: EndpointConfig::default(),
+        }
+    }
+}
+
+impl Options {
+    pub(super) fn without_cid() -> Self {
+        Self { cid: None, ..Self::default() }
+    }
+}
+
+pub(super) struct Pair {
+    pub(super) now: Duration,
+    pub(super) endpoint: Endpoint,
+    pub(super) client: Client,
+    pub(super) address: SocketAddr,
+    /// Credential steps that nobody has answered.
+    pub(super) calls: Vec<OpenCall>,
+    pub(super) records: Vec<Record>,
+    pub(super) repeats: Vec<SessionId>,
+    pub(super) events: Vec<HandshakeEvent>,
+    /// What the client reported besides datagrams.
+    pub(super) reports: Vec<ClientOutput>,
+    /// Next sequence of each session, as its owner counts.
+    pub(super) next_sequence: BTreeMap<SessionId, u64>,
+    /// (sent by the server, epoch, sequence) of every record ever sealed.
+    numbers: BTreeSet<(bool, u16, u64)>,
+    cid_length: usize,
+}
+
+impl Pair {
+    pub(super) fn new(options: Options) -> Self {
+        let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
+        let server_rng = Box::new(ChaCha8Rng::from_rng(&mut rng));
+        let cid_length = options.cid.as_ref().map_or(0, Vec::len);
+        let config = ClientConfig {
+            cid: options.cid,
+            ..ClientConfig::new(IDENTITY.to_vec(), Zeroizing::new(options.client_psk.to_vec()))
+        };
+        Self {
+            now: START,
+            endpoint: Endpoint::new(options.config, ClusterKeys::new([1; 32], [2; 32]), server_rng),
+            client: Client::offering(START, config, &mut rng, options.extended_master_secret),
+            address: address("192.0.2.1:5000"),
+            calls: Vec::new(),
+            records: Vec::new(),
+            repeats: Vec::new(),
+            events: Vec::new(),
+            reports: Vec::new(),
+            next_sequence: BTreeMap::new(),
+            numbers: BTreeSet::new(),
+            cid_length,
+        }
+    }
+
+    /// A pair whose handshake is complete.
+    pub(super) fn established(options: Options) -> (Self, SessionId) {
+        let mut pair = Self::new(options);
+        pair.settle();
+        let session = pair.session();
+        (pair, session)
+    }
+
+    /// The session of the last Established.
+    pub(super) fn session(&self) -> SessionId {
+        let established = self.events.iter().rev().find_map(|event| match event {
+            HandshakeEvent::Established { session, .. } => Some(*session),
+            _ => None,
+        });
+        established.expect("a session is established")
+    }
+
+    pub(super) fn dropped(&self, reason: DropReason) -> u64 {
+        self.endpoint.counters().dropped(reason)
+    }
+
+    pub(super) fn later(&mut self, seconds: u64) {
+        self.now += Duration::from_secs(seconds);
+    }
+
+    /// Hands the server a datagram of the client's address.
+    pub(super) fn tell_server(&mut self, datagram: &[u8]) {
+        self.endpoint.receive(self.now, self.address, datagram);
+    }
+
+    /// The client's datagrams; its other outputs are kept.
+    pub(super) fn client_sends(&mut self) -> Vec<Vec<u8>> {
+        let mut datagrams = Vec::new();
+        while let Some(output) = self.client.poll() {
+            match output {
+                ClientOutput::Datagram(bytes) => datagrams.push(bytes),
+                other => self.reports.push(other),
+            }
+        }
+        for datagram in &datagrams {
+            self.note_numbers(false, datagram, 8);
+        }
+        datagrams
+    }
+
+    /// The server's datagrams; its other outputs are kept.
+    pub(super) fn server_sends(&mut self) -> Vec<(SocketAddr, Vec<u8>)> {
+        let mut datagrams = Vec::new();
+        while let Some(output) = self.endpoint.poll() {
+            match output {
+                Output::Datagram { to, bytes } => datagrams.push((to, bytes)),
+                Output::Open(call) => self.calls.push(call),
+                Output::Record(record) => self.records.push(record),
+                Output::Repeat { session } => self.repeats.push(session),
+                Output::Event(event) => self.events.push(event),
+            }
+        }
+        for (_, datagram) in &datagrams {
+            self.note_numbers(true, datagram, self.cid_length);
+        }
+        datagrams
+    }
+
+    /// No key meets a nonce twice: each end numbers every record of an epoch anew.
+    fn note_numbers(&mut self, server: bool, datagram: &[u8], cid_length: usize) {
+        for record in Records::new(datagram, cid_length) {
+            let RawRecord { epoch, sequence, .. } = record.expect("our ends write records");
+            let new = self.numbers.insert((server, epoch, sequence));
+            assert!(new || epoch == 0, "number {sequence} of epoch {epoch} was used twice");
+        }
+    }
+
+    /// Answers every credential step as a ledger with this one device would.
+    pub(super) fn answer(&mut self) {
+        for call in core::mem::take(&mut self.calls) {
+            match self.judge(&call) {
+                Ok(opened) => {
+                    self.next_sequence.insert(opened.session, 1);
+                    self.endpoint.opened(self.now, call.call, opened);
+                }
+                Err(refusal) => self.endpoint.refused(self.now, call.call, refusal),
+            }
+        }
+    }
+
+    fn judge(&self, call: &OpenCall) -> Result<crate::Opened, Refusal> {
+        if schedule::identity(&call.transcript) != Ok(IDENTITY) {
+            return Err(Refusal::UnknownIdentity);
+        }
+        schedule::open(PSK, self.now, &call.evidence()).map_err(|error| match error {
+            OpenError::BadFinished => Refusal::BadFinished,
+            OpenError::Malformed | OpenError::Stale => Refusal::Unavailable,
+        })
+    }
+
+    /// Seals as the session's owner would.
+    pub(super) fn seal(&mut self, session: SessionId, content: Content<'_>) {
+        let next = self.next_sequence.entry(session).or_insert(1);
+        let sequence = *next;
+        *next += 1;
+        self.endpoint.seal(session, sequence, content).expect("the sequence is new");
+    }
+
+    /// Delivers everything until both ends are silent.
+    pub(super) fn settle(&mut self) {
+        loop {
+            let from_client = self.client_sends();
+            for datagram in &from_client {
+                self.tell_server(datagram);
+            }
+            let mut from_server = self.server_sends();
+            self.answer();
+            from_server.extend(self.server_sends());
+            for (_, datagram) in &from_server {
+                self.client.receive(self.now, datagram);
+            }
+            if from_client.is_empty() && from_server.is_empty() {
+                return;
+            }
+        }
+    }
+
+    /// Delivers the server's waiting flight, and all that follows.
+    pub(super) fn settle_server_flight(&mut self) {
+        let flight = self.server_datagram();
+        self.client.receive(self.now, &flight);
+        self.settle();
+    }
+
+    /// Puts another device, with its own keys, at this one's address.
+    pub(super) fn swap_client(&mut self, other: &mut Self) {
+        core::mem::swap(&mut self.client, &mut other.client);
+        self.numbers.clear();
+        other.numbers.clear();
+    }
+
+    /// Splits a datagram of the server into its records' bytes.
+    pub(super) fn split_from_server(&self, datagram: &[u8]) -> Vec<Vec<u8>> {
+        split_with(datagram, self.cid_length)
+    }
+
+    /// The client's next datagram, which must exist.
+    pub(super) fn client_datagram(&mut self) -> Vec<u8> {
+        self.client_sends().pop().expect("the client has something to send")
+    }
+
+    /// The server's next datagram, which must exist.
+    pub(super) fn server_datagram(&mut self) -> Vec<u8> {
+        self.server_sends().pop().expect("the server has something to send").1
+    }
+
+    /// Up to the client's ClientHello with the cookie, not yet delivered.
+    pub(super) fn cookied_hello(&mut self) -> Vec<u8> {
+        let hello = self.client_datagram();
+        self.tell_server(&hello);
+        let request = self.server_datagram();
+        self.client.receive(self.now, &request);
+        self.client_datagram()
+    }
+
+    /// Up to the client's last flight, not yet delivered.
+    pub(super) fn client_flight(&mut self) -> Vec<u8> {
+        let hello = self.cookied_hello();
+        self.tell_server(&hello);
+        let flight = self.server_datagram();
+        self.client.receive(self.now, &flight);
+        self.client_datagram()
+    }
+}
+
+/// Splits a datagram to the server into its records' bytes.
+pub(super) fn split(datagram: &[u8]) -> Vec<Vec<u8>> {
+    split_with(datagram, 8)
+}
+
+fn split_with(datagram: &[u8], cid_length: usize) -> Vec<Vec<u8>> {
+    Records::new(datagram, cid_length)
+        .map(|record| record.expect("our ends write records").raw.to_vec())
+        .collect()
+}
+
+/// A plaintext record of epoch 0 as anybody can write it.
+pub(super) fn forged(kind: ContentType, sequence: u64, body: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    crate::wire::record::put_plain(&mut bytes, kind, 0xFEFD, sequence, body);
+    bytes
+}
