@@ -1,0 +1,59 @@
+//! What an edge shows of itself.
+
+use claviger_dtls::{Counters, FailureReason, HandshakeEvent};
+use core::time::Duration;
+
+/// An edge's numbers.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    /// The DTLS engine's counters.
+    pub dtls: Counters,
+    /// Sessions whose keys it holds.
+    pub sessions: usize,
+    /// Handshakes under way.
+    pub half_open: usize,
+    /// Handshakes that ended with a session.
+    pub established: u64,
+    /// How long these took in all.
+    pub handshaking: Duration,
+    /// Handshakes that ended without one, by reason in the order of [`FAILURES`].
+    pub failed: [u64; FAILURES.len()],
+    /// Frames of the actors that were not carried out.
+    pub frames_undone: u64,
+}
+
+/// Why a handshake fails, as the metrics label it.
+pub const FAILURES: [&str; 7] = [
+    "no_common_suite",
+    "unknown_identity",
+    "denied",
+    "bad_key",
+    "unavailable",
+    "timeout",
+    "evicted",
+];
+
+impl Report {
+    pub(crate) fn note(&mut self, event: &HandshakeEvent) {
+        match event {
+            HandshakeEvent::CookieVerified { .. } => {}
+            HandshakeEvent::Established { took, .. } => {
+                self.established += 1;
+                self.handshaking += *took;
+            }
+            HandshakeEvent::Failed { reason, .. } => self.failed[index(*reason)] += 1,
+        }
+    }
+}
+
+const fn index(reason: FailureReason) -> usize {
+    match reason {
+        FailureReason::NoCommonSuite => 0,
+        FailureReason::UnknownIdentity => 1,
+        FailureReason::Denied => 2,
+        FailureReason::BadFinished => 3,
+        FailureReason::Unavailable => 4,
+        FailureReason::TimedOut => 5,
+        FailureReason::Evicted => 6,
+    }
+}
