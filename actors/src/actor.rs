@@ -1,0 +1,308 @@
+//! The shell of one device: receives, calls the pure [`Device`], runs the effects.
+
+use crate::conversation::Numbers;
+use crate::counters::count;
+use crate::device::{About, Device, Effect, Input, World};
+use crate::region::{Region, Rest};
+use crate::{EdgeId, Ports};
+use actix::prelude::*;
+use claviger_front::{Close, Deliver, ToEdge};
+use claviger_ledger::{Command, CredentialId, DeviceRef, SessionId, View};
+use claviger_machine::Draw;
+use claviger_seal::TenantKey;
+use core::net::SocketAddr;
+use core::sync::atomic::Ordering;
+use core::time::Duration;
+use std::collections::VecDeque;
+
+/// How long an actor stays awake with nothing to do.
+const DROWSY: Duration = Duration::from_secs(120);
+/// How many proposals of one device may be on their way at once.
+const PROPOSING: u32 = 8;
+/// How many frames of edges wait in an actor's mailbox.
+const MAILBOX: usize = 32;
+
+/// What an actor is told.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) enum ToActor {
+    /// The device has opened a session.
+    Opened {
+        edge: EdgeId,
+        session: SessionId,
+        generation: u32,
+        peer: SocketAddr,
+        closed: Vec<SessionId>,
+    },
+    /// A record of a session; with its numbers where they survived a sleep.
+    Deliver { edge: EdgeId, numbers: Option<Numbers>, frame: Box<Deliver> },
+    /// The last flight of a session's handshake must be sent again.
+    Repeat { edge: EdgeId, numbers: Option<Numbers>, session: SessionId },
+    /// The LwM2M server has answered.
+    ServerAnswered { credential: CredentialId, result: Result<(), String> },
+    /// Go to sleep, unless there is something to do.
+    Sleep,
+}
+
+impl ToActor {
+    /// The same with the session's numbers, where it can carry them.
+    pub(crate) fn with_numbers(mut self, kept: Option<Numbers>) -> Self {
+        if let Self::Deliver { numbers, .. } | Self::Repeat { numbers, .. } = &mut self {
+            *numbers = kept.or(*numbers);
+        }
+        self
+    }
+}
+
+/// One device that is awake.
+pub(crate) struct DeviceActor {
+    device: Device,
+    ports: Ports,
+    region: Addr<Region>,
+    timer: Option<(Duration, SpawnHandle)>,
+    idle_since: Duration,
+    /// Frames in the order of their numbers.
+    outgoing: VecDeque<(EdgeId, ToEdge)>,
+    confirming: bool,
+    proposing: u32,
+}
+
+impl DeviceActor {
+    pub(crate) fn new(
+        of: DeviceRef,
+        endpoint: String,
+        tenant_key: TenantKey,
+        ports: Ports,
+        region: Addr<Region>,
+    ) -> Self {
+        let idle_since = ports.clock.now();
+        Self {
+            device: Device::new(of, endpoint, tenant_key),
+            ports,
+            region,
+            timer: None,
+            idle_since,
+            outgoing: VecDeque::new(),
+            confirming: false,
+            proposing: 0,
+        }
+    }
+
+    fn step(&mut self, input: Input, ctx: &mut Context<Self>) {
+        let committed =
+            matches!(input, Input::Outcome { result: Ok(_), .. } | Input::Opened { .. });
+        let effects = {
+            let ledger = self.ports.ledger.clone();
+            let of = self.device.of().clone();
+            let now = self.ports.clock.now();
+            let recall = move |session: SessionId, asked: [u8; 16]| {
+                let at = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+                let mut sealed = None;
+                ledger.read(&mut |rows| {
+                    sealed = View::new(rows).remembered(&of, session, asked, at);
+                });
+                sealed
+            };
+            let mut world = World {
+                now,
+                crypto: self.ports.crypto.as_ref(),
+                draw: Draw(self.ports.crypto.clone()),
+                recall: &recall,
+                counters: &self.ports.counters,
+                effects: Vec::new(),
+            };
+            self.device.step(&mut world, input);
+            world.effects
+        };
+        for effect in effects {
+            self.run(effect, ctx);
+        }
+        self.release(committed, ctx);
+        if !self.is_idle() {
+            self.idle_since = self.ports.clock.now();
+        }
+        self.arm(ctx);
+    }
+
+    fn run(&mut self, effect: Effect, ctx: &mut Context<Self>) {
+        match effect {
+            Effect::Send { edge, frame } => self.outgoing.push_back((edge, frame)),
+            Effect::Wake(credential) => self.ports.outbox.wake(self.device.of(), credential),
+            Effect::Propose { about, command } => self.propose(about, command, ctx),
+        }
+    }
+
+    fn propose(&mut self, about: About, command: Command, ctx: &mut Context<Self>) {
+        let ports = self.ports.clone();
+        self.proposing += 1;
+        let name = command.name();
+        // A device that has its empty acknowledgement does not ask again: it waits.
+        let fate = async move { ports.insist(command).await };
+        ctx.spawn(fate.into_actor(self).map(move |result, actor, ctx| {
+            actor.proposing -= 1;
+            if let Err(why) = &result {
+                tracing::warn!(device = %actor.device.of(), command = name, %why, "not committed");
+            }
+            actor.step(Input::Outcome { about, result }, ctx);
+        }));
+    }
+
+    /// Sends what waits: at once after a commit, else when the ledger confirms that this node may
+    /// still speak. If it does not, nothing is said, and the device sends again.
+    fn release(&mut self, committed: bool, ctx: &mut Context<Self>) {
+        if self.outgoing.is_empty() || self.confirming {
+            return;
+        }
+        let covered = self.outgoing.len();
+        if committed {
+            return self.flush(covered);
+        }
+        self.confirming = true;
+        let ledger = self.ports.ledger.clone();
+        let confirmed = async move { ledger.confirm().await };
+        ctx.spawn(confirmed.into_actor(self).map(move |confirmed, actor, ctx| {
+            actor.confirming = false;
+            match confirmed {
+                Ok(()) => actor.flush(covered),
+                Err(why) => {
+                    tracing::warn!(device = %actor.device.of(), %why, "nothing is said");
+                    // An edge may always forget a session; all else a device asks for again.
+                    actor.outgoing.retain(|(_, frame)| matches!(frame, ToEdge::Close(_)));
+                    let closes = actor.outgoing.len();
+                    actor.flush(closes);
+                }
+            }
+            // What came meanwhile has a cause of its own, and waits for a word that began after it.
+            actor.release(false, ctx);
+        }));
+    }
+
+    fn flush(&mut self, covered: usize) {
+        for (edge, frame) in self.outgoing.drain(..covered) {
+            self.ports.edges.send(edge, frame.encode());
+        }
+    }
+
+    fn is_idle(&self) -> bool {
+        self.device.is_idle() && self.outgoing.is_empty() && self.proposing == 0
+    }
+
+    /// Sets the timer to what is due first.
+    fn arm(&mut self, ctx: &mut Context<Self>) {
+        let rest = self.idle_since + DROWSY;
+        let due = self.device.next_timeout().map_or(rest, |due| due.min(rest));
+        if let Some((set, handle)) = self.timer {
+            if set == due {
+                return;
+            }
+            ctx.cancel_future(handle);
+        }
+        let wait = due.saturating_sub(self.ports.clock.now());
+        let handle = ctx.run_later(wait, |actor, ctx| {
+            actor.timer = None;
+            actor.due(ctx);
+        });
+        self.timer = Some((due, handle));
+    }
+
+    fn due(&mut self, ctx: &mut Context<Self>) {
+        let now = self.ports.clock.now();
+        if self.is_idle() && now >= self.idle_since + DROWSY {
+            self.region.do_send(Rest::Drowsy(self.device.of().clone()));
+            self.idle_since = now;
+        }
+        self.step(Input::Tick, ctx);
+    }
+
+    /// Reads a session that this incarnation does not know yet; `false` if there is none.
+    fn recover(&mut self, edge: EdgeId, id: SessionId, numbers: Option<Numbers>) -> Option<Input> {
+        let mut known = None;
+        self.ports.ledger.read(&mut |rows| {
+            known = View::new(rows).session(self.device.of(), id);
+        });
+        let session = known?;
+        let peer = session.peer.parse().ok()?;
+        Some(Input::Recovered {
+            edge,
+            session: id,
+            highest_read: session.highest_read,
+            peer,
+            numbers,
+        })
+    }
+
+    fn meet(
+        &mut self,
+        edge: EdgeId,
+        id: SessionId,
+        numbers: Option<Numbers>,
+        ctx: &mut Context<Self>,
+    ) -> bool {
+        if self.device.knows(id) {
+            return true;
+        }
+        match self.recover(edge, id, numbers) {
+            Some(input) => {
+                self.step(input, ctx);
+                true
+            }
+            None => {
+                count(&self.ports.counters.frames_rejected);
+                let close = ToEdge::Close(Close { session: id.0 });
+                self.ports.edges.send(edge, close.encode());
+                false
+            }
+        }
+    }
+}
+
+impl Actor for DeviceActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(MAILBOX);
+        self.ports.counters.actors.fetch_add(1, Ordering::Relaxed);
+        self.arm(ctx);
+    }
+
+    fn stopped(&mut self, _: &mut Self::Context) {
+        self.ports.counters.actors.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Handler<ToActor> for DeviceActor {
+    type Result = ();
+
+    fn handle(&mut self, message: ToActor, ctx: &mut Self::Context) {
+        match message {
+            ToActor::Opened { edge, session, generation, peer, closed } => {
+                self.step(Input::Opened { edge, session, generation, peer, closed }, ctx);
+            }
+            // Before the window marks it: the device sends it again, when there is less to do.
+            ToActor::Deliver { frame, .. }
+                if self.proposing >= PROPOSING && self.device.knows(SessionId(frame.session)) =>
+            {
+                count(&self.ports.counters.mailbox_full);
+            }
+            ToActor::Deliver { edge, numbers, frame } => {
+                if self.meet(edge, SessionId(frame.session), numbers, ctx) {
+                    self.step(Input::Deliver { edge, frame }, ctx);
+                }
+            }
+            ToActor::Repeat { edge, numbers, session } => {
+                if self.meet(edge, session, numbers, ctx) {
+                    self.step(Input::Repeat { edge, session }, ctx);
+                }
+            }
+            ToActor::ServerAnswered { credential, result } => {
+                self.step(Input::ServerAnswered { credential, result }, ctx);
+            }
+            ToActor::Sleep if self.is_idle() => {
+                let of = self.device.of().clone();
+                self.region.do_send(Rest::Asleep(of, self.device.numbers()));
+                ctx.stop();
+            }
+            ToActor::Sleep => self.region.do_send(Rest::Awake(self.device.of().clone())),
+        }
+    }
+}

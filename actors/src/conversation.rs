@@ -1,0 +1,126 @@
+//! One DTLS session of a device: its CoAP, its write sequences, its replay window.
+
+use crate::EdgeId;
+use crate::numbering::{Next, Numbering};
+use claviger_coap::{Association, Params};
+use claviger_dtls::ReplayWindow;
+use claviger_front::Content;
+use std::collections::VecDeque;
+
+/// What survives an actor's sleep, in memory: the numbers of a session.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Numbers {
+    pub(crate) numbering: Numbering,
+    pub(crate) window: ReplayWindow,
+}
+
+/// Whether records may be numbered.
+#[derive(Debug)]
+enum Pen {
+    /// A generation of ours is committed.
+    Ready(Numbering),
+    /// The next generation is being committed; what is to be sent waits.
+    Raising(VecDeque<Content>),
+    /// The session has ended.
+    Down,
+}
+
+/// What became of something to be sent.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Numbered {
+    /// Send it under this sequence.
+    Send(u64, Content),
+    /// It waits; commit a new generation.
+    Raise,
+    /// It waits for the generation that is being committed.
+    Waits,
+    /// The session's numbers are used up: close it.
+    Finished,
+    /// Too much waits, or the session has ended.
+    Dropped,
+}
+
+/// How much may wait for a generation.
+const WAITING: usize = 16;
+
+/// One session, while its device's actor is awake.
+pub(crate) struct Conversation {
+    pub(crate) edge: EdgeId,
+    pub(crate) association: Association,
+    pub(crate) window: ReplayWindow,
+    pen: Pen,
+}
+
+impl Conversation {
+    /// A session whose generation 1 came with its opening.
+    pub(crate) fn opened(edge: EdgeId, generation: u32, message_id: u16) -> Self {
+        let numbers =
+            Numbers { numbering: Numbering::begin(generation), window: ReplayWindow::above(0) };
+        Self::resumed(edge, numbers, message_id)
+    }
+
+    /// A session whose numbers survived its actor's sleep.
+    pub(crate) fn resumed(edge: EdgeId, numbers: Numbers, message_id: u16) -> Self {
+        Self {
+            edge,
+            association: Association::new(Params::default(), message_id),
+            window: numbers.window,
+            pen: Pen::Ready(numbers.numbering),
+        }
+    }
+
+    /// A session whose numbers are lost: a new generation must be committed, and nothing is read
+    /// up to the highest sequence that the ledger knows of.
+    pub(crate) fn recovered(edge: EdgeId, highest_read: u64, message_id: u16) -> Self {
+        Self {
+            edge,
+            association: Association::new(Params::default(), message_id),
+            window: ReplayWindow::above(highest_read),
+            pen: Pen::Raising(VecDeque::new()),
+        }
+    }
+
+    /// Numbers one record, or keeps it until that may be done.
+    pub(crate) fn number(&mut self, content: Content) -> Numbered {
+        match &mut self.pen {
+            Pen::Ready(numbering) => match numbering.take() {
+                Next::Sequence(sequence) => Numbered::Send(sequence, content),
+                Next::Exhausted => {
+                    self.pen = Pen::Raising(VecDeque::from([content]));
+                    Numbered::Raise
+                }
+                Next::Finished => {
+                    self.pen = Pen::Down;
+                    Numbered::Finished
+                }
+            },
+            Pen::Raising(waiting) if waiting.len() < WAITING => {
+                waiting.push_back(content);
+                Numbered::Waits
+            }
+            Pen::Raising(_) | Pen::Down => Numbered::Dropped,
+        }
+    }
+
+    /// A new generation is committed: gives what waited for it. One that nobody waits for is
+    /// spent: the numbers in use are not exchanged for older ones.
+    pub(crate) fn raised(&mut self, generation: u32) -> VecDeque<Content> {
+        let Pen::Raising(waiting) = &mut self.pen else { return VecDeque::new() };
+        let waiting = core::mem::take(waiting);
+        self.pen = Pen::Ready(Numbering::begin(generation));
+        waiting
+    }
+
+    /// The numbers to keep over a sleep; none while a generation is on its way.
+    pub(crate) fn numbers(&self) -> Option<Numbers> {
+        match self.pen {
+            Pen::Ready(numbering) => Some(Numbers { numbering, window: self.window }),
+            Pen::Raising(_) | Pen::Down => None,
+        }
+    }
+
+    /// True if nothing is under way.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.association.is_idle() && !matches!(self.pen, Pen::Raising(_))
+    }
+}

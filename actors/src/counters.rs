@@ -1,0 +1,71 @@
+//! What the actors count; `node` names it as metrics.
+
+use core::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+/// How a bootstrap can end, as the metrics label it.
+pub const BOOTSTRAP_RESULTS: [&str; 5] =
+    ["delivered", "refused", "unanswered", "superseded", "failed"];
+
+/// Why a session is not opened, as the metrics label it; in the order of `claviger_front::Refusal`.
+pub const OPEN_REFUSALS: [&str; 4] = ["unknown_identity", "bad_key", "unavailable", "denied"];
+
+/// How a stage of a bootstrap can end, as the metrics label it.
+pub const STAGE_OUTCOMES: [&str; 2] = ["ok", "failed"];
+
+/// Plain counters, written by actors and read by whoever scrapes.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Actors that are awake.
+    pub actors: AtomicI64,
+    /// Actors spawned because a device opened a session.
+    pub activations_opened: AtomicU64,
+    /// Actors spawned because a device of an open session spoke.
+    pub activations_woken: AtomicU64,
+    /// Frames dropped because a mailbox was full.
+    pub mailbox_full: AtomicU64,
+    /// Frames that could not be read, or named nothing that exists.
+    pub frames_rejected: AtomicU64,
+    /// Records refused because they were read before.
+    pub replays: AtomicU64,
+    /// Sessions opened.
+    pub sessions_opened: AtomicU64,
+    /// Calls that opened no session, by [`OPEN_REFUSALS`].
+    pub opens_refused: [AtomicU64; OPEN_REFUSALS.len()],
+    /// Bootstraps begun.
+    pub bootstraps_started: AtomicU64,
+    /// Bootstraps ended, by [`BOOTSTRAP_RESULTS`].
+    pub bootstraps_finished: [AtomicU64; BOOTSTRAP_RESULTS.len()],
+    /// Stages ended, by stage in the order of `claviger_lwm2m::Stage::ALL` and [`STAGE_OUTCOMES`].
+    pub stages: [[AtomicU64; STAGE_OUTCOMES.len()]; 7],
+    /// CoAP requests of devices.
+    pub coap_requests: AtomicU64,
+    /// CoAP messages sent again.
+    pub coap_retransmissions: AtomicU64,
+    /// CoAP messages received again.
+    pub coap_duplicates: AtomicU64,
+    /// CoAP messages that could not be read.
+    pub coap_malformed: AtomicU64,
+}
+
+/// Adds one.
+pub(crate) fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}
+
+impl Counters {
+    /// Adds what an association counted between two looks at it.
+    pub(crate) fn add_coap(
+        &self,
+        before: &claviger_coap::Counters,
+        after: &claviger_coap::Counters,
+    ) {
+        let pairs = [
+            (&self.coap_retransmissions, after.retransmissions - before.retransmissions),
+            (&self.coap_duplicates, after.duplicates - before.duplicates),
+            (&self.coap_malformed, after.malformed - before.malformed),
+        ];
+        for (counter, more) in pairs {
+            counter.fetch_add(more, Ordering::Relaxed);
+        }
+    }
+}

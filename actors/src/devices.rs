@@ -1,0 +1,45 @@
+//! The handle to a node's actors.
+
+use crate::counters::count;
+use crate::region::{Frame, Region, ServerAnswered};
+use crate::{EdgeId, Ports};
+use actix::{Actor, Addr};
+use claviger_ledger::{CredentialId, DeviceRef};
+
+/// The devices of this node; cheap to clone, and usable from any thread.
+#[derive(Clone)]
+pub struct Devices {
+    region: Addr<Region>,
+    ports: Ports,
+}
+
+impl core::fmt::Debug for Devices {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Devices")
+    }
+}
+
+impl Devices {
+    /// Starts the region on the current arbiter; call it within an actix system.
+    pub fn start(ports: Ports) -> Self {
+        let region = Region::new(ports.clone()).start();
+        Self { region, ports }
+    }
+
+    /// Takes a frame of an edge. It is dropped and counted if too many wait: devices send again.
+    pub fn frame(&self, edge: EdgeId, bytes: Vec<u8>) {
+        if self.region.try_send(Frame { edge, bytes }).is_err() {
+            count(&self.ports.counters.mailbox_full);
+        }
+    }
+
+    /// Takes what an LwM2M server said of a credential: it holds it, or words about why not.
+    pub fn server_answered(
+        &self,
+        device: &DeviceRef,
+        credential: CredentialId,
+        result: Result<(), String>,
+    ) {
+        self.region.do_send(ServerAnswered { device: device.clone(), credential, result });
+    }
+}

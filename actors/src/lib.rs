@@ -1,0 +1,30 @@
+//! The devices' actors: one for each device that is awake, with its sessions and its bootstrap.
+//!
+//! An actor receives frames of edges and commits of the ledger, calls the pure `Device` engine,
+//! and runs the effects that it gives back. It is spawned only after a device has proven a
+//! credential, and put to sleep when it is idle; nothing of safety rests on its being alone,
+//! since every command is checked when it is applied. It is not the DTLS engine (that is at the
+//! edge) and not the protocol (`lwm2m`).
+//!
+//! [`Devices::start`], within an actix system, gives the handle by which edges' frames
+//! ([`Devices::frame`]) and LwM2M servers' answers ([`Devices::server_answered`]) come in. What
+//! the actors need of the world stands in [`Ports`].
+
+mod actor;
+mod conversation;
+mod counters;
+mod device;
+mod devices;
+mod lwm2m;
+mod numbering;
+mod opening;
+mod path;
+mod ports;
+mod propose;
+mod region;
+mod unproven;
+
+pub use counters::{BOOTSTRAP_RESULTS, Counters, OPEN_REFUSALS, STAGE_OUTCOMES};
+pub use devices::Devices;
+pub use ports::{Clock, EdgeId, Edges, Outbox, Ports};
+pub use unproven::{Reason, Unproven, UnprovenAttempt};

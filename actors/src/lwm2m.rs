@@ -1,0 +1,429 @@
+//! The LwM2M bootstrap of a device: the machine's effects as CoAP, commands and notes.
+
+use crate::counters::{Counters, count};
+use crate::device::{About, Effect, Line, World};
+use claviger_coap::{ExchangeId, RequestId, RequestIdentity};
+use claviger_ledger::{
+    CredentialId, DeliverCredential, DeviceRef, NoteFailure, Outcome, SessionId, StageCredential,
+    Unavailable,
+};
+use claviger_lwm2m::request::BootstrapRequest;
+use claviger_lwm2m::{Bootstrap, Effect as Said, Event, Grant, Input, Plan, Stage};
+use claviger_machine::{Code, Request, Response, Unanswered};
+use claviger_seal::{Label, TenantKey};
+use core::time::Duration;
+use zeroize::Zeroizing;
+
+/// How long a device waits for Finish: EXCHANGE_LIFETIME after our last command by the text,
+/// 93 s after our 2.04 in Leshan. Who takes longer has lost it.
+const PATIENCE: Duration = Duration::from_secs(90);
+/// The length of a pre-shared key that Claviger makes, in bytes.
+const KEY: usize = 16;
+/// How long a request is remembered, in ms (RFC 7252 §4.8.2).
+const EXCHANGE_LIFETIME: u64 = 247_000;
+const NON_LIFETIME: u64 = 145_000;
+
+/// A bootstrap under way in one session.
+pub(crate) struct Bootstrapping {
+    of: DeviceRef,
+    key: TenantKey,
+    session: SessionId,
+    machine: Option<Bootstrap>,
+    incoming: Option<Asked>,
+    /// The fresh credential of the proposal whose outcome the machine waits for.
+    awaiting: Option<CredentialId>,
+    asked: Option<Asked>,
+    sent: Option<(RequestId, String)>,
+    credential: Option<CredentialId>,
+    confirmed: bool,
+    /// True once the machine knows that the LwM2M server holds the credential.
+    told: bool,
+    /// What the LwM2M server last said instead of taking the credential.
+    objection: Option<String>,
+    steps: Vec<String>,
+    deadline: Duration,
+    over: bool,
+}
+
+/// The Bootstrap-Request that is being answered.
+struct Asked {
+    identity: RequestIdentity,
+    exchange: ExchangeId,
+    /// What an earlier incarnation answered to the same request.
+    remembered: Option<Response>,
+}
+
+impl Bootstrapping {
+    pub(crate) fn new(of: DeviceRef, key: TenantKey, endpoint: &str, session: SessionId) -> Self {
+        let plan = Plan { endpoint: endpoint.to_owned() };
+        Self {
+            of,
+            key,
+            session,
+            machine: Some(Bootstrap::new(plan)),
+            incoming: None,
+            awaiting: None,
+            asked: None,
+            sent: None,
+            credential: None,
+            confirmed: false,
+            told: false,
+            objection: None,
+            steps: Vec::new(),
+            deadline: Duration::MAX,
+            over: false,
+        }
+    }
+
+    /// True for the requests that begin a bootstrap.
+    pub(crate) fn is_for(request: &Request) -> bool {
+        BootstrapRequest::is_route_of(request)
+    }
+
+    pub(crate) fn session(&self) -> SessionId {
+        self.session
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.over
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Duration> {
+        (self.deadline != Duration::MAX).then_some(self.deadline)
+    }
+
+    /// The device asks to be bootstrapped.
+    pub(crate) fn requested(
+        &mut self,
+        line: &mut Line,
+        world: &mut World<'_>,
+        exchange: ExchangeId,
+        identity: &RequestIdentity,
+        request: &Request,
+    ) {
+        count(&world.counters.bootstraps_started);
+        let sealed = (world.recall)(self.session, digest(identity));
+        let label = Label::Response { tenant: &self.of.tenant, session: &self.session.0 };
+        let remembered = sealed.and_then(|sealed| self.key.open(label, &sealed).ok());
+        let remembered = remembered.and_then(|bytes| response_of(&bytes));
+        // Whether it begins a bootstrap is the machine's to say; one under way is not disturbed.
+        self.incoming = Some(Asked { identity: *identity, exchange, remembered });
+        let input = Input::Requested { exchange: exchange.0, request };
+        self.advance(line, world, input);
+    }
+
+    /// The ledger has staged a credential, or has not.
+    pub(crate) fn staged(
+        &mut self,
+        line: &mut Line,
+        world: &mut World<'_>,
+        about: CredentialId,
+        result: Result<Outcome, Unavailable>,
+    ) {
+        // Another attempt has begun meanwhile: what became of this one does not concern it.
+        if self.awaiting.take_if(|awaiting| *awaiting == about).is_none() {
+            return;
+        }
+        let (of, now) = (self.of.clone(), world.now);
+        match result {
+            Ok(Outcome::Staged {
+                credential, identity, sealed_key, confirmed, account, ..
+            }) => {
+                let label = Label::Credential {
+                    tenant: &of.tenant,
+                    device: &of.device,
+                    credential: &credential.0,
+                };
+                let Ok(psk) = self.key.open(label, &sealed_key) else {
+                    tracing::error!(device = %of, %credential, "a staged key does not open");
+                    let words = "the staged key does not open under this node's KEK".to_owned();
+                    return self.advance(line, world, Input::StageRefused(words));
+                };
+                self.credential = Some(credential);
+                self.confirmed = confirmed;
+                let grant = Grant {
+                    credential: credential.0,
+                    server_uri: account.server_uri,
+                    short_server_id: account.short_server_id,
+                    lifetime: account.registration_lifetime,
+                    binding: account.binding,
+                    identity,
+                    key: psk,
+                };
+                world.counters.stage(Stage::Request, true);
+                self.advance(line, world, Input::Staged(grant));
+            }
+            Ok(Outcome::Refused(why)) => {
+                self.advance(line, world, Input::StageRefused(why.to_string()));
+            }
+            // Its fate is unknown: say nothing, and the device asks again.
+            Ok(_) | Err(_) => {
+                self.forget(line);
+                tracing::warn!(device = %of, at = ?now, "a bootstrap waits for the ledger");
+                self.over = true;
+            }
+        }
+    }
+
+    /// The ledger has noted the delivery, or has not.
+    pub(crate) fn delivered(
+        &mut self,
+        line: &mut Line,
+        world: &mut World<'_>,
+        about: CredentialId,
+        result: Result<Outcome, Unavailable>,
+    ) {
+        if self.credential != Some(about) {
+            return;
+        }
+        if result.is_err() {
+            self.forget(line);
+        }
+        let input = match result {
+            Ok(Outcome::Refused(why)) => Input::DeliverRefused(why.to_string()),
+            Ok(_) => Input::Committed,
+            // It may be committed or not; the device holds the credential all the same.
+            Err(_) => Input::TimedOut,
+        };
+        self.advance(line, world, input);
+    }
+
+    /// The LwM2M server has answered for `credential`.
+    pub(crate) fn server_answered(
+        &mut self,
+        line: &mut Line,
+        world: &mut World<'_>,
+        credential: CredentialId,
+        result: Result<(), String>,
+    ) {
+        if self.credential != Some(credential) {
+            return;
+        }
+        match result {
+            Ok(()) => self.server_ready(line, world),
+            // The outbox goes on trying; the device waits until its patience ends.
+            Err(words) => {
+                tracing::warn!(device = %self.of, %credential, words, "not told yet");
+                self.objection = Some(words);
+            }
+        }
+    }
+
+    /// A request of ours has come to its end.
+    pub(crate) fn answered(
+        &mut self,
+        line: &mut Line,
+        world: &mut World<'_>,
+        request: RequestId,
+        result: Result<Response, Unanswered>,
+    ) {
+        let Some((_, step)) = self.sent.take_if(|(sent, _)| *sent == request) else { return };
+        if result.as_ref().is_ok_and(|response| response.code.is_success()) {
+            if let Some(stage) = self.machine.as_ref().and_then(Bootstrap::stage) {
+                world.counters.stage(stage, true);
+            }
+            self.steps.push(step);
+        }
+        self.advance(line, world, Input::Answered(result));
+    }
+
+    /// The session is closed, or the device bootstraps in another.
+    pub(crate) fn abandon(&mut self, line: &mut Line, world: &mut World<'_>) {
+        self.forget(line);
+        self.advance(line, world, Input::Abandoned);
+    }
+
+    /// Drops the requests of the device that are not answered yet.
+    fn forget(&mut self, line: &mut Line) {
+        for asked in self.asked.take().into_iter().chain(self.incoming.take()) {
+            line.talk.association.forget(asked.exchange);
+        }
+    }
+
+    /// The device's patience has ended.
+    pub(crate) fn timed_out(&mut self, line: &mut Line, world: &mut World<'_>) {
+        self.deadline = Duration::MAX;
+        self.advance(line, world, Input::TimedOut);
+    }
+
+    fn advance(&mut self, line: &mut Line, world: &mut World<'_>, input: Input<'_>) {
+        let Some(machine) = self.machine.take() else { return };
+        let (machine, said) = machine.advance(input);
+        self.machine = Some(machine);
+        let mut ready = false;
+        for effect in said {
+            ready |= matches!(effect, Said::AwaitServer) && self.confirmed;
+            self.run(line, world, effect);
+        }
+        if ready {
+            self.server_ready(line, world);
+        }
+    }
+
+    fn server_ready(&mut self, line: &mut Line, world: &mut World<'_>) {
+        if !core::mem::replace(&mut self.told, true) {
+            world.counters.stage(Stage::Server, true);
+        }
+        self.advance(line, world, Input::ServerReady);
+    }
+
+    fn run(&mut self, line: &mut Line, world: &mut World<'_>, effect: Said) {
+        match effect {
+            Said::Respond { exchange, response } => {
+                let remembered = self.asked.as_mut().and_then(|asked| asked.remembered.take());
+                let response =
+                    remembered.filter(|_| response.code.is_success()).unwrap_or(response);
+                line.talk.association.respond(world.now, ExchangeId(exchange), response);
+            }
+            Said::Send(request) => {
+                let step = step_of(&request);
+                let token = world.crypto.random();
+                let length = request.payload.len();
+                let sent = line.talk.association.request(world.now, request, token);
+                line.path.challenge(sent, length);
+                self.sent = Some((sent, step));
+            }
+            Said::Cancel => {
+                if let Some((sent, _)) = self.sent.take() {
+                    line.talk.association.cancel(world.now, sent);
+                }
+            }
+            Said::Stage => {
+                let Some(asked) = self.incoming.take() else {
+                    return tracing::error!(device = %self.of, "staged without a request");
+                };
+                self.deadline = world.now + PATIENCE;
+                self.steps.clear();
+                self.objection = None;
+                self.told = false;
+                let command = self.stage_command(line, world, &asked.identity);
+                self.asked = Some(asked);
+                self.awaiting = Some(command.credential);
+                world.propose(About::Stage(self.session, command.credential), command);
+            }
+            Said::AwaitServer => {
+                if let Some(credential) = self.credential.filter(|_| !self.confirmed) {
+                    world.effects.push(Effect::Wake(credential));
+                }
+            }
+            Said::Deliver { credential } => {
+                let command = DeliverCredential {
+                    device: self.of.clone(),
+                    credential: CredentialId(credential),
+                    session: self.session,
+                    highest_read: line.talk.window.highest(),
+                    steps: self.steps.join(", "),
+                };
+                world.propose(About::Delivery(self.session, command.credential), command);
+            }
+            Said::Record(event) => self.record(world, &event),
+            Said::Done(_) => {
+                self.deadline = Duration::MAX;
+                self.over = true;
+            }
+        }
+    }
+
+    fn stage_command(
+        &self,
+        line: &Line,
+        world: &World<'_>,
+        identity: &RequestIdentity,
+    ) -> StageCredential {
+        let credential = CredentialId(world.crypto.random());
+        let psk: Zeroizing<[u8; KEY]> = Zeroizing::new(world.crypto.random());
+        let name = CredentialId(world.crypto.random()).to_string();
+        let (tenant, device) = (&self.of.tenant, &self.of.device);
+        let label = Label::Credential { tenant, device, credential: &credential.0 };
+        let sealed_key = self.key.seal(label, &*psk, world.crypto.random());
+        let label = Label::Response { tenant, session: &self.session.0 };
+        let answer = response_bytes(&Response::new(Code::CHANGED));
+        StageCredential {
+            device: self.of.clone(),
+            session: self.session,
+            highest_read: line.talk.window.highest(),
+            credential,
+            identity: name.into_bytes(),
+            sealed_key,
+            key_length: KEY as u16,
+            asked: digest(identity),
+            sealed_response: self.key.seal(label, &answer, world.crypto.random()),
+            remember: if identity.confirmable { EXCHANGE_LIFETIME } else { NON_LIFETIME },
+        }
+    }
+
+    /// Notes how an attempt ended; a delivery is on the timeline by its own command.
+    fn record(&self, world: &mut World<'_>, event: &Event) {
+        use claviger_lwm2m::Outcome as Ended;
+        let delivered = event.outcome == Ended::Delivered;
+        // Each attempt that was let in, and each that was refused, is recorded once.
+        count(&world.counters.bootstraps_finished[event.outcome as usize]);
+        tracing::info!(
+            device = %self.of, stage = event.stage.as_str(), outcome = event.outcome.as_str(),
+            words = event.words, "bootstrap ended"
+        );
+        if delivered {
+            return;
+        }
+        world.counters.stage(event.stage, false);
+        let refused = event.stage == Stage::Request && event.outcome == Ended::Refused;
+        let (device, credential) = (self.of.clone(), self.credential);
+        let mut words = event.words.clone();
+        if let Some(objection) = self.objection.as_ref().filter(|_| event.stage == Stage::Server) {
+            words = format!("{words} It said: {objection}");
+        }
+        world.propose(About::Note, NoteFailure { device, credential, refused, words });
+    }
+}
+
+impl Counters {
+    fn stage(&self, stage: Stage, ok: bool) {
+        count(&self.stages[stage as usize][usize::from(!ok)]);
+    }
+}
+
+/// By what a repetition of a request is known: half a SHA-256 over message id, token and request.
+fn digest(identity: &RequestIdentity) -> [u8; 16] {
+    use sha2::{Digest, Sha256};
+    let mut hash = Sha256::new();
+    hash.update(identity.message_id.to_be_bytes());
+    hash.update([u8::from(identity.confirmable), identity.token.as_bytes().len() as u8]);
+    hash.update(identity.token.as_bytes());
+    hash.update(identity.sha256);
+    let whole: [u8; 32] = hash.finalize().into();
+    *whole.first_chunk().expect("16 is less than 32")
+}
+
+/// A response that is remembered: its code, then its payload.
+fn response_bytes(response: &Response) -> Vec<u8> {
+    [&[response.code.0], response.payload.as_slice()].concat()
+}
+
+fn response_of(bytes: &[u8]) -> Option<Response> {
+    let (code, payload) = bytes.split_first()?;
+    Some(Response { payload: payload.to_vec(), ..Response::new(Code(*code)) })
+}
+
+/// An operation as LwM2M names it, for the timeline.
+fn step_of(request: &Request) -> String {
+    use claviger_machine::Method;
+    let path = request.path_string();
+    match request.method {
+        Method::Get => format!("Discover {path}"),
+        Method::Put => format!("Write {path}"),
+        Method::Delete => format!("Delete {path}"),
+        _ => "Finish".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_remembered_response_reads_back_as_written() {
+        let response = Response::diagnostic(Code::CHANGED, "so");
+        assert_eq!(response_of(&response_bytes(&response)), Some(response));
+        assert_eq!(response_of(&[]), None);
+    }
+}

@@ -1,0 +1,59 @@
+//! What the actors need of the shell around them.
+
+use crate::{Counters, Unproven};
+use claviger_ledger::{CredentialId, DeviceRef, Ledger};
+use claviger_machine::Crypto;
+use claviger_seal::Kek;
+use core::time::Duration;
+use std::sync::Arc;
+use zeroize::Zeroizing;
+
+/// The time, since the Unix epoch; it never goes back.
+pub trait Clock: Send + Sync {
+    /// Now.
+    fn now(&self) -> Duration;
+}
+
+/// Whoever tells LwM2M servers of staged credentials.
+pub trait Outbox: Send + Sync {
+    /// There is something to tell; the answer comes by
+    /// [`Devices::server_answered`](crate::Devices::server_answered).
+    fn wake(&self, device: &DeviceRef, credential: CredentialId);
+}
+
+/// An edge, as the node that runs the actors knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct EdgeId(pub u64);
+
+/// The way to the edges.
+pub trait Edges: Send + Sync {
+    /// Sends a frame; it may be lost, since a device sends again.
+    fn send(&self, edge: EdgeId, frame: Zeroizing<Vec<u8>>);
+}
+
+/// Everything outside the actors.
+#[derive(Clone)]
+pub struct Ports {
+    /// The ledger.
+    pub ledger: Arc<dyn Ledger>,
+    /// The key that tenants' keys are wrapped with.
+    pub kek: Arc<Kek>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub crypto: Arc<dyn Crypto>,
+    /// The outbox to LwM2M servers.
+    pub outbox: Arc<dyn Outbox>,
+    /// The way to the edges.
+    pub edges: Arc<dyn Edges>,
+    /// Where attempts of strangers are noted.
+    pub unproven: Arc<Unproven>,
+    /// What is counted.
+    pub counters: Arc<Counters>,
+}
+
+impl core::fmt::Debug for Ports {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("Ports")
+    }
+}

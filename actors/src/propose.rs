@@ -1,0 +1,37 @@
+//! Proposals: an envelope for each command, and patience with a ledger that has no leader.
+
+use crate::Ports;
+use claviger_ledger::{Command, Envelope, Outcome, RequestId, Unavailable};
+use core::time::Duration;
+
+/// How long a command that must not be lost is proposed again.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// The pause between two proposals of the same envelope.
+const PAUSE: Duration = Duration::from_millis(500);
+
+impl Ports {
+    /// An envelope for `command`, with the time and a fresh request id.
+    pub(crate) fn envelope(&self, command: Command) -> Envelope {
+        let time = u64::try_from(self.clock.now().as_millis()).unwrap_or(u64::MAX);
+        Envelope::new(time, RequestId(self.crypto.random()), command)
+    }
+
+    /// Proposes `command` once.
+    pub(crate) async fn propose(&self, command: Command) -> Result<Outcome, Unavailable> {
+        self.ledger.propose(self.envelope(command)).await
+    }
+
+    /// Proposes the same envelope until its fate is known, but not for ever.
+    pub(crate) async fn insist(&self, command: Command) -> Result<Outcome, Unavailable> {
+        let envelope = self.envelope(command);
+        let end = self.clock.now() + PATIENCE;
+        loop {
+            match self.ledger.propose(envelope.clone()).await {
+                Err(Unavailable::NoLeader) if self.clock.now() < end => {
+                    tokio::time::sleep(PAUSE).await;
+                }
+                fate => return fate,
+            }
+        }
+    }
+}

@@ -1,0 +1,405 @@
+//! The region: which device's actor is awake, and what wakes one.
+//!
+//! It hands frames to actors and waits for none of them. An actor that wants to sleep is drained
+//! first: what comes meanwhile is parked, and wakes it again if it has gone.
+
+use crate::actor::{DeviceActor, ToActor};
+use crate::conversation::Numbers;
+use crate::counters::count;
+use crate::opening::{self, Checked, Failure};
+use crate::{EdgeId, Ports, Reason};
+use actix::prelude::*;
+use claviger_front::{Close, Deliver, FromEdge, Open, Opened, Refusal, Refused, Repeat, ToEdge};
+use claviger_ledger::{CredentialId, DeviceRef, Outcome, Session, SessionId, Unavailable, View};
+use claviger_seal::TenantKey;
+use core::time::Duration;
+use std::collections::{BTreeMap, VecDeque};
+
+/// How many frames wait for an actor that is being put to sleep.
+const PARKED: usize = 16;
+/// Of how many sleeping sessions the numbers are kept; of the others a generation is spent.
+const DORMANT: usize = 100_000;
+/// How long a handshake's answer is tied to the edge that asked first.
+const ANSWERED: Duration = Duration::from_secs(120);
+
+enum Slot {
+    Awake(Addr<DeviceActor>),
+    Draining(Addr<DeviceActor>, Vec<ToActor>),
+}
+
+/// The actors of this node.
+pub(crate) struct Region {
+    ports: Ports,
+    slots: BTreeMap<DeviceRef, Slot>,
+    dormant: BTreeMap<SessionId, (u64, Numbers)>,
+    dormant_order: VecDeque<(u64, SessionId)>,
+    sleeps: u64,
+    answered: BTreeMap<SessionId, EdgeId>,
+    answered_order: VecDeque<(Duration, SessionId)>,
+}
+
+/// A frame of an edge.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Frame {
+    pub(crate) edge: EdgeId,
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// What an LwM2M server said of a credential.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct ServerAnswered {
+    pub(crate) device: DeviceRef,
+    pub(crate) credential: CredentialId,
+    pub(crate) result: Result<(), String>,
+}
+
+/// What an actor says about its sleep.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) enum Rest {
+    /// It has nothing to do.
+    Drowsy(DeviceRef),
+    /// It was asked to sleep and does; these are its sessions' numbers.
+    Asleep(DeviceRef, Vec<(SessionId, Numbers)>),
+    /// It was asked to sleep and has something to do.
+    Awake(DeviceRef),
+}
+
+type Checking = Result<(Checked, Result<Outcome, Unavailable>), Failure>;
+
+impl Region {
+    pub(crate) fn new(ports: Ports) -> Self {
+        Self {
+            ports,
+            slots: BTreeMap::new(),
+            dormant: BTreeMap::new(),
+            dormant_order: VecDeque::new(),
+            sleeps: 0,
+            answered: BTreeMap::new(),
+            answered_order: VecDeque::new(),
+        }
+    }
+
+    fn open(&mut self, edge: EdgeId, open: Open, ctx: &mut Context<Self>) {
+        let ports = self.ports.clone();
+        let call = async move {
+            let checking = check_and_propose(&ports, &open).await;
+            (open, checking)
+        };
+        ctx.spawn(call.into_actor(self).map(move |(open, checking), region, ctx| {
+            region.answer(edge, &open, checking, ctx);
+        }));
+    }
+
+    fn answer(&mut self, edge: EdgeId, open: &Open, checking: Checking, ctx: &mut Context<Self>) {
+        let refusal = match checking {
+            Ok((checked, Ok(outcome @ Outcome::Opened { .. }))) => {
+                return self.opened(edge, open, checked, outcome, ctx);
+            }
+            Ok((_, Ok(Outcome::Refused(why)))) => {
+                tracing::warn!(trace = %open.trace, %why, "a proven device was refused");
+                Refusal::Denied
+            }
+            Ok((_, Ok(_) | Err(_))) => Refusal::Unavailable,
+            Err(Failure::Unproven(reason)) => {
+                let now = self.ports.clock.now();
+                self.ports.unproven.note(&open.realm, &open.identity, reason, now);
+                match reason {
+                    Reason::UnknownIdentity => Refusal::UnknownIdentity,
+                    Reason::WrongKey | Reason::Stale => Refusal::BadFinished,
+                }
+            }
+            Err(Failure::Malformed) => {
+                count(&self.ports.counters.frames_rejected);
+                Refusal::Unavailable
+            }
+            Err(Failure::Broken(what)) => {
+                tracing::error!(trace = %open.trace, what, "a credential cannot be checked");
+                Refusal::Unavailable
+            }
+        };
+        count(&self.ports.counters.opens_refused[refusal as usize]);
+        self.send(edge, ToEdge::Refused(Refused { call: open.call, refusal }));
+    }
+
+    fn opened(
+        &mut self,
+        edge: EdgeId,
+        open: &Open,
+        checked: Checked,
+        outcome: Outcome,
+        ctx: &mut Context<Self>,
+    ) {
+        let Outcome::Opened { session, device, endpoint, generation, closed, .. } = outcome else {
+            return;
+        };
+        if !self.may_answer(edge, session) {
+            count(&self.ports.counters.frames_rejected);
+            let refused = Refused { call: open.call, refusal: Refusal::Unavailable };
+            return self.send(edge, ToEdge::Refused(refused));
+        }
+        count(&self.ports.counters.sessions_opened);
+        tracing::info!(trace = %open.trace, %device, %session, peer = %open.peer, "session opened");
+        for session in &closed {
+            self.send(edge, ToEdge::Close(Close { session: session.0 }));
+        }
+        let peer = open.peer;
+        let begun = ToActor::Opened { edge, session, generation, peer, closed };
+        let counter = &self.ports.counters.activations_opened;
+        if !self.slots.contains_key(&device) {
+            count(counter);
+            self.spawn(device.clone(), endpoint, checked.tenant_key, ctx);
+        }
+        self.hand(&device, begun, true);
+        self.send(
+            edge,
+            ToEdge::Opened(Opened {
+                call: open.call,
+                session: session.0,
+                tenant: device.tenant,
+                device: device.device,
+                keys: opening::key_bytes(&checked.opened.keys),
+                verify_data: checked.opened.verify_data,
+            }),
+        );
+    }
+
+    /// A handshake's answer goes to the edge that asked first, and to no other.
+    fn may_answer(&mut self, edge: EdgeId, session: SessionId) -> bool {
+        let now = self.ports.clock.now();
+        while let Some((until, old)) = self.answered_order.front().copied() {
+            if until > now {
+                break;
+            }
+            self.answered_order.pop_front();
+            self.answered.remove(&old);
+        }
+        if let Some(first) = self.answered.get(&session) {
+            return *first == edge;
+        }
+        self.answered.insert(session, edge);
+        self.answered_order.push_back((now + ANSWERED, session));
+        true
+    }
+
+    fn deliver(&mut self, edge: EdgeId, frame: Deliver, ctx: &mut Context<Self>) {
+        let device = DeviceRef { tenant: frame.tenant.clone(), device: frame.device.clone() };
+        let session = SessionId(frame.session);
+        if self.wake(edge, &device, session, ctx) {
+            let numbers = self.take_numbers(session);
+            self.hand(&device, ToActor::Deliver { edge, numbers, frame: Box::new(frame) }, false);
+        }
+    }
+
+    fn repeat(&mut self, edge: EdgeId, frame: Repeat, ctx: &mut Context<Self>) {
+        let device = DeviceRef { tenant: frame.tenant, device: frame.device };
+        let session = SessionId(frame.session);
+        if self.wake(edge, &device, session, ctx) {
+            let numbers = self.take_numbers(session);
+            self.hand(&device, ToActor::Repeat { edge, numbers, session }, false);
+        }
+    }
+
+    /// Sees to it that the device's actor is awake; false if the session is not the device's.
+    fn wake(
+        &mut self,
+        edge: EdgeId,
+        device: &DeviceRef,
+        session: SessionId,
+        ctx: &mut Context<Self>,
+    ) -> bool {
+        match self.slots.get(device) {
+            // One that broke: its device must not be shut out until a restart.
+            Some(Slot::Awake(actor) | Slot::Draining(actor, _)) if !actor.connected() => {
+                tracing::error!(%device, "an actor has broken; it is spawned anew");
+                self.slots.remove(device);
+            }
+            Some(_) => return true,
+            None => {}
+        }
+        let mut found: Option<(String, Result<TenantKey, Failure>)> = None;
+        self.ports.ledger.read(&mut |rows| {
+            let view = View::new(rows);
+            let known: Option<Session> = view.session(device, session);
+            if let (Some(_), Some(record)) = (known, view.device(device)) {
+                let key = opening::tenant_key(&view, &self.ports.kek, &device.tenant);
+                found = Some((record.endpoint, key));
+            }
+        });
+        match found {
+            Some((endpoint, Ok(key))) => {
+                count(&self.ports.counters.activations_woken);
+                self.spawn(device.clone(), endpoint, key, ctx);
+                true
+            }
+            Some((_, Err(failure))) => {
+                tracing::error!(%device, ?failure, "an actor cannot be woken");
+                false
+            }
+            None => {
+                count(&self.ports.counters.frames_rejected);
+                self.send(edge, ToEdge::Close(Close { session: session.0 }));
+                false
+            }
+        }
+    }
+
+    fn spawn(
+        &mut self,
+        device: DeviceRef,
+        endpoint: String,
+        tenant_key: TenantKey,
+        ctx: &mut Context<Self>,
+    ) {
+        let region = ctx.address();
+        let actor =
+            DeviceActor::new(device.clone(), endpoint, tenant_key, self.ports.clone(), region);
+        self.slots.insert(device, Slot::Awake(actor.start()));
+    }
+
+    /// Hands `message` to the device's actor. What must not be lost passes a full mailbox.
+    fn hand(&mut self, device: &DeviceRef, message: ToActor, must: bool) {
+        let dropped = match self.slots.get_mut(device) {
+            Some(Slot::Awake(actor)) if must => {
+                actor.do_send(message);
+                false
+            }
+            Some(Slot::Awake(actor)) => actor.try_send(message).is_err(),
+            Some(Slot::Draining(_, parked)) if must || parked.len() < PARKED => {
+                parked.push(message);
+                false
+            }
+            Some(Slot::Draining(..)) | None => true,
+        };
+        if dropped {
+            count(&self.ports.counters.mailbox_full);
+        }
+    }
+
+    fn send(&self, edge: EdgeId, frame: ToEdge) {
+        self.ports.edges.send(edge, frame.encode());
+    }
+
+    fn keep_numbers(&mut self, sessions: Vec<(SessionId, Numbers)>) {
+        for (session, numbers) in sessions {
+            self.sleeps += 1;
+            self.dormant.insert(session, (self.sleeps, numbers));
+            self.dormant_order.push_back((self.sleeps, session));
+            if self.dormant_order.len() > DORMANT
+                && let Some((sleep, oldest)) = self.dormant_order.pop_front()
+                && self.dormant.get(&oldest).is_some_and(|(kept, _)| *kept == sleep)
+            {
+                self.dormant.remove(&oldest);
+            }
+        }
+    }
+
+    fn take_numbers(&mut self, session: SessionId) -> Option<Numbers> {
+        self.dormant.remove(&session).map(|(_, numbers)| numbers)
+    }
+
+    fn asleep(&mut self, device: &DeviceRef, ctx: &mut Context<Self>) {
+        let Some(Slot::Draining(_, parked)) = self.slots.remove(device) else {
+            return;
+        };
+        for message in parked {
+            let (edge, session) = match &message {
+                ToActor::Opened { edge, session, .. } | ToActor::Repeat { edge, session, .. } => {
+                    (*edge, *session)
+                }
+                ToActor::Deliver { edge, frame, .. } => (*edge, SessionId(frame.session)),
+                ToActor::ServerAnswered { .. } | ToActor::Sleep => continue,
+            };
+            if self.wake(edge, device, session, ctx) {
+                let message = message.with_numbers(self.take_numbers(session));
+                self.hand(device, message, true);
+            }
+        }
+    }
+}
+
+async fn check_and_propose(ports: &Ports, open: &Open) -> Checking {
+    let look = || {
+        let mut checked = None;
+        ports.ledger.read(&mut |rows| {
+            let (now, salt) = (ports.clock.now(), ports.crypto.random());
+            checked = Some(opening::check(rows, &ports.kek, open, now, salt));
+        });
+        checked.unwrap_or(Err(Failure::Broken("the ledger shows no rows")))
+    };
+    let mut checked = look();
+    if matches!(checked, Err(Failure::Unproven(Reason::UnknownIdentity))) {
+        // Enrolled a moment ago, perhaps: say no only after seeing everything committed before.
+        if ports.ledger.confirm().await.is_err() {
+            return Err(Failure::Broken("the ledger cannot confirm what it shows"));
+        }
+        checked = look();
+    }
+    let checked = checked?;
+    let outcome = ports.propose(checked.command.clone()).await;
+    Ok((checked, outcome))
+}
+
+impl Actor for Region {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        // Room for a storm: each edge sends what devices send, and they send again.
+        ctx.set_mailbox_capacity(65_536);
+    }
+}
+
+impl Handler<Frame> for Region {
+    type Result = ();
+
+    fn handle(&mut self, frame: Frame, ctx: &mut Self::Context) {
+        match FromEdge::decode(&frame.bytes) {
+            Ok(FromEdge::Open(open)) => self.open(frame.edge, open, ctx),
+            Ok(FromEdge::Deliver(deliver)) => self.deliver(frame.edge, deliver, ctx),
+            Ok(FromEdge::Repeat(repeat)) => self.repeat(frame.edge, repeat, ctx),
+            Err(_) => count(&self.ports.counters.frames_rejected),
+        }
+    }
+}
+
+impl Handler<ServerAnswered> for Region {
+    type Result = ();
+
+    fn handle(&mut self, answer: ServerAnswered, _: &mut Self::Context) {
+        let ServerAnswered { device, credential, result } = answer;
+        // An actor that sleeps waits for no answer: it asks the ledger when its device does.
+        if self.slots.contains_key(&device) {
+            self.hand(&device, ToActor::ServerAnswered { credential, result }, true);
+        }
+    }
+}
+
+impl Handler<Rest> for Region {
+    type Result = ();
+
+    fn handle(&mut self, rest: Rest, ctx: &mut Self::Context) {
+        match rest {
+            Rest::Drowsy(device) => {
+                if let Some(slot @ Slot::Awake(_)) = self.slots.get_mut(&device) {
+                    let Slot::Awake(actor) = slot else { return };
+                    actor.do_send(ToActor::Sleep);
+                    *slot = Slot::Draining(actor.clone(), Vec::new());
+                }
+            }
+            Rest::Asleep(device, sessions) => {
+                self.keep_numbers(sessions);
+                self.asleep(&device, ctx);
+            }
+            Rest::Awake(device) => {
+                if let Some(slot) = self.slots.get_mut(&device)
+                    && let Slot::Draining(actor, parked) = slot
+                {
+                    parked.drain(..).for_each(|message| actor.do_send(message));
+                    *slot = Slot::Awake(actor.clone());
+                }
+            }
+        }
+    }
+}

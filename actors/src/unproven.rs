@@ -1,0 +1,112 @@
+//! Attempts of peers that have proven nothing: a bounded table in memory, for the operator.
+
+use core::time::Duration;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+/// Why an attempt came to nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reason {
+    /// Nobody is enrolled under the identity.
+    UnknownIdentity,
+    /// The Finished did not match the key that is enrolled.
+    WrongKey,
+    /// The handshake was older than it may be.
+    Stale,
+}
+
+impl Reason {
+    /// The reason's name, as the API and the metrics write it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::UnknownIdentity => "unknown_identity",
+            Self::WrongKey => "bad_key",
+            Self::Stale => "stale",
+        }
+    }
+
+    /// What an operator can do.
+    pub const fn advice(self) -> &'static str {
+        match self {
+            Self::UnknownIdentity => "Enrol the device under this identity, or ignore a stranger.",
+            Self::WrongKey => "Compare the enrolled key with the one in the device.",
+            Self::Stale => "Look at the clocks of this cluster's nodes.",
+        }
+    }
+}
+
+/// What was seen of one claimed identity.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnprovenAttempt {
+    /// The realm that it was tried in.
+    pub realm: String,
+    /// The claimed PSK identity; anything a stranger likes to send.
+    pub identity: Vec<u8>,
+    /// Why it failed.
+    pub reason: Reason,
+    /// How often.
+    pub count: u64,
+    /// When last, since the Unix epoch.
+    pub last_seen: Duration,
+}
+
+type Key = (String, Vec<u8>, Reason);
+
+/// The table; the attempt seen longest ago makes room for a new one.
+#[derive(Debug, Default)]
+pub struct Unproven {
+    rows: Mutex<BTreeMap<Key, (u64, Duration)>>,
+}
+
+impl Unproven {
+    /// How many rows are kept.
+    pub const ROWS: usize = 256;
+
+    /// Counts an attempt.
+    pub(crate) fn note(&self, realm: &str, identity: &[u8], reason: Reason, now: Duration) {
+        let mut rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (realm.to_owned(), identity.to_vec(), reason);
+        if !rows.contains_key(&key) && rows.len() >= Self::ROWS {
+            let oldest = rows.iter().min_by_key(|(_, (_, seen))| *seen).map(|(key, _)| key.clone());
+            oldest.map(|key| rows.remove(&key));
+        }
+        let row = rows.entry(key).or_default();
+        *row = (row.0 + 1, now);
+    }
+
+    /// The attempts of a realm, the latest first.
+    pub fn attempts(&self, realm: &str) -> Vec<UnprovenAttempt> {
+        let rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_realm = rows.iter().filter(|((theirs, ..), _)| theirs == realm);
+        let mut attempts: Vec<_> = of_realm
+            .map(|((realm, identity, reason), (count, last_seen))| UnprovenAttempt {
+                realm: realm.clone(),
+                identity: identity.clone(),
+                reason: *reason,
+                count: *count,
+                last_seen: *last_seen,
+            })
+            .collect();
+        attempts.sort_by_key(|attempt| core::cmp::Reverse(attempt.last_seen));
+        attempts
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stays_bounded_and_forgets_the_oldest() {
+        let table = Unproven::default();
+        for n in 0..=Unproven::ROWS as u64 {
+            table.note("r", &n.to_be_bytes(), Reason::WrongKey, Duration::from_secs(n));
+        }
+
+        let attempts = table.attempts("r");
+
+        assert_eq!(attempts.len(), Unproven::ROWS);
+        assert_eq!(attempts[0].last_seen, Duration::from_secs(Unproven::ROWS as u64));
+        assert!(attempts.iter().all(|attempt| attempt.last_seen > Duration::ZERO));
+    }
+}
