@@ -1,0 +1,26 @@
+//! What was tried without proof.
+
+use crate::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// What was seen of one claimed identity: it proves nothing about who sent it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnprovenAttempt {
+    /// The claimed PSK identity; what is not UTF-8 is replaced by U+FFFD.
+    pub identity: String,
+    /// Why it failed: `unknown_identity`, `bad_key` or `stale`.
+    pub reason: String,
+    /// How often.
+    pub count: u64,
+    /// When last.
+    pub last_seen: Timestamp,
+    /// What can be done.
+    pub advice: String,
+}
+
+/// The attempts that are still remembered, the latest first: `GET .../unproven-attempts`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnprovenAttempts {
+    /// The attempts.
+    pub attempts: Vec<UnprovenAttempt>,
+}

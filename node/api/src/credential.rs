@@ -1,0 +1,49 @@
+//! Credentials, without their keys.
+
+use crate::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// A credential of a device; its key is nowhere in the API.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Credential {
+    /// 32 hexadecimal digits.
+    pub id: String,
+    /// What kind of credential it is.
+    #[serde(rename = "type")]
+    pub kind: CredentialType,
+    /// `staged`, `delivered`, `active`, `superseded`, `revoked` or `expired`.
+    pub state: String,
+    /// The PSK identity.
+    pub identity: String,
+    /// The length of its key in bytes.
+    pub key_length: u16,
+    /// Who made it: `manufacturer` or `claviger`.
+    pub origin: String,
+    /// The services that it is for, as URIs; empty for Claviger itself.
+    pub parties: Vec<String>,
+    /// From when it is valid.
+    pub not_before: Timestamp,
+    /// From when it is not valid any more, if ever.
+    pub not_after: Option<Timestamp>,
+    /// When the LwM2M server confirmed that it holds it.
+    pub confirmed_at: Option<Timestamp>,
+    /// The profile that it was made by.
+    pub profile: Option<String>,
+}
+
+/// The kinds of credentials.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CredentialType {
+    /// A pre-shared key.
+    Psk,
+}
+
+/// An LwM2M server's report that it saw a credential in use:
+/// `POST /api/v1/tenants/{tenant}/devices/{device}/credentials/{credential}/use`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UseReport {
+    /// When it was used, by the server's clock.
+    pub used_at: Timestamp,
+}

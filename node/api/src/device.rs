@@ -1,0 +1,66 @@
+//! Devices.
+
+use crate::{Credential, KeyInput, TimelineEntry, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// A device to be enrolled: `POST /api/v1/tenants/{tenant}/devices`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewDevice {
+    /// Its LwM2M endpoint client name: 1 to 255 bytes without control characters.
+    pub endpoint: String,
+    /// Its id within the tenant; the endpoint name where it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// The bootstrap profile that it gets its LwM2M server account by.
+    pub profile: String,
+    /// The pre-shared key that its manufacturer put into it.
+    pub psk: NewPsk,
+}
+
+/// A manufacturer's pre-shared key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewPsk {
+    /// The PSK identity: 1 to 128 bytes.
+    pub identity: String,
+    /// The key: 16 to 64 bytes.
+    pub key: KeyInput,
+}
+
+/// A device as lists show it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Device {
+    /// Its id within the tenant.
+    pub id: String,
+    /// Its LwM2M endpoint client name.
+    pub endpoint: String,
+    /// Its bootstrap profile.
+    pub profile: String,
+    /// When it was enrolled.
+    pub created_at: Timestamp,
+    /// Raised by every change of the device.
+    pub version: u64,
+}
+
+/// A device with what it holds and what happened to it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceDetail {
+    /// The device itself.
+    #[serde(flatten)]
+    pub device: Device,
+    /// Its credentials, oldest first; never their keys.
+    pub credentials: Vec<Credential>,
+    /// What happened to it, oldest first.
+    pub timeline: Vec<TimelineEntry>,
+}
+
+/// A page of devices, in an order of the ledger's own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DevicePage {
+    /// The devices.
+    pub devices: Vec<Device>,
+    /// Where the next page begins, if there is one: give it back as `page_token`. Opaque.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_page_token: Option<String>,
+}

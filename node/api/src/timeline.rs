@@ -1,0 +1,27 @@
+//! What happened to a device.
+
+use crate::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimelineEntry {
+    /// When.
+    pub time: Timestamp,
+    /// The index of the ledger's entry that recorded it.
+    pub index: u64,
+    /// What, as a code of the closed list of events: `credential.delivered`.
+    pub code: String,
+    /// The credential concerned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential: Option<String>,
+    /// The same in words, with what to do where something went wrong.
+    pub words: String,
+}
+
+/// A device's audit entries, oldest first: `GET /api/v1/tenants/{tenant}/devices/{device}/audit`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Audit {
+    /// The entries.
+    pub entries: Vec<TimelineEntry>,
+}
