@@ -1,0 +1,61 @@
+//! What a device is before it is switched on.
+
+use core::fmt;
+use core::time::Duration;
+use zeroize::Zeroizing;
+
+/// The version of LwM2M that a device speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Version {
+    /// 1.0: no preferred content format; the old header in answers to Discover.
+    V1_0,
+    /// 1.1
+    V1_1,
+}
+
+/// A device as it leaves the factory.
+#[derive(Clone)]
+pub struct DeviceConfig {
+    /// The endpoint client name.
+    pub endpoint: String,
+    /// The PSK identity of its bootstrap account.
+    pub identity: Vec<u8>,
+    /// The key of its bootstrap account.
+    pub psk: Zeroizing<Vec<u8>>,
+    /// True if it offers to use the server's connection id (RFC 9146).
+    pub cid: bool,
+    /// The version that it speaks.
+    pub version: Version,
+    /// True if it comes with an account at some LwM2M server, which a bootstrap should delete.
+    pub factory_account: bool,
+    /// First wait before a flight of the handshake is sent again.
+    pub retransmit: Duration,
+    /// A path, as `/0/1`, that it refuses to have written.
+    pub refuse: Option<String>,
+}
+
+impl DeviceConfig {
+    /// A 1.1 device whose endpoint name and PSK identity are `name`.
+    pub fn new(name: &str, psk: Zeroizing<Vec<u8>>) -> Self {
+        Self {
+            endpoint: name.to_owned(),
+            identity: name.as_bytes().to_vec(),
+            psk,
+            cid: true,
+            version: Version::V1_1,
+            factory_account: true,
+            retransmit: Duration::from_secs(1),
+            refuse: None,
+        }
+    }
+}
+
+impl fmt::Debug for DeviceConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeviceConfig")
+            .field("endpoint", &self.endpoint)
+            .field("cid", &self.cid)
+            .field("version", &self.version)
+            .finish_non_exhaustive()
+    }
+}
