@@ -1,0 +1,190 @@
+//! The API, as a command asks it.
+
+use super::exit::{Exit, Failure};
+use super::output::Format;
+use crate::connectors::is_loopback;
+use clap::Args;
+use claviger_api::{Problem, Secret};
+use core::time::Duration;
+use reqwest::{Method, Url};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Where the API is and who asks.
+#[derive(Debug, Clone, Args)]
+pub struct Remote {
+    /// The API's URL.
+    #[arg(
+        long,
+        env = "CLAVIGER_SERVER",
+        default_value = "http://127.0.0.1:8080",
+        value_name = "URL"
+    )]
+    pub server: String,
+    /// The admin token; better in CLAVIGER_TOKEN, where no list of processes shows it.
+    #[arg(long, env = "CLAVIGER_TOKEN", hide_env_values = true, value_parser = token)]
+    pub token: Option<Secret>,
+    /// The tenant.
+    #[arg(long, default_value = "default", value_name = "NAME")]
+    pub tenant: String,
+    /// How data is printed.
+    #[arg(short, long, value_enum, default_value_t)]
+    pub output: Format,
+}
+
+fn token(text: &str) -> Result<Secret, core::convert::Infallible> {
+    Ok(Secret::new(text.to_owned()))
+}
+
+/// The API of one tenant.
+pub struct Client {
+    http: reqwest::Client,
+    base: Url,
+    tenant: String,
+    token: Secret,
+}
+
+impl Client {
+    /// A client for what `remote` names.
+    ///
+    /// # Errors
+    /// If the URL is none, or there is no token.
+    pub fn new(remote: &Remote) -> Result<Self, Failure> {
+        let usage = |words: &str| Failure::new(Exit::Usage, words);
+        let base = Url::parse(&remote.server).ok();
+        let base = base.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+        let base = base.ok_or_else(|| usage("--server must be an http or https URL"))?;
+        let token = remote.token.clone().ok_or_else(|| {
+            Failure::new(
+                Exit::Denied,
+                "no token: set CLAVIGER_TOKEN to what `claviger dev` printed",
+            )
+        })?;
+        let mut http = reqwest::Client::builder().timeout(PATIENCE);
+        if is_loopback(&base) {
+            http = http.no_proxy();
+        }
+        let http = http.build();
+        let http = http.map_err(|_| Failure::failed("this system's TLS cannot be set up"))?;
+        Ok(Self { http, base, tenant: remote.tenant.clone(), token })
+    }
+
+    /// Asks for what is at `path`, whose parts may be any text.
+    ///
+    /// # Errors
+    /// What the API said, or that it does not answer.
+    pub async fn get<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        query: &[(&str, String)],
+    ) -> Result<T, Failure> {
+        self.send(Method::GET, path, query, None::<&()>).await
+    }
+
+    /// Sends `body` to `path`.
+    ///
+    /// # Errors
+    /// What the API said, or that it does not answer.
+    pub async fn send_to<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &[&str],
+        body: &impl Serialize,
+    ) -> Result<T, Failure> {
+        self.send(method, path, &[], Some(body)).await
+    }
+
+    fn url(&self, path: &[&str], query: &[(&str, String)]) -> Url {
+        let mut url = self.base.clone();
+        url.path_segments_mut()
+            .expect("an http URL has segments")
+            .pop_if_empty()
+            .extend(["api", "v1", "tenants", &self.tenant])
+            .extend(path);
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        url
+    }
+
+    async fn send<B: Serialize, T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &[&str],
+        query: &[(&str, String)],
+        body: Option<&B>,
+    ) -> Result<T, Failure> {
+        let request = self.http.request(method, self.url(path, query));
+        let request = request.bearer_auth(self.token.expose());
+        let request = match body {
+            Some(body) => request.json(body),
+            None => request,
+        };
+        let silent = |_| {
+            let words = format!("{} does not answer; is `claviger dev` running?", self.base);
+            Failure::new(Exit::Unavailable, words)
+        };
+        let answer = request.send().await.map_err(silent)?;
+        let status = answer.status();
+        let bytes = answer.bytes().await.map_err(silent)?;
+        if status.is_success() {
+            let odd = |_| Failure::failed("the answer is not what this version knows");
+            return serde_json::from_slice(&bytes).map_err(odd);
+        }
+        Err(refused(status.as_u16(), &bytes))
+    }
+}
+
+fn refused(status: u16, body: &[u8]) -> Failure {
+    let words = match serde_json::from_slice::<Problem>(body) {
+        Ok(problem) => format!("{} ({}). {}", problem.detail, problem.code, problem.hint),
+        Err(_) => format!("the server answered {status}; is it Claviger's API?"),
+    };
+    Failure::new(Exit::of_status(status), super::output::plain(&words))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use claviger_api::Code;
+
+    fn remote(server: &str) -> Remote {
+        Remote {
+            server: server.into(),
+            token: Some(Secret::new("canary".into())),
+            tenant: "default".into(),
+            output: Format::Table,
+        }
+    }
+
+    #[test]
+    fn a_path_holds_any_name() {
+        let client = Client::new(&remote("http://127.0.0.1:1/")).unwrap();
+        let url = client.url(&["devices", "a/b ?"], &[("page_token", "x+y".into())]);
+        assert_eq!(
+            url.as_str(),
+            "http://127.0.0.1:1/api/v1/tenants/default/devices/a%2Fb%20%3F?page_token=x%2By"
+        );
+    }
+
+    #[test]
+    fn no_token_and_no_url_are_told_apart() {
+        let mut without = remote("http://127.0.0.1:1");
+        without.token = None;
+        assert_eq!(Client::new(&without).err().map(|f| f.exit), Some(Exit::Denied));
+        assert_eq!(Client::new(&remote("x")).err().map(|f| f.exit), Some(Exit::Usage));
+        assert!(!format!("{:?}", remote("x")).contains("canary"));
+    }
+
+    #[test]
+    fn a_problem_is_told_in_words_with_its_hint() {
+        let body = serde_json::to_vec(&Problem::new(Code::Taken, "the device is taken")).unwrap();
+        let failure = refused(409, &body);
+        assert_eq!(failure.exit, Exit::Conflict);
+        assert!(failure.to_string().starts_with("the device is taken (taken). Choose"));
+        assert_eq!(refused(502, b"<html>").exit, Exit::Unavailable);
+    }
+}

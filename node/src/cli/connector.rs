@@ -1,0 +1,95 @@
+//! `claviger connector`
+
+use super::client::{Client, Remote};
+use super::exit::Failure;
+use super::input;
+use super::output::{facts, note};
+use clap::{Args, Subcommand};
+use claviger_api::{Connector as Row, PutConnector, Secret};
+use reqwest::Method;
+use std::path::PathBuf;
+
+/// What can be done with connectors.
+#[derive(Debug, Subcommand)]
+pub enum Connector {
+    /// Set a connector: the webhook by which an LwM2M server learns of keys.
+    #[command(after_help = "\
+Without --secret-file a signing secret is made and shown once.
+
+Examples:
+  claviger connector put lwm2m --url https://lwm2m.example/claviger
+  claviger connector put lwm2m --url http://127.0.0.1:8090/ --secret-file secret")]
+    Put(Put),
+    /// Show a connector, without its secret.
+    #[command(after_help = "Example:\n  claviger connector show lwm2m")]
+    Show(Named),
+}
+
+/// A connector to be set.
+#[derive(Debug, Args)]
+pub struct Put {
+    #[command(flatten)]
+    remote: Remote,
+    /// Its name.
+    name: String,
+    /// Where the webhook is sent: https, or http at a loopback address.
+    #[arg(long)]
+    url: String,
+    /// A file with the signing secret as whsec_<base64>; `-` for standard input.
+    #[arg(long, value_name = "FILE")]
+    secret_file: Option<PathBuf>,
+}
+
+/// One connector.
+#[derive(Debug, Args)]
+pub struct Named {
+    #[command(flatten)]
+    remote: Remote,
+    /// Its name.
+    name: String,
+}
+
+impl Connector {
+    /// Does it.
+    ///
+    /// # Errors
+    /// What the API said.
+    pub async fn run(self) -> Result<(), Failure> {
+        match self {
+            Self::Put(put) => put.run().await,
+            Self::Show(Named { remote, name }) => {
+                let client = Client::new(&remote)?;
+                let connector: Row = client.get(&["connectors", &name], &[]).await?;
+                remote.output.print(&connector, shown)
+            }
+        }
+    }
+}
+
+impl Put {
+    async fn run(self) -> Result<(), Failure> {
+        let client = Client::new(&self.remote)?;
+        let secret = self.secret_file.as_deref().map(input::secret).transpose()?;
+        let secret = secret.map(|text| Secret::new(text.as_str().to_owned()));
+        let body = PutConnector { url: self.url, secret };
+        let path = ["connectors", self.name.as_str()];
+        let connector: Row = client.send_to(Method::PUT, &path, &body).await?;
+        self.remote.output.print(&connector, shown)?;
+        if connector.secret.is_some() {
+            note("Give the secret to the LwM2M server now: it is not shown again.");
+        }
+        Ok(())
+    }
+}
+
+fn shown(connector: &Row) -> String {
+    let mut pairs = vec![
+        ("Connector", connector.name.clone()),
+        ("URL", connector.url.clone()),
+        ("Version", connector.version.to_string()),
+    ];
+    if let Some(secret) = &connector.secret {
+        pairs.push(("Secret", secret.expose().to_owned()));
+    }
+    facts(&pairs)
+}

@@ -1,0 +1,207 @@
+//! `claviger simulate`: a device and its LwM2M server, against a real Claviger.
+//!
+//! Everything goes the way it goes in the field: the device is enrolled by the API, bootstraps over
+//! DTLS, registers with what it got at an LwM2M server that learned of it by the webhook, and that
+//! server reports the use. Only device and LwM2M server are simulated.
+
+mod drive;
+mod held;
+mod print;
+mod server;
+
+use super::client::{Client, Remote};
+use super::exit::{Exit, Failure};
+use super::output::line;
+use crate::clock::SystemClock;
+use crate::connectors::SigningSecret;
+use crate::crypto::SystemCrypto;
+use clap::{Args, Subcommand};
+use claviger_actors::Clock;
+use claviger_api::{
+    Connector, Credential, DeviceDetail, KeyInput, NewDevice, NewPsk, Profile, PutConnector,
+    PutProfile,
+};
+use claviger_device::{Account, Device, DeviceConfig, Registration};
+use claviger_machine::{Crypto, Draw};
+use core::net::SocketAddr;
+use core::time::Duration;
+use data_encoding::HEXLOWER;
+use drive::Wire;
+use print::Story;
+use reqwest::Method;
+use server::Server;
+use std::sync::Arc;
+use zeroize::Zeroizing;
+
+/// The name of the connector and of the profile that a simulation sets.
+const NAME: &str = "simulator";
+/// How long one device may take in all.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// What can be simulated.
+#[derive(Debug, Subcommand)]
+pub enum Simulate {
+    /// A device that is bootstrapped by LwM2M and registers with what it was given.
+    ///
+    /// It enrols itself with a key of its own, and sets a connector and a profile named
+    /// "simulator", whose LwM2M server it plays as well. That server listens on this machine only,
+    /// so Claviger must run here too.
+    #[command(after_help = "\
+Examples:
+  claviger simulate lwm2m
+  claviger simulate lwm2m --endpoint urn:dev:a --endpoint urn:dev:b")]
+    Lwm2m(Lwm2m),
+}
+
+/// Devices to be simulated, one after the other.
+#[derive(Debug, Args)]
+pub struct Lwm2m {
+    #[command(flatten)]
+    remote: Remote,
+    /// Where Claviger waits for devices.
+    #[arg(long, default_value = "127.0.0.1:5684", value_name = "HOST:PORT")]
+    coaps: String,
+    /// An endpoint name; may be repeated. A random one where absent.
+    #[arg(long, value_name = "NAME")]
+    endpoint: Vec<String>,
+}
+
+impl Simulate {
+    /// Does it.
+    ///
+    /// # Errors
+    /// What did not work, in words.
+    pub async fn run(self) -> Result<(), Failure> {
+        let Self::Lwm2m(Lwm2m { remote, coaps, endpoint }) = self;
+        let client = Client::new(&remote)?;
+        let usage = || Failure::new(Exit::Usage, format!("--coaps {coaps}: no such host and port"));
+        let mut found = tokio::net::lookup_host(&coaps).await.map_err(|_| usage())?;
+        run(&client, found.next().ok_or_else(usage)?, &endpoint).await
+    }
+}
+
+/// Simulates devices of these names, or one of a random name, at the Claviger that `client` asks
+/// and that waits for devices at `coaps`.
+///
+/// # Errors
+/// What did not work, in words.
+pub async fn run(client: &Client, coaps: SocketAddr, names: &[String]) -> Result<(), Failure> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let crypto: Arc<dyn Crypto> = Arc::new(SystemCrypto);
+    let story = Story::new();
+    let server = Server::start(story, clock.clone(), crypto.clone()).await?;
+    let mut stage = Stage { client, coaps, clock, crypto, story, server };
+    stage.set().await?;
+    let random = [format!("urn:dev:simulated-{}", HEXLOWER.encode(&stage.crypto.random::<4>()))];
+    for name in if names.is_empty() { &random } else { names } {
+        let late = |_| Failure::failed(format!("{name} did not come to its end in {PATIENCE:?}"));
+        tokio::time::timeout(PATIENCE, stage.play(name)).await.map_err(late)??;
+    }
+    Ok(())
+}
+
+/// Where the story is played.
+struct Stage<'a> {
+    client: &'a Client,
+    coaps: SocketAddr,
+    clock: Arc<dyn Clock>,
+    crypto: Arc<dyn Crypto>,
+    story: Story,
+    server: Server,
+}
+
+impl Stage<'_> {
+    /// Sets connector and profile.
+    async fn set(&self) -> Result<(), Failure> {
+        let body = PutConnector { url: self.server.webhook.clone(), secret: None };
+        let path = ["connectors", NAME];
+        let connector: Connector = self.client.send_to(Method::PUT, &path, &body).await?;
+        let secret = connector.secret.and_then(|text| SigningSecret::parse(text.expose()).ok());
+        let secret = secret.ok_or_else(|| Failure::failed("the API gave no signing secret"))?;
+        self.server.trust(secret);
+        let body = PutProfile { short_server_id: 123, ..PutProfile::new(&self.server.uri, NAME) };
+        let profile: Profile = self.client.send_to(Method::PUT, &["profiles", NAME], &body).await?;
+        let uri = profile.server_uri;
+        self.story.say(&format!("Connector and profile \"{NAME}\" set, for {uri}"))
+    }
+
+    /// One device from its enrolment to its registration.
+    async fn play(&mut self, name: &str) -> Result<(), Failure> {
+        let psk = Zeroizing::new(self.crypto.random::<16>().to_vec());
+        self.enrol(name, &psk).await?;
+        let story = self.story;
+        let clock = self.clock.clone();
+        let crypto = self.crypto.clone();
+        let draw = || Box::new(Draw(crypto.clone()));
+        let mut wire = Wire::new(self.coaps, clock.as_ref()).await?;
+        let mut device = Device::new(clock.now(), DeviceConfig::new(name, psk), draw());
+        let account = drive::bootstrap(&mut device, &mut wire, story).await?;
+        self.held(name, &account).await?;
+        let at = self.address(&account)?;
+        let mut registration = Registration::new(clock.now(), name, &account, draw());
+        let mut other = Wire::new(at, clock.as_ref()).await?;
+        drive::register(&mut registration, &mut other, story).await?;
+        drive::close(&mut device, &wire).await;
+        self.reported().await?;
+        let credential = self.credential(name, &account).await?;
+        story.say(&print::credential(&credential))?;
+        if credential.state != "active" {
+            return Err(Failure::failed(format!("the credential is {}", credential.state)));
+        }
+        line(format_args!("registered with {}: active", account.server_uri))
+    }
+
+    async fn enrol(&self, name: &str, psk: &[u8]) -> Result<(), Failure> {
+        let body = NewDevice {
+            endpoint: name.to_owned(),
+            id: None,
+            profile: NAME.to_owned(),
+            psk: NewPsk { identity: name.to_owned(), key: KeyInput::hex(psk) },
+        };
+        let _: DeviceDetail = self.client.send_to(Method::POST, &["devices"], &body).await?;
+        self.story.say(&format!("Device {name} enrolled with a fresh key"))
+    }
+
+    /// Tells what the device holds now.
+    async fn held(&self, name: &str, account: &Account) -> Result<(), Failure> {
+        let mut credential = self.credential(name, account).await?;
+        // The device's answer to Finish is on its way: Claviger commits that it arrived.
+        for _ in 0..50 {
+            if credential.state != "staged" {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            credential = self.credential(name, account).await?;
+        }
+        self.story.say(&print::credential(&credential))
+    }
+
+    /// Where the account leads: to the server of this simulation, or the bootstrap is wrong.
+    fn address(&self, account: &Account) -> Result<SocketAddr, Failure> {
+        let ours = account.server_uri == self.server.uri;
+        let address = account.server_uri.strip_prefix("coaps://").and_then(|a| a.parse().ok());
+        let words = || Failure::failed(format!("the device was sent to {}", account.server_uri));
+        address.filter(|_| ours).ok_or_else(words)
+    }
+
+    /// Waits until the LwM2M server has reported the use.
+    async fn reported(&mut self) -> Result<(), Failure> {
+        let why = match self.server.reported.recv().await {
+            Some(Ok(status)) if (200..300).contains(&status) => {
+                return self.story.say(&format!("LwM2M server: reported the use: {status}"));
+            }
+            Some(Ok(status)) => format!("the API answered {status}"),
+            Some(Err(words)) => words,
+            None => "the simulated LwM2M server has ended".to_owned(),
+        };
+        Err(Failure::failed(format!("the use of the credential was not reported: {why}")))
+    }
+
+    /// The credential that the account was made from.
+    async fn credential(&self, name: &str, account: &Account) -> Result<Credential, Failure> {
+        let device: DeviceDetail = self.client.get(&["devices", name], &[]).await?;
+        let ours = |c: &Credential| c.identity.as_bytes() == account.identity;
+        let found = device.credentials.into_iter().find(ours);
+        found.ok_or_else(|| Failure::failed("the API knows nothing of the credential"))
+    }
+}

@@ -1,0 +1,252 @@
+//! The worker that tells LwM2M servers what stands in the ledger's outbox, at least once each.
+//!
+//! [`OutboxWorker::new`] gives the [`Outbox`] that actors wake and the worker, whose
+//! [`OutboxWorker::run`] is to be spawned. At its start it looks through the whole outbox once;
+//! later each wake names its credential. A credential is tried until its row is gone, with pauses
+//! that double; a wake, which is a device that asks again, ends a pause. Nothing is lost with the
+//! process: the row is dropped by the command that confirms it.
+
+use super::webhook::{self, Post};
+use claviger_actors::{Clock, Outbox};
+use claviger_ledger::{
+    ConfirmOutbox, CredentialId, DeviceRef, Envelope, Ledger, Outcome, RequestId, View,
+};
+use claviger_machine::Crypto;
+use claviger_seal::Kek;
+use core::time::Duration;
+use futures::FutureExt;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::{Notify, Semaphore};
+use tokio::task::JoinSet;
+
+/// How many messages are under way at once.
+const AT_ONCE: usize = 64;
+/// The first pause, and the longest.
+const FIRST: Duration = Duration::from_millis(500);
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// Who hears what the LwM2M server said of a credential.
+pub type Answered = dyn Fn(&DeviceRef, CredentialId, Result<(), String>) + Send + Sync;
+
+/// What the worker counts.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Messages that a server took.
+    pub taken: AtomicU64,
+    /// Messages that no server took, or that could not be made.
+    pub failed: AtomicU64,
+    /// Credentials that are to be told of now.
+    pub waiting: AtomicU64,
+}
+
+type Item = (DeviceRef, CredentialId);
+
+/// The side that actors wake. The channel holds no more than there are staged credentials whose
+/// devices ask.
+struct Wake(UnboundedSender<Item>);
+
+impl Outbox for Wake {
+    fn wake(&self, device: &DeviceRef, credential: CredentialId) {
+        // Without a worker the process is about to end; the row waits for the next one.
+        let _ = self.0.send((device.clone(), credential));
+    }
+}
+
+/// The worker.
+pub struct OutboxWorker {
+    wakes: UnboundedReceiver<Item>,
+    shop: Arc<Shop>,
+}
+
+/// What every attempt needs.
+struct Shop {
+    ledger: Arc<dyn Ledger>,
+    kek: Arc<Kek>,
+    clock: Arc<dyn Clock>,
+    crypto: Arc<dyn Crypto>,
+    public_url: String,
+    post: Post,
+    places: Semaphore,
+    counters: Arc<Counters>,
+}
+
+/// What an attempt came to.
+enum Attempt {
+    /// The server holds it, and the ledger knows.
+    Confirmed,
+    /// The row is gone, and the server was not asked: superseded, or unknown.
+    Nothing,
+    /// It must be tried again.
+    Failed(String),
+    /// The server holds it, and the ledger did not say whether it knows: nobody is told yet.
+    Unknown,
+}
+
+impl OutboxWorker {
+    /// A worker for `ledger`; `public_url` is where LwM2M servers reach this API.
+    pub fn new(
+        ledger: Arc<dyn Ledger>,
+        kek: Arc<Kek>,
+        clock: Arc<dyn Clock>,
+        crypto: Arc<dyn Crypto>,
+        public_url: String,
+    ) -> (Arc<dyn Outbox>, Self) {
+        let (sender, wakes) = unbounded_channel();
+        let (post, places) = (Post::new(), Semaphore::new(AT_ONCE));
+        let counters = Arc::default();
+        let shop = Shop { ledger, kek, clock, crypto, public_url, post, places, counters };
+        (Arc::new(Wake(sender)), Self { wakes, shop: Arc::new(shop) })
+    }
+
+    /// What it counts.
+    pub fn counters(&self) -> Arc<Counters> {
+        self.shop.counters.clone()
+    }
+
+    /// Tells until the task is ended, or nobody is left who could wake it.
+    pub async fn run(mut self, answered: Arc<Answered>) {
+        let mut working = Working { tasks: JoinSet::new(), woken: BTreeMap::new() };
+        let start = self.shop.clone();
+        let first = async move { start.all().await };
+        tokio::pin!(first);
+        let mut looking = true;
+        loop {
+            tokio::select! {
+                items = &mut first, if looking => {
+                    looking = false;
+                    for item in items {
+                        working.begin(item, &self.shop, &answered);
+                    }
+                }
+                Some(done) = working.tasks.join_next() => match done {
+                    Ok(item) => working.ended(item, &self.shop, &answered),
+                    Err(error) => tracing::error!(%error, "telling an LwM2M server"),
+                },
+                item = self.wakes.recv() => match item {
+                    Some(item) => working.begin(item, &self.shop, &answered),
+                    None => return,
+                },
+            }
+        }
+    }
+}
+
+/// The tasks under way, one for each credential.
+struct Working {
+    tasks: JoinSet<Item>,
+    woken: BTreeMap<Item, Arc<Notify>>,
+}
+
+impl Working {
+    fn begin(&mut self, item: Item, shop: &Arc<Shop>, answered: &Arc<Answered>) {
+        if let Some(woken) = self.woken.get(&item) {
+            woken.notify_one();
+            return;
+        }
+        let woken = Arc::new(Notify::new());
+        self.woken.insert(item.clone(), woken.clone());
+        shop.counters.waiting.store(self.woken.len() as u64, Ordering::Relaxed);
+        let (shop, answered) = (shop.clone(), answered.clone());
+        self.tasks.spawn(async move {
+            shop.tell(&item, &woken, &*answered).await;
+            item
+        });
+    }
+
+    /// Begins again if it was woken when it had already made up its mind to end.
+    fn ended(&mut self, item: Item, shop: &Arc<Shop>, answered: &Arc<Answered>) {
+        let woken = self.woken.remove(&item);
+        shop.counters.waiting.store(self.woken.len() as u64, Ordering::Relaxed);
+        if woken.is_some_and(|woken| woken.notified().now_or_never().is_some()) {
+            self.begin(item, shop, answered);
+        }
+    }
+}
+
+impl Shop {
+    /// Everything in the outbox, as soon as the ledger answers.
+    async fn all(&self) -> Vec<Item> {
+        let mut pause = FIRST;
+        while let Err(error) = self.ledger.confirm().await {
+            tracing::warn!(%error, "the outbox waits for the ledger");
+            self.wait(&mut pause).await;
+        }
+        let mut items = Vec::new();
+        self.ledger.read(&mut |rows| {
+            let rows = View::new(rows).outbox().into_iter();
+            items = rows.map(|(device, credential, _)| (device, credential)).collect();
+        });
+        items
+    }
+
+    /// Tells of one credential until there is nothing to tell.
+    async fn tell(&self, item: &Item, woken: &Notify, answered: &Answered) {
+        let request = RequestId(self.crypto.random());
+        let mut pause = FIRST;
+        loop {
+            match self.attempt(item, request).await {
+                Attempt::Confirmed => {
+                    tracing::info!(device = %item.0, credential = %item.1, "the server holds it");
+                    answered(&item.0, item.1, Ok(()));
+                    return;
+                }
+                Attempt::Nothing => return,
+                Attempt::Failed(words) => {
+                    self.counters.failed.fetch_add(1, Ordering::Relaxed);
+                    tracing::warn!(device = %item.0, credential = %item.1, words);
+                    answered(&item.0, item.1, Err(words));
+                }
+                Attempt::Unknown => {}
+            }
+            // The first pause is kept in any case: a device that asks in a loop drives nothing.
+            tokio::time::sleep(FIRST).await;
+            tokio::select! {
+                () = self.wait(&mut pause) => {}
+                () = woken.notified() => {}
+            }
+        }
+    }
+
+    /// Waits for `pause`, less up to a half, and doubles it.
+    async fn wait(&self, pause: &mut Duration) {
+        let [chance] = self.crypto.random();
+        let time = *pause - pause.mul_f64(f64::from(chance) / 512.0);
+        *pause = (*pause * 2).min(LONGEST);
+        tokio::time::sleep(time).await;
+    }
+
+    async fn attempt(&self, (of, id): &Item, request: RequestId) -> Attempt {
+        let place = self.places.acquire().await;
+        let _place = place.expect("the semaphore is never closed");
+        if self.ledger.confirm().await.is_err() {
+            return Attempt::Unknown;
+        }
+        let (mut message, mut confirmed) = (Ok(None), false);
+        self.ledger.read(&mut |rows| {
+            let view = View::new(rows);
+            message = webhook::compose(&view, &self.kek, &self.public_url, of, *id);
+            confirmed = view.credential(of, *id).is_some_and(|c| c.confirmed_at.is_some());
+        });
+        let message = match message {
+            Ok(Some(message)) => message,
+            Ok(None) if confirmed => return Attempt::Confirmed,
+            Ok(None) => return Attempt::Nothing,
+            Err(words) => return Attempt::Failed(words),
+        };
+        let now = self.clock.now();
+        if let Err(words) = self.post.send(&message, now.as_secs()).await {
+            return Attempt::Failed(words);
+        }
+        self.counters.taken.fetch_add(1, Ordering::Relaxed);
+        let time = u64::try_from(self.clock.now().as_millis()).unwrap_or(u64::MAX);
+        let command = ConfirmOutbox { device: of.clone(), credential: *id };
+        match self.ledger.propose(Envelope::new(time, request, command.into())).await {
+            Ok(Outcome::Refused(_)) => Attempt::Nothing,
+            Ok(_) => Attempt::Confirmed,
+            Err(_) => Attempt::Unknown,
+        }
+    }
+}

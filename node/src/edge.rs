@@ -1,0 +1,151 @@
+//! The socket of an edge, and its way to the actors.
+//!
+//! One task owns the socket and the [`Edge`], so there is no lock on the way of a datagram.
+
+use claviger_actors::{Clock, Devices, EdgeId};
+use claviger_dtls::HandshakeEvent;
+use claviger_edge::{Edge, Output, Report};
+use core::net::SocketAddr;
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::net::UdpSocket;
+use tokio::sync::mpsc;
+use zeroize::Zeroizing;
+
+/// The longest datagram that is read; a longer one is no DTLS of ours.
+const DATAGRAM: usize = 4096;
+/// How many datagrams are read, or frames taken, before their answers are sent.
+const BATCH: usize = 64;
+/// How many frames may wait for the edge.
+pub const FRAMES: usize = 65_536;
+
+/// What can be seen of an edge from outside its task.
+#[derive(Debug, Default)]
+pub struct Shown {
+    report: Mutex<Report>,
+    /// Datagrams received.
+    pub received: AtomicU64,
+    /// Datagrams sent.
+    pub sent: AtomicU64,
+    /// Datagrams that the system did not take.
+    pub not_sent: AtomicU64,
+}
+
+impl Shown {
+    /// The edge's numbers as they were after its last step.
+    pub fn report(&self) -> Report {
+        self.report.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// An edge and what it speaks with.
+pub struct EdgeTask {
+    /// Its id.
+    pub id: EdgeId,
+    /// The edge itself.
+    pub edge: Edge,
+    /// Its socket.
+    pub socket: UdpSocket,
+    /// The actors.
+    pub devices: Devices,
+    /// The frames that actors send it.
+    pub frames: mpsc::Receiver<Zeroizing<Vec<u8>>>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// What is shown of it.
+    pub shown: Arc<Shown>,
+}
+
+impl EdgeTask {
+    /// Runs until the task is ended or the actors are gone.
+    ///
+    /// # Errors
+    /// If the socket cannot be waited for any more.
+    pub async fn run(mut self) -> io::Result<()> {
+        let mut buffer = vec![0; DATAGRAM];
+        loop {
+            let now = self.clock.now();
+            let wait = self.edge.next_timeout().map(|due| due.saturating_sub(now));
+            let due = async {
+                match wait {
+                    Some(wait) => tokio::time::sleep(wait).await,
+                    None => core::future::pending().await,
+                }
+            };
+            tokio::select! {
+                ready = self.socket.readable() => {
+                    ready?;
+                    self.read(&mut buffer);
+                }
+                frame = self.frames.recv() => match frame {
+                    Some(frame) => self.take(frame),
+                    None => return Ok(()),
+                },
+                () = due => self.edge.handle_timeout(self.clock.now()),
+            }
+            self.drain().await;
+            let report = self.edge.report();
+            *self.shown.report.lock().unwrap_or_else(PoisonError::into_inner) = report;
+        }
+    }
+
+    fn read(&mut self, buffer: &mut [u8]) {
+        for _ in 0..BATCH {
+            // An error means nothing more to read, or an ICMP message about an earlier
+            // datagram, which a stranger can forge.
+            let Ok((length, from)) = self.socket.try_recv_from(buffer) else { return };
+            self.shown.received.fetch_add(1, Ordering::Relaxed);
+            self.edge.receive(self.clock.now(), from, &buffer[..length]);
+        }
+    }
+
+    fn take(&mut self, first: Zeroizing<Vec<u8>>) {
+        let mut next = Some(first);
+        for rest in (0..BATCH).rev() {
+            let Some(frame) = next else { return };
+            if let Err(undone) = self.edge.frame(self.clock.now(), &frame) {
+                tracing::debug!(%undone, "a frame was not carried out");
+            }
+            next = if rest > 0 { self.frames.try_recv().ok() } else { None };
+        }
+    }
+
+    async fn drain(&mut self) {
+        while let Some(output) = self.edge.poll() {
+            match output {
+                Output::Datagram { to, bytes } => {
+                    send(&self.socket, &self.shown, to, &bytes).await;
+                }
+                Output::Frame(frame) => self.devices.frame(self.id, frame),
+                Output::Event(event) => note(&event),
+            }
+        }
+    }
+}
+
+async fn send(socket: &UdpSocket, shown: &Shown, to: SocketAddr, bytes: &[u8]) {
+    match socket.send_to(bytes, to).await {
+        Ok(_) => {
+            shown.sent.fetch_add(1, Ordering::Relaxed);
+        }
+        Err(error) => {
+            shown.not_sent.fetch_add(1, Ordering::Relaxed);
+            tracing::debug!(%to, %error, "a datagram was not sent");
+        }
+    }
+}
+
+fn note(event: &HandshakeEvent) {
+    match event {
+        HandshakeEvent::CookieVerified { peer } => {
+            tracing::debug!(%peer, "a peer proved its address");
+        }
+        HandshakeEvent::Established { session, peer, suite, cid, took } => {
+            tracing::info!(trace = ?session, %peer, suite, cid, ?took, "handshake done");
+        }
+        HandshakeEvent::Failed { peer, reason } => {
+            tracing::info!(%peer, ?reason, "handshake failed");
+        }
+    }
+}

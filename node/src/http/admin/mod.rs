@@ -1,0 +1,7 @@
+//! What an administrator asks, one file for each kind of thing.
+
+pub(super) mod attempts;
+pub(super) mod connectors;
+pub(super) mod devices;
+pub(super) mod profiles;
+pub(super) mod use_report;

@@ -1,0 +1,156 @@
+//! `profiles`: what bootstraps write.
+
+use crate::http::Api;
+use crate::http::body::{Body, Names, NoParameters};
+use crate::http::names::{check_name, check_text};
+use crate::http::problem::Fault;
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use claviger_api::{Profile, Profiles, PutProfile, SecurityMode};
+use claviger_ledger as ledger;
+use std::sync::Arc;
+
+/// The longest credential lifetime: a hundred years.
+const LIFETIME: u64 = 100 * 365 * 86_400;
+
+/// Sets a profile.
+pub(crate) async fn put(
+    State(api): State<Arc<Api>>,
+    Names((tenant, name)): Names<(String, String)>,
+    _: NoParameters,
+    Body(body): Body<PutProfile>,
+) -> Result<(StatusCode, Json<Profile>), Fault> {
+    check_name("name", &name)?;
+    check(&body)?;
+    api.tenant(&tenant).await?;
+    let profile = ledger::Profile {
+        server_uri: body.server_uri,
+        short_server_id: body.short_server_id,
+        registration_lifetime: body.registration_lifetime,
+        credential_lifetime: body.credential_lifetime,
+        binding: body.binding,
+        security_mode: match body.security_mode {
+            SecurityMode::Psk => 0,
+        },
+        connector: body.connector,
+        version: 0,
+    };
+    let command = ledger::PutProfile { tenant: tenant.clone(), name: name.clone(), profile };
+    api.commit(command).await?;
+    let profile = find(&api, &tenant, &name).await?;
+    let status = if profile.version == 1 { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, Json(profile)))
+}
+
+/// A profile.
+pub(crate) async fn show(
+    State(api): State<Arc<Api>>,
+    Names((tenant, name)): Names<(String, String)>,
+    _: NoParameters,
+) -> Result<Json<Profile>, Fault> {
+    find(&api, &tenant, &name).await.map(Json)
+}
+
+/// All profiles of the tenant.
+pub(crate) async fn list(
+    State(api): State<Arc<Api>>,
+    Names(tenant): Names<String>,
+    _: NoParameters,
+) -> Result<Json<Profiles>, Fault> {
+    let (owner, rows) = api.look(|view| (view.tenant(&tenant), view.profiles(&tenant))).await?;
+    owner.ok_or_else(|| Fault::not_found("tenant", &tenant))?;
+    let profiles = rows.into_iter().map(|(name, row)| shown(name, row)).collect();
+    Ok(Json(Profiles { profiles }))
+}
+
+async fn find(api: &Api, tenant: &str, name: &str) -> Result<Profile, Fault> {
+    let (owner, row) = api.look(|view| (view.tenant(tenant), view.profile(tenant, name))).await?;
+    owner.ok_or_else(|| Fault::not_found("tenant", tenant))?;
+    let row = row.ok_or_else(|| Fault::not_found("profile", name))?;
+    Ok(shown(name.to_owned(), row))
+}
+
+fn shown(name: String, row: ledger::Profile) -> Profile {
+    Profile {
+        name,
+        server_uri: row.server_uri,
+        short_server_id: row.short_server_id,
+        registration_lifetime: row.registration_lifetime,
+        credential_lifetime: row.credential_lifetime,
+        binding: row.binding,
+        security_mode: SecurityMode::Psk,
+        connector: row.connector,
+        version: row.version,
+    }
+}
+
+fn check(profile: &PutProfile) -> Result<(), Fault> {
+    check_server_uri(&profile.server_uri)?;
+    if !(1..=65_534).contains(&profile.short_server_id) {
+        return Err(Fault::invalid("short_server_id", "it must be 1 to 65534"));
+    }
+    // A resource of type Integer holds at most what is positive in 32 bits at every client.
+    if !(1..=i32::MAX as u32).contains(&profile.registration_lifetime) {
+        return Err(Fault::invalid("registration_lifetime", "it must be 1 to 2147483647 seconds"));
+    }
+    if !(1..=LIFETIME).contains(&profile.credential_lifetime) {
+        return Err(Fault::invalid(
+            "credential_lifetime",
+            "it must be above 0 and below 100 years",
+        ));
+    }
+    if profile.binding != "U" {
+        return Err(Fault::invalid("binding", "only \"U\" is supported"));
+    }
+    check_name("connector", &profile.connector)
+}
+
+/// `coaps://host[:port]`, as resource `/0/x/0` takes it.
+fn check_server_uri(uri: &str) -> Result<(), Fault> {
+    let rule = "it must be coaps://host or coaps://host:port";
+    let bad = || Fault::invalid("server_uri", rule);
+    check_text("server_uri", uri, 255)?;
+    let url = reqwest::Url::parse(uri).map_err(|_| bad())?;
+    let plain = url.scheme() == "coaps"
+        && url.host_str().is_some_and(|host| !host.is_empty())
+        && url.port() != Some(0)
+        && url.username().is_empty()
+        && url.password().is_none()
+        && matches!(url.path(), "" | "/")
+        && url.query().is_none()
+        && url.fragment().is_none();
+    if plain { Ok(()) } else { Err(bad()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_what_a_device_can_dial() {
+        for uri in ["coaps://lwm2m.example", "coaps://127.0.0.1:5684", "coaps://[::1]:1"] {
+            assert_eq!(check_server_uri(uri), Ok(()), "{uri}");
+        }
+    }
+
+    #[test]
+    fn refuses_every_other_uri() {
+        let uris = [
+            "",
+            "coaps://",
+            "coap://host",
+            "https://host",
+            "coaps://host:0",
+            "coaps://host:99999",
+            "coaps://user@host",
+            "coaps://host/path",
+            "coaps://host?x",
+            "coaps://host#x",
+            "host:5684",
+        ];
+        for uri in uris {
+            assert!(check_server_uri(uri).is_err(), "{uri}");
+        }
+    }
+}

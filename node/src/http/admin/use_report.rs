@@ -1,0 +1,68 @@
+//! `credentials/{credential}/use`: an LwM2M server saw a credential in use.
+
+use crate::connectors::SigningSecret;
+use crate::http::Api;
+use crate::http::body::{Names, NoParameters, Raw, read};
+use crate::http::problem::Fault;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use claviger_api::{Code, UseReport};
+use claviger_ledger::{CredentialId, DeviceRef, ReportUse, View};
+use claviger_seal::Label;
+use std::sync::Arc;
+
+/// Takes a report that is signed with the secret of the credential's connector, or that the
+/// administrator makes. A report may come again.
+pub(crate) async fn take(
+    State(api): State<Arc<Api>>,
+    Names((tenant, device, credential)): Names<(String, String, String)>,
+    _: NoParameters,
+    headers: HeaderMap,
+    Raw(body): Raw,
+) -> Result<StatusCode, Fault> {
+    let device = DeviceRef { tenant, device };
+    let credential = credential.parse::<CredentialId>().ok();
+    if !api.admin_token.is_borne_by(&headers) {
+        // Whoever cannot sign learns nothing, also not which devices there are.
+        let secret = match credential {
+            Some(id) => secret_of(&api, &device, id).await?,
+            None => None,
+        };
+        let signed = secret.is_some_and(|s| s.verify(&headers, &body, api.clock.now()).is_ok());
+        if !signed {
+            let words = "the report is not signed with the secret of the credential's connector";
+            return Err(Fault::new(Code::Unauthorized, words));
+        }
+    }
+    let report: UseReport = read(&body)?;
+    let words = || Fault::not_found("credential", "of that id");
+    let credential = credential.ok_or_else(words)?;
+    let name = &device.tenant;
+    api.tenant(name).await?;
+    tracing::debug!(%credential, used_at = %report.used_at, "a credential was used");
+    api.commit(ReportUse { device, credential }).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The secret of the connector that the credential's profile names, if there is all of that.
+async fn secret_of(
+    api: &Api,
+    of: &DeviceRef,
+    id: CredentialId,
+) -> Result<Option<SigningSecret>, Fault> {
+    let look = |view: &View<'_>| {
+        let (profile, _) = view.credential(of, id)?.profile?;
+        let name = view.profile(&of.tenant, &profile)?.connector;
+        let connector = view.connector(&of.tenant, &name)?;
+        Some((view.tenant(&of.tenant)?, name, connector))
+    };
+    let Some((tenant, name, connector)) = api.look(look).await? else {
+        return Ok(None);
+    };
+    let label = Label::Connector { tenant: &of.tenant, connector: &name };
+    let secret = api.key_of(&of.tenant, &tenant)?.open(label, &connector.sealed_secret);
+    match secret {
+        Ok(secret) => Ok(Some(SigningSecret::new(&secret))),
+        Err(_) => Err(Fault::internal("a connector's secret does not open under its tenant's key")),
+    }
+}

@@ -1,0 +1,153 @@
+//! What comes in with a request, read strictly and refused without being quoted.
+
+use super::problem::Fault;
+use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode, header};
+use claviger_api::Code;
+use serde::de::DeserializeOwned;
+use serde_json::error::Category;
+
+/// A JSON body.
+pub(super) struct Body<T>(pub(super) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+    type Rejection = Fault;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Fault> {
+        if !is_json(request.headers()) {
+            return Err(Fault::new(Code::MediaType, "the Content-Type is not application/json"));
+        }
+        let Raw(bytes) = Raw::from_request(request, state).await?;
+        read(&bytes).map(Self)
+    }
+}
+
+/// A body as its bytes, of bounded length.
+pub(super) struct Raw(pub(super) Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for Raw {
+    type Rejection = Fault;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Fault> {
+        Bytes::from_request(request, state).await.map(Self).map_err(|rejection| {
+            if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+                Fault::new(Code::TooLarge, "the body is longer than 64 KiB")
+            } else {
+                Fault::new(Code::Malformed, "the body did not arrive whole")
+            }
+        })
+    }
+}
+
+/// The value in `bytes`.
+pub(super) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
+    serde_json::from_slice(bytes).map_err(|error| Fault::new(Code::Malformed, words(&error)))
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let essence = value.unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case("application/json")
+}
+
+/// What is wrong with a body, without a word of it: serde's own messages quote what they refuse.
+///
+/// Kept are the names of our fields and what is expected in their place, which both come from us.
+fn words(error: &serde_json::Error) -> String {
+    let place = format!("line {}, column {}", error.line(), error.column());
+    let message = error.to_string();
+    let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(words, _)| words);
+    let ours =
+        ["missing field `", "duplicate field `"].iter().any(|ours| message.starts_with(ours));
+    match error.classify() {
+        Category::Syntax | Category::Eof | Category::Io => {
+            format!("the body is not JSON at {place}")
+        }
+        Category::Data if ours => format!("{message}, at {place}"),
+        Category::Data => match message.rsplit_once(", expected ") {
+            Some((_, expected)) => format!("at {place}: expected {expected}"),
+            None => format!("what stands at {place} does not fit"),
+        },
+    }
+}
+
+/// The names in the path.
+pub(super) struct Names<T>(pub(super) T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Names<T> {
+    type Rejection = Fault;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Fault> {
+        let names = Path::<T>::from_request_parts(parts, state).await;
+        let unreadable = |_| Fault::new(Code::Malformed, "a name in the path is not UTF-8");
+        names.map(|Path(names)| Self(names)).map_err(unreadable)
+    }
+}
+
+/// The query's parameters.
+pub(super) struct Parameters<T>(pub(super) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Parameters<T> {
+    type Rejection = Fault;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Fault> {
+        let query = Query::<T>::from_request_parts(parts, state).await;
+        let words = "the query has a parameter that is not known, or a value that does not fit";
+        let unknown = |_| Fault::new(Code::UnknownParameter, words);
+        query.map(|Query(parameters)| Self(parameters)).map_err(unknown)
+    }
+}
+
+/// The certainty that there are no parameters.
+pub(super) struct NoParameters;
+
+impl<S: Send + Sync> FromRequestParts<S> for NoParameters {
+    type Rejection = Fault;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Fault> {
+        match parts.uri.query() {
+            None | Some("") => Ok(Self),
+            Some(_) => Err(Fault::new(Code::UnknownParameter, "this path takes no parameters")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use claviger_api::NewDevice;
+
+    fn refusal(body: &str) -> String {
+        format!("{:?}", read::<NewDevice>(body.as_bytes()).expect_err("it is refused"))
+    }
+
+    #[test]
+    fn says_which_field_is_missing_and_where() {
+        let words = refusal(r#"{"endpoint":"x","profile":"p"}"#);
+        assert!(words.contains("missing field `psk`"), "{words}");
+        assert!(words.contains("line 1, column 30"), "{words}");
+    }
+
+    #[test]
+    fn says_what_is_expected_without_quoting_what_is_there() {
+        let key = |key: &str| {
+            format!(r#"{{"endpoint":"x","profile":"p","psk":{{"identity":"i","key":{key}}}}}"#)
+        };
+        let bodies = [
+            key(r#""canary""#),
+            key(r#"{"format":"canary","value":"00"}"#),
+            key(r#"{"format":"hex","canary":"00"}"#),
+            key(r#"{"format":"hex","value":"00","canary, expected canary":1}"#),
+            key(r#"{"format":"hex","value":["canary"]}"#),
+            key("canary"),
+            format!("{} canary", key(r#"{"format":"hex","value":"00"}"#)),
+        ];
+        for body in bodies {
+            let words = refusal(&body);
+            assert!(!words.contains("canary"), "{body} gives {words}");
+        }
+        assert!(refusal(&key(r#"{"format":"x","value":"00"}"#)).contains("`hex` or `base64url`"));
+    }
+}

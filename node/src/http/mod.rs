@@ -1,0 +1,87 @@
+//! The HTTP API: administration, reports of LwM2M servers, health and metrics.
+//!
+//! It translates: a request becomes a command of the ledger or a look at its rows, and a refusal a
+//! [`claviger_api::Problem`]. It decides nothing that `apply` decides. Every write is committed
+//! before its answer, every read begins behind [`Ledger::confirm`]. Key material comes in and is
+//! sealed at once; no answer, error or log line has it.
+//!
+//! [`router`] on an [`Api`] gives the whole; the addresses and TLS are the caller's matter.
+
+mod admin;
+mod auth;
+mod body;
+mod health;
+mod names;
+mod problem;
+mod router;
+#[cfg(test)]
+mod tests;
+
+pub use auth::AdminToken;
+pub use router::router;
+
+use crate::metrics::Metrics;
+use claviger_actors::{Clock, Unproven};
+use claviger_ledger::{Command, Envelope, Ledger, Outcome, RequestId, Tenant, View};
+use claviger_machine::Crypto;
+use claviger_seal::{Kek, TenantKey};
+use problem::Fault;
+use std::sync::Arc;
+
+/// What the handlers may touch.
+pub struct Api {
+    /// The ledger.
+    pub ledger: Arc<dyn Ledger>,
+    /// The key that tenants' keys are wrapped with.
+    pub kek: Arc<Kek>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub crypto: Arc<dyn Crypto>,
+    /// Attempts of strangers.
+    pub unproven: Arc<Unproven>,
+    /// What an administrator proves himself by.
+    pub admin_token: AdminToken,
+    /// What is shown to Prometheus.
+    pub metrics: Arc<Metrics>,
+}
+
+impl Api {
+    /// Now, in ms since the Unix epoch.
+    fn now(&self) -> u64 {
+        u64::try_from(self.clock.now().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Looks at rows that are no older than this call.
+    async fn look<T>(&self, look: impl FnOnce(&View<'_>) -> T + Send) -> Result<T, Fault> {
+        self.ledger.confirm().await?;
+        let (mut look, mut seen) = (Some(look), None);
+        self.ledger.read(&mut |rows| {
+            if let Some(look) = look.take() {
+                seen = Some(look(&View::new(rows)));
+            }
+        });
+        seen.ok_or_else(|| Fault::internal("the ledger showed nothing"))
+    }
+
+    /// Commits a command; a refusal is a fault.
+    async fn commit(&self, command: impl Into<Command>) -> Result<(), Fault> {
+        let request = RequestId(self.crypto.random());
+        let envelope = Envelope::new(self.now(), request, command.into());
+        match self.ledger.propose(envelope).await? {
+            Outcome::Refused(refusal) => Err(refusal.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// The tenant of this name.
+    async fn tenant(&self, name: &str) -> Result<Tenant, Fault> {
+        self.look(|view| view.tenant(name)).await?.ok_or_else(|| Fault::not_found("tenant", name))
+    }
+
+    /// The tenant's key.
+    fn key_of(&self, name: &str, tenant: &Tenant) -> Result<TenantKey, Fault> {
+        let key = self.kek.unwrap(name, &tenant.wrapped_key);
+        key.map_err(|_| Fault::internal("the tenant's key does not open under this node's KEK"))
+    }
+}

@@ -1,0 +1,24 @@
+//! Claviger: a key distribution center for IoT fleets, in one binary.
+//!
+//! `cli` reads the command line; `app` wires a server together. Run `claviger demo` to see a device
+//! being bootstrapped, `claviger help` for everything else.
+
+#![expect(
+    unreachable_pub,
+    reason = "a binary has no outside: `pub` is what a module offers to others"
+)]
+
+mod app;
+mod cli;
+mod clock;
+mod connectors;
+mod crypto;
+mod edge;
+mod http;
+mod hygiene;
+mod kek;
+mod metrics;
+
+fn main() -> std::process::ExitCode {
+    cli::main()
+}

@@ -1,0 +1,81 @@
+//! An edge's numbers.
+
+use super::Source;
+use super::family::{Labels, counter, counters, gauge, summary};
+use super::names;
+use crate::edge::Shown;
+use claviger_dtls::DropReason;
+use claviger_edge::{FAILURES, Report};
+use prometheus::proto::MetricFamily;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The one edge of this process.
+pub(super) struct Edge(pub(super) Arc<Shown>);
+
+impl Source for Edge {
+    fn families(&self) -> Vec<MetricFamily> {
+        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let (received, sent) = (load(&self.0.received), load(&self.0.sent));
+        let report = self.0.report();
+        let mut families = vec![
+            counters(
+                names::UDP_RECEIVED,
+                [
+                    (&[("direction", "received")][..], received),
+                    (&[("direction", "sent")][..], sent),
+                ],
+            ),
+            counter(names::UDP_NOT_SENT, load(&self.0.not_sent)),
+            counter(names::FRAMES_UNDONE, report.frames_undone),
+            dropped(&report),
+            handshakes(&report),
+        ];
+        families.extend(engine(&report));
+        families
+    }
+}
+
+fn dropped(report: &Report) -> MetricFamily {
+    let labels = DropReason::ALL.map(|reason| [("reason", reason.label())]);
+    let counts = DropReason::ALL.map(|reason| report.dtls.dropped(reason));
+    let series = labels.iter().map(|labels| &labels[..]).zip(counts);
+    counters(names::UDP_DROPPED, series)
+}
+
+fn handshakes(report: &Report) -> MetricFamily {
+    let labels = |result| [("credential", "psk"), ("mode", "full"), ("result", result)];
+    let ok = labels("ok");
+    let failed = FAILURES.map(labels);
+    let failed = failed.iter().map(|labels| &labels[..]).zip(report.failed);
+    let ok: (Labels<'_>, u64) = (&ok, report.established);
+    counters(names::HANDSHAKES, core::iter::once(ok).chain(failed))
+}
+
+fn engine(report: &Report) -> Vec<MetricFamily> {
+    let dtls = &report.dtls;
+    vec![
+        summary(names::HANDSHAKE_DURATION, report.established, report.handshaking),
+        gauge(names::HANDSHAKES_IN_PROGRESS, report.half_open as f64),
+        gauge(names::DTLS_SESSIONS, report.sessions as f64),
+        counter(names::HELLO_VERIFY, dtls.cookies_sent),
+        counter(names::COOKIES, dtls.cookies_accepted),
+        counter(names::DTLS_RETRANSMISSIONS, dtls.retransmissions),
+        counter(names::OPENS, dtls.opens),
+        counter(names::LATE_ANSWERS, dtls.late_answers),
+        counters(
+            names::ALERTS,
+            [
+                (&[("result", "sent")][..], dtls.alerts_sent),
+                (&[("result", "held")][..], dtls.alerts_held),
+            ],
+        ),
+        counters(
+            names::RECORDS,
+            [
+                (&[("direction", "opened")][..], dtls.records_opened),
+                (&[("direction", "sealed")][..], dtls.records_sealed),
+            ],
+        ),
+    ]
+}

@@ -1,0 +1,95 @@
+//! The names of all metrics and what they mean.
+
+use super::family::Name;
+
+pub(super) const BUILD: Name = ("claviger_build_info", "Which build this is; always 1.");
+pub(super) const HTTP_DURATION: Name =
+    ("http_server_request_duration_seconds", "How long requests to the API took.");
+
+pub(super) const UDP_RECEIVED: Name = ("claviger_udp_datagrams_total", "Datagrams, by direction.");
+pub(super) const UDP_NOT_SENT: Name =
+    ("claviger_udp_send_errors_total", "Datagrams that the system did not take.");
+pub(super) const UDP_DROPPED: Name =
+    ("claviger_udp_datagrams_dropped_total", "Records and messages dropped, by reason.");
+pub(super) const HANDSHAKES: Name =
+    ("claviger_dtls_handshakes_total", "Handshakes that have ended.");
+pub(super) const HANDSHAKE_DURATION: Name = (
+    "claviger_dtls_handshake_duration_seconds",
+    "How long handshakes took that ended with a session.",
+);
+pub(super) const HANDSHAKES_IN_PROGRESS: Name =
+    ("claviger_dtls_handshakes_in_progress", "Handshakes under way.");
+pub(super) const HELLO_VERIFY: Name =
+    ("claviger_dtls_hello_verify_total", "HelloVerifyRequests sent.");
+pub(super) const COOKIES: Name =
+    ("claviger_dtls_cookies_accepted_total", "ClientHellos with a valid cookie.");
+pub(super) const DTLS_RETRANSMISSIONS: Name =
+    ("claviger_dtls_retransmissions_total", "Flights of handshakes sent again.");
+pub(super) const OPENS: Name =
+    ("claviger_dtls_open_calls_total", "Credential steps asked of the ledger.");
+pub(super) const LATE_ANSWERS: Name = (
+    "claviger_dtls_open_calls_late_total",
+    "Credential steps answered after their handshake was gone.",
+);
+pub(super) const ALERTS: Name =
+    ("claviger_dtls_alerts_total", "Plaintext alerts: sent, or held back by their prefix's limit.");
+pub(super) const DTLS_SESSIONS: Name =
+    ("claviger_dtls_sessions", "Sessions whose keys this edge holds.");
+pub(super) const RECORDS: Name = ("claviger_dtls_records_total", "Protected records.");
+pub(super) const FRAMES_UNDONE: Name =
+    ("claviger_edge_frames_undone_total", "Frames of actors that the edge did not carry out.");
+
+pub(super) const ACTORS: Name = ("claviger_actors", "Actors that are awake.");
+pub(super) const ACTIVATIONS: Name =
+    ("claviger_actor_activations_total", "Actors spawned, by reason.");
+pub(super) const MAILBOX_FULL: Name =
+    ("claviger_actor_mailbox_full_total", "Frames dropped because a mailbox was full.");
+pub(super) const FRAMES_REJECTED: Name = (
+    "claviger_actor_frames_rejected_total",
+    "Frames of edges that could not be read, or named nothing that exists.",
+);
+pub(super) const REPLAYS: Name =
+    ("claviger_dtls_records_replayed_total", "Records refused because they were read before.");
+pub(super) const SESSIONS_OPENED: Name =
+    ("claviger_dtls_sessions_opened_total", "Sessions opened by the ledger.");
+pub(super) const OPENS_REFUSED: Name =
+    ("claviger_dtls_opens_refused_total", "Sessions not opened, by reason.");
+pub(super) const BOOTSTRAPS_STARTED: Name =
+    ("claviger_bootstrap_sessions_started_total", "Bootstraps begun.");
+pub(super) const BOOTSTRAPS_FINISHED: Name =
+    ("claviger_bootstrap_sessions_finished_total", "Bootstraps ended, by result.");
+pub(super) const BOOTSTRAP_STAGE: Name =
+    ("claviger_bootstrap_stage_total", "Stages of bootstraps ended: how far devices get.");
+pub(super) const COAP_REQUESTS: Name =
+    ("claviger_coap_requests_total", "CoAP requests of devices.");
+pub(super) const COAP_RETRANSMISSIONS: Name =
+    ("claviger_coap_retransmissions_total", "CoAP messages sent again.");
+pub(super) const COAP_DUPLICATES: Name =
+    ("claviger_coap_duplicates_total", "CoAP messages received again.");
+pub(super) const COAP_MALFORMED: Name =
+    ("claviger_coap_malformed_total", "CoAP messages that could not be read.");
+
+pub(super) const HAS_LEADER: Name = ("claviger_raft_has_leader", "1 while a leader is known.");
+pub(super) const IS_LEADER: Name = ("claviger_raft_is_leader", "1 while this node leads.");
+pub(super) const TERM: Name = ("claviger_raft_term", "The term.");
+pub(super) const LAST_INDEX: Name =
+    ("claviger_raft_last_log_index", "The highest index in this node's log.");
+pub(super) const APPLIED_INDEX: Name =
+    ("claviger_raft_applied_index", "The highest index applied here.");
+pub(super) const PROPOSALS_COMMITTED: Name =
+    ("claviger_raft_proposals_committed_total", "Proposals committed and applied here.");
+pub(super) const PROPOSALS_FAILED: Name =
+    ("claviger_raft_proposals_failed_total", "Proposals refused, lost, or of unknown fate.");
+pub(super) const PROPOSALS_PENDING: Name =
+    ("claviger_raft_proposals_pending", "Proposals that wait for their commit.");
+pub(super) const FSYNC: Name =
+    ("claviger_ledger_fsync_duration_seconds", "How long forcing the log to disk took.");
+pub(super) const TORN_TAILS: Name =
+    ("claviger_ledger_torn_tails_total", "Torn log tails cut off at the start.");
+pub(super) const SNAPSHOTS: Name =
+    ("claviger_ledger_snapshots_total", "Snapshots, by what was done.");
+
+pub(super) const WEBHOOKS: Name =
+    ("claviger_webhook_attempts_total", "Messages to LwM2M servers, by what came of them.");
+pub(super) const OUTBOX_WAITING: Name =
+    ("claviger_outbox_waiting", "Credentials that an LwM2M server is still to be told of.");
