@@ -1,0 +1,128 @@
+//! Secrets stay inside: planted and made keys are looked for everywhere that can be seen.
+//!
+//! A device is enrolled with a planted key and bootstraps, so that Claviger makes keys; strangers
+//! fail. Then the log at its most talkative, the data folder, the metrics and every answer of the
+//! API are searched for each secret, raw, in hexadecimal and in base64.
+
+use claviger_device::DeviceConfig;
+use claviger_machine::Crypto;
+use claviger_tests::{Claviger, Place, Receiver, SeededCrypto, UdpDevice, psk};
+use core::time::Duration;
+use data_encoding::{BASE64, BASE64URL, HEXLOWER, HEXUPPER};
+use serde_json::json;
+use std::path::Path;
+use std::sync::Arc;
+
+const NAME: &str = "urn:dev:canary";
+const PLANTED: [u8; 16] = *b"\xc1planted-key-01\xf0";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_secret_is_seen_outside() {
+    // Given a bootstrap with a planted key, a wrong key, and a stranger
+    let folder = tempfile::tempdir().unwrap();
+    let place =
+        Place { level: "trace", ..Place::new(env!("CARGO_BIN_EXE_claviger"), folder.path()) };
+    let receiver = Receiver::start().await;
+    let claviger = Claviger::start(&place).await;
+    claviger.configure(&receiver.url, &receiver.secret, "coaps://127.0.0.1:5999").await;
+    claviger.enrol(NAME, &HEXLOWER.encode(&PLANTED)).await;
+    let crypto: Arc<dyn Crypto> = Arc::new(SeededCrypto::new(1));
+    for (name, key) in [(NAME, [9; 16]), ("urn:dev:stranger", PLANTED)] {
+        let config = DeviceConfig::new(name, psk(key));
+        let mut device = UdpDevice::switch_on(claviger.coaps, config, crypto.clone()).await;
+        // A wrong key is met by silence: a moment is enough for its trace in the log.
+        let fate = tokio::time::timeout(Duration::from_secs(2), device.bootstrap()).await;
+        assert!(!matches!(fate, Ok(Ok(_))), "{name} must fail");
+    }
+    let config = DeviceConfig::new(NAME, psk(PLANTED));
+    let mut device = UdpDevice::switch_on(claviger.coaps, config, crypto).await;
+    let account = tokio::time::timeout(Duration::from_secs(30), device.bootstrap()).await;
+    let account = account.expect("it finishes").expect("it succeeds");
+    let made = receiver.told().into_values().next().unwrap();
+    assert_eq!(made.key, *account.key);
+
+    // When everything that can be seen is collected
+    let mut seen = vec![("metrics".to_owned(), claviger.page("/metrics").await.1.into_bytes())];
+    let device = format!("/devices/{NAME}");
+    let paths = [
+        "/devices".to_owned(),
+        device.clone(),
+        format!("{device}/audit"),
+        "/connectors/server".to_owned(),
+        "/profiles/profile".to_owned(),
+        "/unproven-attempts".to_owned(),
+    ];
+    for path in paths {
+        let (status, body) = claviger.api("GET", &path, None).await;
+        assert_eq!(status, 200, "{path}: {body}");
+        seen.push((path, body.to_string().into_bytes()));
+    }
+    // Refusals that might quote what they refuse.
+    let key = json!({ "format": "hex", "value": format!("{}zz", HEXLOWER.encode(&PLANTED)) });
+    let bad =
+        json!({ "endpoint": "x", "profile": "profile", "psk": { "identity": "x", "key": key } });
+    let (status, body) = claviger.api("POST", "/devices", Some(bad)).await;
+    assert!((400..500).contains(&status), "{status}");
+    seen.push(("a refusal".to_owned(), body.to_string().into_bytes()));
+    assert!(claviger.stop("-TERM").await.success());
+    collect(folder.path(), &mut seen);
+
+    // Then none of it holds a secret
+    let secret = receiver.secret.trim_start_matches("whsec_");
+    let secret = BASE64.decode(secret.as_bytes()).unwrap();
+    let secrets =
+        [("planted key", &PLANTED[..]), ("made key", &made.key), ("webhook secret", &secret)];
+    assert!(seen.iter().any(|(_, bytes)| find(bytes, NAME.as_bytes())), "nothing was collected");
+    let log = seen.iter().find(|(place, _)| place.ends_with("/log")).unwrap();
+    assert!(find(&log.1, b"TRACE"), "the log is not at its most talkative");
+    for (place, bytes) in &seen {
+        for (name, secret) in secrets {
+            for form in forms(secret) {
+                assert!(!find(bytes, &form), "the {name} is in {place}");
+            }
+        }
+    }
+}
+
+/// The ways in which a secret may be written. Base64 depends on where it begins: of each of the
+/// three alignments the digits that hold nothing else are taken.
+fn forms(secret: &[u8]) -> Vec<Vec<u8>> {
+    let mut forms =
+        vec![secret.to_vec(), HEXLOWER.encode(secret).into(), HEXUPPER.encode(secret).into()];
+    for skip in 0..3 {
+        let whole = &secret[skip..skip + (secret.len() - skip) / 3 * 3];
+        forms.push(BASE64.encode(whole).into());
+        forms.push(BASE64URL.encode(whole).into());
+    }
+    let list: Vec<String> = secret.iter().map(u8::to_string).collect();
+    forms.push(list.join(", ").into());
+    forms.push(list.join(",").into());
+    forms
+}
+
+fn find(bytes: &[u8], what: &[u8]) -> bool {
+    memchr::memmem::find(bytes, what).is_some()
+}
+
+fn collect(folder: &Path, seen: &mut Vec<(String, Vec<u8>)>) {
+    for entry in std::fs::read_dir(folder).expect("it can be listed") {
+        let path = entry.expect("it can be listed").path();
+        if path.is_dir() {
+            collect(&path, seen);
+        } else {
+            seen.push((path.display().to_string(), std::fs::read(&path).expect("it can be read")));
+        }
+    }
+}
+
+#[test]
+fn the_search_finds_a_secret_in_each_form() {
+    for form in forms(&PLANTED) {
+        let page = [b"before ", form.as_slice(), b" behind"].concat();
+        assert!(forms(&PLANTED).iter().any(|form| find(&page, form)));
+    }
+    for shift in 0..3 {
+        let text = BASE64.encode(&[&b"xyz"[..shift], &PLANTED[..], b"tail"].concat());
+        assert!(forms(&PLANTED).iter().any(|form| find(text.as_bytes(), form)), "{shift}");
+    }
+}

@@ -1,0 +1,88 @@
+package claviger.interop;
+
+import static org.eclipse.leshan.core.LwM2mId.DEVICE;
+import static org.eclipse.leshan.core.LwM2mId.SECURITY;
+import static org.eclipse.leshan.core.LwM2mId.SERVER;
+
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import org.eclipse.californium.elements.config.Configuration;
+import org.eclipse.californium.scandium.config.DtlsConfig;
+import org.eclipse.californium.scandium.dtls.cipher.CipherSuite;
+import org.eclipse.leshan.client.LeshanClient;
+import org.eclipse.leshan.client.LeshanClientBuilder;
+import org.eclipse.leshan.client.object.Security;
+import org.eclipse.leshan.client.object.Server;
+import org.eclipse.leshan.client.resource.LwM2mObjectEnabler;
+import org.eclipse.leshan.client.resource.ObjectsInitializer;
+import org.eclipse.leshan.transport.californium.client.endpoint.CaliforniumClientEndpointsProvider;
+import org.eclipse.leshan.transport.californium.client.endpoint.coaps.CoapsClientProtocolProvider;
+
+/**
+ * An LwM2M device that holds a bootstrap account with a pre-shared key, bootstraps over coaps, and registers with the
+ * LwM2M server that the bootstrap wrote.
+ *
+ * <pre>
+ * Device --server coaps://HOST:PORT --endpoint NAME --identity ID --key HEX
+ *        [--cid N]         length of the connection id it asks to be sent with; 0: only accept the server's;
+ *                          absent: no connection ids at all
+ *        [--bootstraps N]  registered, it bootstraps again until it has done so N times; default 1
+ *        [--timeout N]     seconds for everything; default 30
+ * </pre>
+ *
+ * Each event is one line on stdout, see {@link Progress}. Exit code: 0 registered, 1 refused, 2 out of time.
+ */
+public final class Device {
+    private static final int NO_CONNECTION_ID = -1;
+
+    private Device() {}
+
+    public static void main(String[] args) throws InterruptedException {
+        int code;
+        try {
+            code = run(new Options(args, System::getenv));
+        } catch (IllegalArgumentException | IllegalStateException e) {
+            // The client's own word for a server URI that it cannot use is IllegalStateException.
+            System.err.println(e.getMessage());
+            code = Options.USAGE;
+        }
+        // Not System.exit: the hooks and threads of the client would hold the process back by seconds.
+        System.out.flush();
+        Runtime.getRuntime().halt(code);
+    }
+
+    private static int run(Options options) throws InterruptedException {
+        int bootstraps = options.number("bootstraps", 1);
+        long seconds = options.number("timeout", 30);
+        LeshanClient client = client(options);
+        Progress progress = new Progress(bootstraps, () -> client.triggerClientInitiatedBootstrap(true));
+        client.addObserver(progress);
+        client.start();
+        return progress.await(seconds, TimeUnit.SECONDS);
+    }
+
+    private static LeshanClient client(Options options) {
+        CaliforniumClientEndpointsProvider.Builder endpoints =
+                new CaliforniumClientEndpointsProvider.Builder(new CoapsClientProtocolProvider());
+        Configuration configuration = endpoints.createDefaultConfiguration();
+        configuration.setAsList(DtlsConfig.DTLS_CIPHER_SUITES, CipherSuite.TLS_PSK_WITH_AES_128_CCM_8);
+        // Unset, it would be 6.
+        configuration.set(DtlsConfig.DTLS_CONNECTION_ID_LENGTH, options.number("cid", NO_CONNECTION_ID));
+        return new LeshanClientBuilder(options.required("endpoint"))
+                .setObjects(objects(options))
+                .setEndpointsProviders(endpoints.setConfiguration(configuration).build())
+                .build();
+    }
+
+    private static List<LwM2mObjectEnabler> objects(Options options) {
+        byte[] identity = options.required("identity").getBytes(StandardCharsets.UTF_8);
+        byte[] key = Hex.parse("--key", options.required("key"));
+        ObjectsInitializer objects = new ObjectsInitializer();
+        objects.setInstancesForObject(SECURITY, Security.pskBootstrap(options.required("server"), identity, key));
+        objects.setClassForObject(SERVER, Server.class);
+        objects.setInstancesForObject(
+                DEVICE, new org.eclipse.leshan.client.object.Device("Claviger", "interop", "1"));
+        return objects.create(SECURITY, SERVER, DEVICE);
+    }
+}

@@ -1,0 +1,25 @@
+//! A seeded world for tests: devices, edges and actors in one thread under virtual time.
+//!
+//! The actors, the ledger's content, the edges and the simulated devices are the shipped ones;
+//! clock, randomness, network, sockets and the LwM2M server are fakes. It is not a fake of
+//! consensus: a test gives the world a ledger, in memory or replicated. Run a test with
+//! [`system`], make a [`World`], and drive it with [`World::run_until`]. Beside it stands
+//! [`Claviger`], a whole process under test.
+
+mod crypto;
+mod net;
+mod ports;
+mod process;
+mod time;
+mod udp;
+mod webhook;
+mod world;
+
+pub use crypto::SeededCrypto;
+pub use net::{Datagram, Faults, Net};
+pub use ports::{FrameQueue, SimOutbox};
+pub use process::{Claviger, Place};
+pub use time::VirtualClock;
+pub use udp::{UdpDevice, psk};
+pub use webhook::{Receiver, Told};
+pub use world::{Sim, World, WorldConfig, found, system};

@@ -1,0 +1,186 @@
+//! A `claviger dev` process under test, and its API.
+
+use core::net::SocketAddr;
+use core::time::Duration;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+/// How long a start may take on a busy machine before the test gives up.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A running `claviger dev`; killed when dropped.
+pub struct Claviger {
+    child: Child,
+    http: reqwest::Client,
+    /// The API's address, as a URL.
+    pub url: String,
+    /// Where devices come to.
+    pub coaps: SocketAddr,
+    /// The admin token.
+    pub token: String,
+}
+
+/// Where a process keeps its data and log, and where it listens.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// The binary.
+    pub binary: PathBuf,
+    /// The data folder.
+    pub data: PathBuf,
+    /// The file that standard error is appended to.
+    pub log: PathBuf,
+    /// The API's address; port 0 takes a free one.
+    pub http: SocketAddr,
+    /// The devices' address; port 0 takes a free one.
+    pub coaps: SocketAddr,
+    /// How talkative the log is.
+    pub level: &'static str,
+}
+
+impl Place {
+    /// A place in `folder`, on free ports.
+    pub fn new(binary: &str, folder: &Path) -> Self {
+        let free = SocketAddr::from(([127, 0, 0, 1], 0));
+        Self {
+            binary: binary.into(),
+            data: folder.join("data"),
+            log: folder.join("log"),
+            http: free,
+            coaps: free,
+            level: "info",
+        }
+    }
+}
+
+impl Claviger {
+    /// Starts a process and waits until it says that it listens.
+    ///
+    /// # Panics
+    /// If it does not start; its log is in the message.
+    pub async fn start(place: &Place) -> Self {
+        let log = std::fs::File::options().create(true).append(true).open(&place.log);
+        let mut child = Command::new(&place.binary)
+            .args(["dev", "-o", "json", "--data"])
+            .arg(&place.data)
+            .args(["--http", &place.http.to_string(), "--coaps", &place.coaps.to_string()])
+            .env("CLAVIGER_LOG", place.level)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log.expect("the log can be written"))
+            .kill_on_drop(true)
+            .spawn()
+            .expect("the binary runs");
+        let stdout = child.stdout.take().expect("stdout is piped");
+        let mut lines = BufReader::new(stdout).lines();
+        let line = tokio::time::timeout(PATIENCE, lines.next_line()).await;
+        let Ok(Ok(Some(line))) = line else {
+            let log = std::fs::read_to_string(&place.log).unwrap_or_default();
+            panic!("claviger dev did not start: {line:?}\n{log}");
+        };
+        // What comes later must not fill the pipe.
+        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        let ready: Value = serde_json::from_str(&line).expect("the first line is JSON");
+        let text = |name: &str| ready[name].as_str().expect("a text").to_owned();
+        Self {
+            child,
+            http: reqwest::Client::new(),
+            url: text("http"),
+            coaps: text("coaps").parse().expect("an address"),
+            token: text("admin_token"),
+        }
+    }
+
+    /// The process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id().expect("it has not been waited for")
+    }
+
+    /// Ends it as a power cut does.
+    pub async fn kill(mut self) {
+        self.child.kill().await.expect("it can be killed");
+    }
+
+    /// Asks it to stop by `signal` (`-TERM`, `-INT`), and gives how it ended.
+    ///
+    /// # Panics
+    /// If it does not stop.
+    pub async fn stop(mut self, signal: &str) -> ExitStatus {
+        let pid = self.pid().to_string();
+        let sent = Command::new("kill").args([signal, &pid]).status().await;
+        assert!(sent.expect("kill runs").success());
+        let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await;
+        ended.expect("it stops in time").expect("it can be waited for")
+    }
+
+    /// Asks the API; gives the status and the JSON body, or null.
+    ///
+    /// # Panics
+    /// If the API does not answer.
+    pub async fn api(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
+        self.try_api(method, path, body).await.expect("the API answers")
+    }
+
+    /// Asks the API, which may be down.
+    ///
+    /// # Errors
+    /// Whatever keeps it from answering.
+    pub async fn try_api(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<Value>,
+    ) -> Result<(u16, Value), reqwest::Error> {
+        let method = method.parse().expect("a method");
+        let url = format!("{}/api/v1/tenants/default{path}", self.url);
+        let mut request = self.http.request(method, url).bearer_auth(&self.token);
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let response = request.send().await?;
+        let status = response.status().as_u16();
+        let text = response.text().await?;
+        Ok((status, serde_json::from_str(&text).unwrap_or(Value::Null)))
+    }
+
+    /// The text of a page outside the API: `/metrics`, `/readyz`.
+    ///
+    /// # Panics
+    /// If it does not answer.
+    pub async fn page(&self, path: &str) -> (u16, String) {
+        let response = self.http.get(format!("{}{path}", self.url)).send().await;
+        let response = response.expect("it answers");
+        (response.status().as_u16(), response.text().await.expect("a text"))
+    }
+
+    /// Sets the connector `server` to `webhook` with `secret`, and the profile `profile` for an
+    /// LwM2M server at `server_uri`.
+    ///
+    /// # Panics
+    /// If the API refuses.
+    pub async fn configure(&self, webhook: &str, secret: &str, server_uri: &str) {
+        let connector = json!({ "url": webhook, "secret": secret });
+        let (status, body) = self.api("PUT", "/connectors/server", Some(connector)).await;
+        assert!((200..300).contains(&status), "{status} {body}");
+        let profile = json!({
+            "server_uri": server_uri, "short_server_id": 123, "registration_lifetime": 300,
+            "credential_lifetime": 86400, "connector": "server",
+        });
+        let (status, body) = self.api("PUT", "/profiles/profile", Some(profile)).await;
+        assert!((200..300).contains(&status), "{status} {body}");
+    }
+
+    /// Enrols a device whose endpoint, id and identity are `name`.
+    ///
+    /// # Panics
+    /// If the API refuses.
+    pub async fn enrol(&self, name: &str, psk_hex: &str) {
+        let key = json!({ "format": "hex", "value": psk_hex });
+        let psk = json!({ "identity": name, "key": key });
+        let device = json!({ "endpoint": name, "profile": "profile", "psk": psk });
+        let (status, body) = self.api("POST", "/devices", Some(device)).await;
+        assert_eq!(status, 201, "{body}");
+    }
+}

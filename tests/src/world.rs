@@ -1,0 +1,362 @@
+//! The world itself.
+
+use crate::{Datagram, Faults, FrameQueue, Net, SeededCrypto, SimOutbox, VirtualClock};
+use claviger_actors::{Clock, Counters, Devices, EdgeId, Ports, Unproven};
+use claviger_device::{Account, Device, DeviceConfig, DeviceOutput, Failure};
+use claviger_dtls::{ClusterKeys, Endpoint, EndpointConfig};
+use claviger_edge::{Edge, Output};
+use claviger_front::ToEdge;
+use claviger_ledger::{
+    Command, ConfirmOutbox, CreateTenant, CredentialId, DeviceRef, EnrolDevice, Envelope, Found,
+    Ledger, Outcome, Profile, PutConnector, PutProfile, RequestId,
+};
+use claviger_machine::{Crypto, Draw};
+use claviger_seal::{Kek, Label, TenantKey};
+use core::net::SocketAddr;
+use core::time::Duration;
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use zeroize::Zeroizing;
+
+const TENANT: &str = "default";
+/// How long the LwM2M server takes to hold a credential.
+const SERVER: Duration = Duration::from_millis(5);
+
+/// What a world is made of.
+pub struct WorldConfig {
+    /// The seed of everything.
+    pub seed: u64,
+    /// The network's faults.
+    pub faults: Faults,
+    /// The ledger.
+    pub ledger: Arc<dyn Ledger>,
+}
+
+/// A simulated device and what it came to.
+pub struct Sim {
+    /// The device.
+    pub device: Device,
+    /// What it holds after its bootstrap.
+    pub account: Option<Account>,
+    /// Why it has none.
+    pub failure: Option<Failure>,
+}
+
+/// Devices, one edge, and the actors behind it.
+pub struct World {
+    /// The time.
+    pub clock: VirtualClock,
+    /// The randomness.
+    pub crypto: Arc<dyn Crypto>,
+    /// The actors.
+    pub devices: Devices,
+    /// What the actors count.
+    pub counters: Arc<Counters>,
+    /// Attempts of strangers.
+    pub unproven: Arc<Unproven>,
+    /// The ledger.
+    pub ledger: Arc<dyn Ledger>,
+    /// The devices, by address.
+    pub fleet: BTreeMap<SocketAddr, Sim>,
+    /// What happened, a line each.
+    pub log: Vec<String>,
+    /// While false, no LwM2M server answers.
+    pub server_up: bool,
+    ports: Ports,
+    edge: Edge,
+    address: SocketAddr,
+    net: Net,
+    frames: UnboundedReceiver<(EdgeId, Zeroizing<Vec<u8>>)>,
+    outbox: UnboundedReceiver<(DeviceRef, CredentialId)>,
+    numbers: BTreeSet<([u8; 16], u64)>,
+}
+
+/// Runs `test` in an actix system whose time is virtual.
+pub fn system<T>(test: impl Future<Output = T>) -> T {
+    let runtime = || {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        builder.enable_all().start_paused(true).build().expect("a runtime can be made")
+    };
+    actix::System::with_tokio_rt(runtime).block_on(test)
+}
+
+fn kek() -> Arc<Kek> {
+    Arc::new(Kek::new([0x5e; 32]))
+}
+
+/// The tenant's key, and a profile with its connector, in a ledger that is new.
+pub async fn found(ledger: &dyn Ledger, clock: &dyn Clock, crypto: &dyn Crypto) {
+    let wrapped_key = kek().wrap(TENANT, &TenantKey::new([7; 32]), crypto.random());
+    let profile = Profile {
+        server_uri: "coaps://lwm2m.example:5684".to_owned(),
+        short_server_id: 123,
+        registration_lifetime: 300,
+        credential_lifetime: 86_400,
+        binding: "U".to_owned(),
+        security_mode: 0,
+        connector: "server".to_owned(),
+        version: 0,
+    };
+    let tenant = || TENANT.to_owned();
+    let url = "http://127.0.0.1:9/".to_owned();
+    let commands: [Command; 4] = [
+        Found { cluster: crypto.random() }.into(),
+        CreateTenant { tenant: tenant(), wrapped_key }.into(),
+        PutConnector {
+            tenant: tenant(),
+            name: "server".to_owned(),
+            url,
+            sealed_secret: Vec::new(),
+        }
+        .into(),
+        PutProfile { tenant: tenant(), name: "profile".to_owned(), profile }.into(),
+    ];
+    for command in commands {
+        let outcome = propose(ledger, clock, crypto, command).await;
+        assert_eq!(outcome, Ok(Outcome::Done));
+    }
+}
+
+async fn propose(
+    ledger: &dyn Ledger,
+    clock: &dyn Clock,
+    crypto: &dyn Crypto,
+    command: Command,
+) -> Result<Outcome, claviger_ledger::Unavailable> {
+    let time = u64::try_from(clock.now().as_millis()).expect("virtual time is short");
+    ledger.propose(Envelope::new(time, RequestId(crypto.random()), command)).await
+}
+
+impl World {
+    /// A world over a founded ledger.
+    pub fn new(config: WorldConfig, clock: VirtualClock, crypto: Arc<SeededCrypto>) -> Self {
+        let WorldConfig { seed, faults, ledger } = config;
+        let crypto: Arc<dyn Crypto> = crypto;
+        let (frames_in, frames) = unbounded_channel();
+        let (outbox_in, outbox) = unbounded_channel();
+        let unproven = Arc::new(Unproven::default());
+        let counters = Arc::new(Counters::default());
+        let ports = Ports {
+            ledger: ledger.clone(),
+            kek: kek(),
+            clock: Arc::new(clock),
+            crypto: crypto.clone(),
+            outbox: Arc::new(SimOutbox(outbox_in)),
+            edges: Arc::new(FrameQueue(frames_in)),
+            unproven: unproven.clone(),
+            counters: counters.clone(),
+        };
+        let devices = Devices::start(ports.clone());
+        let keys = ClusterKeys::new([0xc0; 32], [0xc1; 32]);
+        let rng = Box::new(Draw(crypto.clone()));
+        let endpoint = Endpoint::new(EndpointConfig::default(), keys, rng);
+        Self {
+            clock,
+            crypto,
+            devices,
+            ports,
+            counters,
+            unproven,
+            ledger,
+            fleet: BTreeMap::new(),
+            log: Vec::new(),
+            server_up: true,
+            edge: Edge::new("coaps", TENANT, endpoint),
+            address: SocketAddr::from(([192, 0, 2, 1], 5684)),
+            net: Net::new(seed, faults),
+            frames,
+            outbox,
+            numbers: BTreeSet::new(),
+        }
+    }
+
+    /// Lets the actors of another node take over: that of `ledger`. Those before go on, as they
+    /// do on a node that does not know yet that it leads no more.
+    pub fn take_over(&mut self, ledger: Arc<dyn Ledger>) {
+        self.ledger = ledger.clone();
+        self.devices = Devices::start(Ports { ledger, ..self.ports.clone() });
+    }
+
+    /// Proposes a command.
+    pub async fn propose(&self, command: impl Into<Command>) -> Outcome {
+        let fate = propose(&*self.ledger, &self.clock, &*self.crypto, command.into()).await;
+        fate.expect("the ledger answers")
+    }
+
+    /// Enrols the device `name` with `psk`; its identity and endpoint are its name.
+    pub async fn enrol(&self, name: &str, psk: &[u8]) -> DeviceRef {
+        let device = DeviceRef { tenant: TENANT.to_owned(), device: name.to_owned() };
+        let credential = CredentialId(self.crypto.random());
+        let label = Label::Credential { tenant: TENANT, device: name, credential: &credential.0 };
+        let outcome = self.propose(EnrolDevice {
+            device: device.clone(),
+            endpoint: name.to_owned(),
+            profile: "profile".to_owned(),
+            credential,
+            identity: name.as_bytes().to_vec(),
+            sealed_key: TenantKey::new([7; 32]).seal(label, psk, self.crypto.random()),
+            key_length: u16::try_from(psk.len()).expect("keys are short"),
+        });
+        assert_eq!(outcome.await, Outcome::Done);
+        device
+    }
+
+    /// Switches on a device of the given configuration at `192.0.2.2:port`.
+    pub fn switch_on(&mut self, port: u16, config: DeviceConfig) -> SocketAddr {
+        let address = SocketAddr::from(([192, 0, 2, 2], port));
+        let rng = Box::new(Draw(self.crypto.clone()));
+        let device = Device::new(self.clock.now(), config, rng);
+        self.fleet.insert(address, Sim { device, account: None, failure: None });
+        address
+    }
+
+    /// Lets a device ask again in the session that it has.
+    pub fn ask_again(&mut self, address: SocketAddr) {
+        if let Some(sim) = self.fleet.get_mut(&address) {
+            (sim.account, sim.failure) = (None, None);
+            sim.device.ask_again(self.clock.now());
+        }
+    }
+
+    /// Moves a device to another port, as a NAT does.
+    pub fn rebind(&mut self, from: SocketAddr, port: u16) -> SocketAddr {
+        let to = SocketAddr::new(from.ip(), port);
+        if let Some(sim) = self.fleet.remove(&from) {
+            self.fleet.insert(to, sim);
+        }
+        to
+    }
+
+    /// Runs until `done` holds, or the time `limit` has passed; true if it holds.
+    pub async fn run_until(&mut self, limit: Duration, done: impl Fn(&Self) -> bool) -> bool {
+        let end = self.clock.now() + limit;
+        loop {
+            self.drain();
+            if done(self) {
+                return true;
+            }
+            if self.clock.now() >= end {
+                return false;
+            }
+            let due = self.next_event().map_or(end, |due| due.min(end));
+            let due = tokio::time::sleep_until(self.clock.instant(due));
+            tokio::select! {
+                biased;
+                Some((_, frame)) = self.frames.recv() => self.frame(&frame),
+                Some((device, credential)) = self.outbox.recv() => self.tell(device, credential),
+                () = due => self.due(),
+            }
+        }
+    }
+
+    /// Runs for `time`.
+    pub async fn run_for(&mut self, time: Duration) {
+        self.run_until(time, |_| false).await;
+    }
+
+    fn next_event(&self) -> Option<Duration> {
+        let fleet = self.fleet.values().filter_map(|sim| sim.device.next_timeout());
+        let rest = [self.net.next_arrival(), self.edge.next_timeout()];
+        fleet.chain(rest.into_iter().flatten()).min()
+    }
+
+    fn due(&mut self) {
+        let now = self.clock.now();
+        while let Some(datagram) = self.net.arrived(now) {
+            if datagram.to == self.address {
+                self.edge.receive(now, datagram.from, &datagram.bytes);
+            } else if let Some(sim) = self.fleet.get_mut(&datagram.to) {
+                sim.device.receive(now, &datagram.bytes);
+            }
+        }
+        if self.edge.next_timeout().is_some_and(|due| due <= now) {
+            self.edge.handle_timeout(now);
+        }
+        for sim in self.fleet.values_mut() {
+            if sim.device.next_timeout().is_some_and(|due| due <= now) {
+                sim.device.handle_timeout(now);
+            }
+        }
+    }
+
+    /// A frame for the edge.
+    ///
+    /// # Panics
+    /// If it gives a record a number that was given before in its session.
+    fn frame(&mut self, frame: &[u8]) {
+        if let Ok(ToEdge::Transmit(transmit)) = ToEdge::decode(frame) {
+            let number = (transmit.session, transmit.sequence);
+            assert!(self.numbers.insert(number), "{number:?} is given twice");
+        }
+        // What is not carried out, the device asks for again.
+        let done = self.edge.frame(self.clock.now(), frame);
+        self.note(&format!("frame {} {done:?}", frame.len()));
+    }
+
+    fn tell(&mut self, device: DeviceRef, credential: CredentialId) {
+        if !self.server_up {
+            return;
+        }
+        self.note(&format!("server told of {credential}"));
+        let (ledger, devices) = (self.ledger.clone(), self.devices.clone());
+        let (clock, crypto) = (self.clock, self.crypto.clone());
+        actix::spawn(async move {
+            tokio::time::sleep(SERVER).await;
+            let command = ConfirmOutbox { device: device.clone(), credential };
+            if propose(&*ledger, &clock, &*crypto, command.into()).await.is_ok() {
+                devices.server_answered(&device, credential, Ok(()));
+            }
+        });
+    }
+
+    fn drain(&mut self) {
+        let now = self.clock.now();
+        while let Some(output) = self.edge.poll() {
+            match output {
+                Output::Datagram { to, bytes } => self.send(self.address, to, bytes),
+                Output::Frame(frame) => self.devices.frame(EdgeId(0), frame),
+                Output::Event(event) => self.note(&format!("edge {event:?}")),
+            }
+        }
+        let mut outputs = Vec::new();
+        for (address, sim) in &mut self.fleet {
+            while let Some(output) = sim.device.poll() {
+                outputs.push((*address, output));
+            }
+        }
+        for (address, output) in outputs {
+            self.output(address, output);
+        }
+        debug_assert_eq!(now, self.clock.now(), "nothing here takes virtual time");
+    }
+
+    fn output(&mut self, address: SocketAddr, output: DeviceOutput) {
+        match output {
+            DeviceOutput::Datagram(bytes) => self.send(address, self.address, bytes),
+            DeviceOutput::Event(event) => self.note(&format!("{address} {event:?}")),
+            DeviceOutput::Bootstrapped(account) => {
+                self.note(&format!("{address} bootstrapped"));
+                self.fleet.entry(address).and_modify(|sim| sim.account = Some(account));
+            }
+            DeviceOutput::Failed(failure) => {
+                self.note(&format!("{address} failed: {failure:?}"));
+                self.fleet.entry(address).and_modify(|sim| sim.failure = Some(failure));
+            }
+        }
+    }
+
+    fn send(&mut self, from: SocketAddr, to: SocketAddr, bytes: Vec<u8>) {
+        let digest: [u8; 32] = Sha256::digest(&bytes).into();
+        let [a, b, c, d, ..] = digest;
+        let length = bytes.len();
+        self.note(&format!("{from} -> {to} {length} bytes {a:02x}{b:02x}{c:02x}{d:02x}"));
+        self.net.send(self.clock.now(), Datagram { from, to, bytes });
+    }
+
+    /// Adds a line to the log.
+    pub fn note(&mut self, words: &str) {
+        self.log.push(format!("{:>8} {words}", self.clock.elapsed_ms()));
+    }
+}

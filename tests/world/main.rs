@@ -1,0 +1,4 @@
+//! Whole bootstraps in virtual time, on a seeded network.
+
+mod bootstrap;
+mod replicated;
