@@ -1,0 +1,45 @@
+# `just check` before every commit; `just fix` for what can be fixed by itself. `tests/setup` installs the tools.
+
+set shell := ["bash", "-euo", "pipefail", "-c"]
+
+# Lists the recipes.
+default:
+    @just --list --unsorted
+
+# Checks all that CI checks, and changes nothing. The quick ones come first.
+check: house lint test
+
+# Formatting, spelling, licences, and who may import whom.
+house:
+    cargo fmt --all --check
+    taplo fmt --check
+    typos
+    tests/house
+    cargo deny --locked check bans licenses sources
+
+# Compiler and Clippy warnings, in the product and in the tests. Purity is checked here: see clippy.toml.
+lint:
+    cargo clippy --workspace --all-targets --locked -- -D warnings
+
+# Every test, among them those against Leshan, OpenSSL and GnuTLS. None is skipped where a peer is missing: it fails.
+test:
+    cargo test --workspace --locked
+
+# The same tests with bigger numbers: 2,000 power cuts instead of 200, and whatever else reads CLAVIGER_LONG.
+long:
+    CLAVIGER_LONG=1 cargo test --workspace --locked
+
+# Fixes what can be fixed: lints, formatting, spelling. Look at the diff afterwards.
+fix:
+    cargo clippy --workspace --all-targets --fix --allow-dirty --allow-staged
+    cargo fmt --all
+    taplo fmt
+    typos --write-changes
+
+# Claviger and a simulated device in one process, on free ports, with a data folder that is gone afterwards.
+demo:
+    cargo run --locked -- demo
+
+# Known vulnerabilities in dependencies; needs the network, so it is no part of `check`.
+advisories:
+    cargo deny check advisories
