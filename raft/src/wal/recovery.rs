@@ -121,7 +121,7 @@ impl Reader {
         // The place of a seal says nothing by what is wrong with it.
         let begin = if sequence > first { end + FRAME } else { end };
         let written = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
-        if let Some(at) = sound_behind(segment.header.salt, &bytes[..written], end, sequence) {
+        if let Some(at) = sound_behind(segment.header.salt, bytes, end, sequence) {
             tracing::error!(path = %segment.path.display(), sound = at, "sound bytes follow");
             return Err(damaged(&segment.path, begin as u64));
         }

@@ -1,7 +1,7 @@
 //! Torn tails are cut; rot is refused.
 
 use super::*;
-use crate::wal::frame::FRAME;
+use crate::wal::frame::put;
 
 /// A log with twelve acknowledged batches.
 fn small() -> (TempDir, Wal) {
@@ -47,6 +47,25 @@ fn one_flipped_byte_is_refused_or_costs_nothing() {
     // The header and each batch are refused; seals and what is behind them cost nothing.
     assert_eq!(intact, 12 * FRAME + 100);
     assert_eq!(refused, bytes.len() - 12 * FRAME);
+}
+
+/// One file in 256 ends so: a search that stops at the last byte that is not zero misses the seal.
+#[test]
+fn a_seal_that_ends_in_a_zero_still_says_that_its_batch_was_acknowledged() {
+    let (folder, wal) = (tempdir().unwrap(), tempdir().unwrap());
+    drop(open(wal.path()).unwrap());
+    let mut body = Vec::new();
+    put(&append(0..1, 20), &mut body, &mut Vec::new());
+    let salt = (1..).find(|salt| frame::batch(*salt, 1, &[]).ends_with(&[0])).unwrap();
+    let header = Header { number: 1, first: 1, salt }.encode();
+    let file = [&header[..], &frame::batch(salt, 1, &body), &frame::batch(salt, 1, &[])].concat();
+    fs::write(folder.path().join(newest(wal.path()).file_name().unwrap()), &file).unwrap();
+    assert_eq!(content(&open(folder.path()).unwrap()).1.len(), 1);
+    for place in HEADER..HEADER + FRAME + body.len() {
+        let mut rotten = file.clone();
+        rotten[place] ^= 1;
+        assert!(open(with_newest(folder.path(), &rotten).path()).is_err(), "byte {place}");
+    }
 }
 
 #[test]

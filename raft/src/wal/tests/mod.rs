@@ -5,6 +5,7 @@ mod property;
 mod restart;
 
 use super::Wal;
+use super::frame::{self, FRAME, HEADER, Header};
 use crate::counters::Counters;
 use crate::log_store::{Change, Kept, LogStore};
 use std::fs;
@@ -56,10 +57,15 @@ fn newest(folder: &Path) -> PathBuf {
     files(folder).pop().expect("a file")
 }
 
-/// The newest file without the zeros behind.
+/// The newest file up to where its last seal ends; that may end in zeros itself.
 fn written(folder: &Path) -> Vec<u8> {
     let mut bytes = fs::read(newest(folder)).unwrap();
-    bytes.truncate(bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1));
+    let salt = Header::decode(&bytes).expect("a header").salt;
+    let mut end = HEADER;
+    while let Some((_, body)) = frame::read_batch(salt, &bytes[end..]) {
+        end += FRAME + body.len();
+    }
+    bytes.truncate(end);
     bytes
 }
 
