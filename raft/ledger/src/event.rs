@@ -1,12 +1,23 @@
-//! What happened, for people: the device's timeline and the audit log.
+//! What happened, for people: the device's timeline, the audit log, and the tenant's feed.
 
 use crate::{CredentialId, DeviceRef};
 use core::fmt;
 use minicbor::{Decode, Encode};
 
+/// Where an event is told; each place after the first is told what the next one is told, too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Reach {
+    /// On the device's timeline, if it is about a device.
+    Timeline,
+    /// Also in the tenant's feed.
+    Feed,
+    /// Also in the audit log.
+    Audit,
+}
+
 macro_rules! event_codes {
-    ($($number:literal $name:ident $text:literal $audited:literal $doc:literal;)*) => {
-        /// What can happen to a device and its credentials; a closed set.
+    ($($number:literal $name:ident $text:literal $reach:ident $doc:literal;)*) => {
+        /// What can happen in a tenant, to its devices and their credentials; a closed set.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
         #[cbor(index_only)]
         pub enum EventCode {
@@ -22,26 +33,50 @@ macro_rules! event_codes {
                 match self { $(Self::$name => $text,)* }
             }
 
-            /// True if it makes an audit entry too.
-            pub const fn is_audited(self) -> bool {
-                match self { $(Self::$name => $audited,)* }
+            const fn reach(self) -> Reach {
+                match self { $(Self::$name => Reach::$reach,)* }
             }
         }
     };
 }
 
 event_codes! {
-    0 DeviceEnrolled "device.enrolled" true "A device and its manufacturer credential were enrolled.";
-    1 SessionOpened "session.opened" false "A device proved a credential and opened a DTLS session.";
-    2 CredentialIssued "credential.issued" true "A credential was made and staged.";
-    3 CredentialReissued "credential.offered_again" false "A retry gets the credential that is already staged.";
-    4 ServerConfirmed "server.confirmed" false "The LwM2M server holds the credential.";
-    5 CredentialDelivered "credential.delivered" true "The device acknowledged the credential.";
-    6 CredentialActivated "credential.activated" true "The credential was seen in use.";
-    7 CredentialSuperseded "credential.superseded" true "Another credential took its place.";
-    8 Refused "device.refused" true "A device that had proven itself was refused.";
-    9 BootstrapFailed "bootstrap.failed" false "A bootstrap stopped before its end.";
-    10 SessionClosed "session.closed" false "A session ended.";
+    0 DeviceEnrolled "device.enrolled" Audit "A device and its manufacturer credential were enrolled.";
+    1 SessionOpened "session.opened" Timeline "A device proved a credential and opened a DTLS session.";
+    2 CredentialIssued "credential.issued" Audit "A credential was made and staged.";
+    3 CredentialReissued "credential.offered_again" Timeline "A retry gets the credential that is already staged.";
+    4 ServerConfirmed "server.confirmed" Timeline "The LwM2M server holds the credential.";
+    5 CredentialDelivered "credential.delivered" Audit "The device acknowledged the credential.";
+    6 CredentialActivated "credential.activated" Audit "The credential was seen in use.";
+    7 CredentialSuperseded "credential.superseded" Audit "Another credential took its place.";
+    8 Refused "device.refused" Audit "A device that had proven itself was refused.";
+    9 BootstrapFailed "bootstrap.failed" Feed "A bootstrap stopped before its end.";
+    10 SessionClosed "session.closed" Timeline "A session ended.";
+    11 CredentialRevoked "credential.revoked" Audit "Somebody withdrew the credential.";
+    12 CredentialExpired "credential.expired" Audit "The credential's time was over.";
+    13 RotationDue "credential.rotation_due" Audit "The next bootstrap is to bring a fresh credential.";
+    14 DeviceChanged "device.changed" Audit "The device was given another profile.";
+    15 DeviceDeleted "device.deleted" Audit "The device and all that it had were deleted.";
+    16 BootstrapFinished "bootstrap.finished" Feed "A bootstrap came to its end.";
+    17 ServerForgot "server.forgot" Timeline "The LwM2M server does not take the credential any more.";
+    18 ProfileChanged "profile.changed" Feed "A bootstrap profile was made or changed.";
+    19 ProfileDeleted "profile.deleted" Feed "A bootstrap profile was deleted.";
+    20 ConnectorChanged "connector.changed" Feed "A connector was made or changed.";
+    21 ConnectorDeleted "connector.deleted" Feed "A connector was deleted.";
+    22 ImportKeyChanged "import_key.changed" Audit "The tenant's import key was made or changed.";
+    23 SecretsExported "secrets.exported" Audit "Secrets were exported, encrypted to a recipient.";
+}
+
+impl EventCode {
+    /// True if it makes an audit entry.
+    pub fn is_audited(self) -> bool {
+        self.reach() >= Reach::Audit
+    }
+
+    /// True if it is told in the tenant's feed.
+    pub fn is_fed(self) -> bool {
+        self.reach() >= Reach::Feed
+    }
 }
 
 impl fmt::Display for EventCode {
@@ -50,7 +85,7 @@ impl fmt::Display for EventCode {
     }
 }
 
-/// One thing that happened to a device.
+/// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
     /// What happened.
@@ -90,4 +125,37 @@ pub struct AuditEntry {
     /// What happened, when, and at which log index.
     #[n(1)]
     pub entry: TimelineEntry,
+}
+
+/// A row of a tenant's feed, or of its audit log where no device is concerned.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct FeedEntry {
+    /// The log index of the command that wrote it.
+    #[n(0)]
+    pub index: u64,
+    /// Its number among what that command wrote, from 0.
+    #[n(1)]
+    pub n: u32,
+    /// Ms since the Unix epoch.
+    #[n(2)]
+    pub at: u64,
+    /// What happened.
+    #[n(3)]
+    pub code: EventCode,
+    /// The id of the device concerned.
+    #[n(4)]
+    pub device: Option<String>,
+    /// The credential concerned.
+    #[n(5)]
+    pub credential: Option<CredentialId>,
+    /// The same in words.
+    #[n(6)]
+    pub words: String,
+}
+
+impl FeedEntry {
+    /// Its place in the feed: later entries have greater ones.
+    pub const fn place(&self) -> (u64, u32) {
+        (self.index, self.n)
+    }
 }

@@ -12,6 +12,8 @@ use sha2::{Digest, Sha256};
 pub(crate) const NAME: usize = 255;
 /// The longest PSK identity or endpoint name, in bytes.
 pub(crate) const IDENTITY: usize = 1024;
+/// The longest words that a person gives, in bytes.
+pub(crate) const WORDS: usize = 512;
 
 /// How many slots there are.
 pub(crate) const SLOTS: u16 = 1024;
@@ -24,6 +26,11 @@ pub(crate) enum Kind {
     Tenant = 1,
     Profile = 2,
     Connector = 3,
+    Feed = 4,
+    FeedEnd = 5,
+    TenantAudit = 6,
+    Expiry = 7,
+    ProfileUse = 8,
     Device = 16,
     Credential = 17,
     Material = 18,
@@ -38,6 +45,7 @@ pub(crate) enum Kind {
     ConnectionId = 49,
     Address = 50,
     Endpoint = 51,
+    Served = 52,
 }
 
 fn slot(parts: &[&[u8]]) -> u16 {
@@ -94,6 +102,19 @@ pub(crate) fn named(kind: Kind, tenant: &str, name: &str) -> Vec<u8> {
     key(slot(&[tenant.as_bytes()]), kind, &[tenant.as_bytes(), name.as_bytes()])
 }
 
+/// A tenant's row of `kind` with further bytes of fixed length behind.
+pub(crate) fn under_tenant(kind: Kind, tenant: &str, rest: &[u8]) -> Vec<u8> {
+    let mut key = of_tenant(kind, tenant);
+    key.extend_from_slice(rest);
+    key
+}
+
+/// The row by which a credential is found when its time is over, at `at` in ms.
+pub(crate) fn expiry(of: &DeviceRef, at: u64, id: CredentialId) -> Vec<u8> {
+    let rest = [&at.to_be_bytes(), &id.0[..], of.device.as_bytes()].concat();
+    under_tenant(Kind::Expiry, &of.tenant, &rest)
+}
+
 /// A device's own row of `kind`, or the prefix of its rows of that kind.
 pub(crate) fn of_device(kind: Kind, device: &DeviceRef) -> Vec<u8> {
     let (tenant, name) = (device.tenant.as_bytes(), device.device.as_bytes());
@@ -127,9 +148,26 @@ pub(crate) fn in_realm(kind: Kind, realm: &str, name: &[u8]) -> Vec<u8> {
     key(slot(&[realm.as_bytes(), name]), kind, &[realm.as_bytes(), name])
 }
 
+/// The row by which an LwM2M server that asks for keys finds a tenant's credential.
+pub(crate) fn served(tenant: &str, identity: &[u8]) -> Vec<u8> {
+    in_realm(Kind::Served, tenant, identity)
+}
+
 /// A look-up row of the whole cluster: connection id, or listener and peer address.
 pub(crate) fn of_cluster(kind: Kind, parts: &[&[u8]]) -> Vec<u8> {
     key(slot(parts), kind, parts)
+}
+
+/// Reads one part of a key; what follows it is not looked at.
+pub(crate) fn name(bytes: &[u8]) -> Option<String> {
+    part(bytes).map(|(name, _)| name)
+}
+
+/// Reads one part of a key, and gives what follows it.
+pub(crate) fn part(bytes: &[u8]) -> Option<(String, &[u8])> {
+    let (length, rest) = bytes.split_first_chunk()?;
+    let (text, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))?;
+    Some((String::from_utf8(text.to_vec()).ok()?, rest))
 }
 
 #[cfg(test)]

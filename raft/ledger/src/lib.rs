@@ -10,7 +10,9 @@
 //! To look at it, use [`View`] on the rows that [`Ledger::read`] shows.
 
 mod command;
+mod ending;
 mod event;
+mod feed;
 mod frame;
 mod id;
 mod key;
@@ -25,17 +27,20 @@ mod tests;
 mod view;
 
 pub use command::{
-    CloseSession, Command, ConfirmOutbox, CreateTenant, DeliverCredential, EnrolDevice, Envelope,
-    Found, NoteFailure, OpenSession, PutConnector, PutProfile, RaiseGeneration, ReportUse,
-    StageCredential, apply,
+    CloseSession, Command, ConfirmOutbox, ConfirmWithdrawal, CreateTenant, DeleteConnector,
+    DeleteDevice, DeleteProfile, DeliverCredential, EnrolDevice, Envelope, ExpireCredentials,
+    Found, NoteExport, NoteFailure, OpenSession, PutConnector, PutImportKey, PutProfile,
+    RaiseGeneration, ReportUse, RevokeCredential, RotateCredential, StageCredential, UpdateDevice,
+    apply,
 };
-pub use event::{AuditEntry, Event, EventCode, TimelineEntry};
+pub use event::{AuditEntry, Event, EventCode, FeedEntry, TimelineEntry};
+pub use feed::Events;
 pub use id::{CredentialId, DeviceRef, Malformed, RequestId, SessionId};
-pub use outcome::{Account, Outcome, Refusal};
+pub use outcome::{Account, Ended, Outcome, Refusal};
 pub use port::{Ledger, Unavailable};
 pub use record::{
-    Connector, Credential, Device, LEVEL, Meta, Origin, OutboxItem, Profile, Session, State,
-    Tenant, Transition, transition,
+    Connector, ConnectorKind, Credential, Device, ImportKey, LEVEL, Meta, Origin, OutboxItem,
+    Profile, Session, State, Tenant, Transition, Withdrawal, transition,
 };
 pub use rows::{Apply, Damage, Rows};
 pub use view::{Page, View};

@@ -2,6 +2,7 @@
 
 use crate::{Envelope, Ledger, Outcome, Rows, Unavailable, apply};
 use core::ops::Bound;
+use futures::channel::oneshot;
 use futures::future::BoxFuture;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -33,38 +34,64 @@ impl Rows for MemoryRows {
     }
 }
 
-/// A ledger that commits at once, or not at all while it is [`MemoryLedger::cut_off`].
+/// A ledger that commits at once, or not at all while it [`refuses`](MemoryLedger::refuse).
 #[derive(Debug, Default)]
 pub struct MemoryLedger {
-    state: Mutex<(u64, MemoryRows, bool)>,
+    state: Mutex<(u64, MemoryRows, Option<Unavailable>)>,
+    waiting: Mutex<Vec<oneshot::Sender<()>>>,
 }
 
 impl MemoryLedger {
-    /// While `cut_off`, nothing is committed or confirmed.
-    pub fn cut_off(&self, cut_off: bool) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).2 = cut_off;
+    /// From now on nothing is committed, for this reason; or everything again.
+    pub fn refuse(&self, why: Option<Unavailable>) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).2 = why;
     }
 }
 
 impl Ledger for MemoryLedger {
     fn propose(&self, envelope: Envelope) -> BoxFuture<'_, Result<Outcome, Unavailable>> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let (index, rows, cut_off) = &mut *state;
-        let fate = if *cut_off {
-            Err(Unavailable::NoLeader)
+        let (index, rows, refuses) = &mut *state;
+        let fate = if let Some(why) = refuses {
+            Err(why.clone())
         } else {
             *index += 1;
             let outcome = apply(rows, *index, &envelope.encode());
             let outcome = outcome.ok().and_then(|bytes| Outcome::decode(&bytes));
             outcome.ok_or(Unavailable::Stopped)
         };
+        drop(state);
+        // Whoever waits looks again.
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).clear();
         Box::pin(core::future::ready(fate))
     }
 
     fn confirm(&self) -> BoxFuture<'_, Result<(), Unavailable>> {
-        let cut_off = self.state.lock().unwrap_or_else(PoisonError::into_inner).2;
-        let fate = if cut_off { Err(Unavailable::NoLeader) } else { Ok(()) };
+        // A full disk keeps nobody from reading.
+        let fate = self.ready();
+        let fate =
+            fate.or_else(|why| if why == Unavailable::OutOfSpace { Ok(()) } else { Err(why) });
         Box::pin(core::future::ready(fate))
+    }
+
+    fn ready(&self) -> Result<(), Unavailable> {
+        let refuses = self.state.lock().unwrap_or_else(PoisonError::into_inner).2.clone();
+        refuses.map_or(Ok(()), Err)
+    }
+
+    fn applied(&self) -> u64 {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    fn beyond(&self, index: u64) -> BoxFuture<'_, ()> {
+        if self.applied() > index {
+            return Box::pin(core::future::ready(()));
+        }
+        let (waiting, news) = oneshot::channel();
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).push(waiting);
+        Box::pin(async move {
+            let _ = news.await;
+        })
     }
 
     fn read(&self, look: &mut dyn FnMut(&dyn Rows)) {

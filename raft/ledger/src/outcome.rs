@@ -59,7 +59,24 @@ pub enum Outcome {
         /// The account to write.
         #[n(5)]
         account: Account,
+        /// Older ones of which the outbox now tells the LwM2M server that they have ended.
+        #[cbor(n(6), skip_if = "Vec::is_empty")]
+        withdrawn: Vec<CredentialId>,
     },
+    /// Credentials have ended.
+    #[n(5)]
+    Ended(#[n(0)] Ended),
+}
+
+/// What went with the credentials that a command ended: for the actors, and for the outbox.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
+pub struct Ended {
+    /// Sessions that are closed: nothing may be answered on them any more.
+    #[n(0)]
+    pub closed: Vec<(DeviceRef, SessionId)>,
+    /// Credentials of which the outbox now tells the LwM2M server that they have ended.
+    #[n(1)]
+    pub withdrawn: Vec<(DeviceRef, CredentialId)>,
 }
 
 impl fmt::Debug for Outcome {
@@ -74,6 +91,7 @@ impl fmt::Debug for Outcome {
             Self::Staged { credential, again, .. } => {
                 write!(f, "Staged({credential}, again: {again})")
             }
+            Self::Ended(ended) => write!(f, "{ended:?}"),
         }
     }
 }
@@ -154,6 +172,31 @@ pub enum Refusal {
         #[n(1)]
         limit: u64,
     },
+    /// It cannot go, because something needs it.
+    #[n(6)]
+    #[error("the {what} \"{name}\" is used by {by}: change that first")]
+    InUse {
+        /// The kind of thing.
+        #[n(0)]
+        what: String,
+        /// Its name.
+        #[n(1)]
+        name: String,
+        /// Who uses it, in words.
+        #[n(2)]
+        by: String,
+    },
+    /// It stays what it was made as.
+    #[n(7)]
+    #[error("the {what} \"{name}\" is of another kind, which stays: make another one")]
+    OtherKind {
+        /// The kind of thing.
+        #[n(0)]
+        what: String,
+        /// Its name.
+        #[n(1)]
+        name: String,
+    },
 }
 
 impl Refusal {
@@ -167,6 +210,18 @@ impl Refusal {
             return Ok(());
         }
         Err(Self::TooLong { what: what.to_owned(), limit: limit as u64 })
+    }
+
+    /// Refuses what has another version than the caller expects; 0 stands for what is not there.
+    pub(crate) fn unless_version(expect: Option<u64>, actual: u64) -> Result<(), Self> {
+        match expect {
+            Some(expected) if expected != actual => Err(Self::Changed { expected, actual }),
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) fn in_use(what: &str, name: &str, by: impl fmt::Display) -> Self {
+        Self::InUse { what: what.to_owned(), name: name.to_owned(), by: by.to_string() }
     }
 
     pub(crate) fn taken(what: &str, name: impl fmt::Display) -> Self {

@@ -18,6 +18,18 @@ pub trait Ledger: Send + Sync {
     /// [`Unavailable`] if no quorum confirms that this node may answer.
     fn confirm(&self) -> BoxFuture<'_, Result<(), Unavailable>>;
 
+    /// Whether this node would take a proposal now, as far as it knows without asking others.
+    ///
+    /// # Errors
+    /// [`Unavailable`] with the reason.
+    fn ready(&self) -> Result<(), Unavailable>;
+
+    /// The highest index that this node's rows show.
+    fn applied(&self) -> u64;
+
+    /// Waits until this node's rows show an index above `index`, or the node has stopped.
+    fn beyond(&self, index: u64) -> BoxFuture<'_, ()>;
+
     /// Shows this node's rows, which may be old without a [`Ledger::confirm`] before.
     fn read(&self, look: &mut dyn FnMut(&dyn Rows));
 }
@@ -29,7 +41,7 @@ pub enum Unavailable {
     #[error("the ledger has no leader that answers; try again")]
     NoLeader,
     /// There is too little free space to take more.
-    #[error("the ledger's disk is below its reserve of free space; make room")]
+    #[error("the ledger's disk is below its reserve of free space; make room on it")]
     OutOfSpace,
     /// This node has stopped, after a storage error or because it was told to.
     #[error("this node's ledger has stopped; look at its log for the cause")]

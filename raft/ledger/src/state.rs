@@ -1,9 +1,9 @@
 //! The rows as records, while one command is applied.
 
-use crate::event::{AuditEntry, Event, EventCode, TimelineEntry};
+use crate::event::{AuditEntry, Event, TimelineEntry};
 use crate::key::{self, Kind};
 use crate::record::{
-    Credential, Device, Meta, OutboxItem, Session, Tenant, Transition, transition,
+    Connector, Credential, Device, Meta, Origin, OutboxItem, Profile, Session, Tenant,
 };
 use crate::{CredentialId, Damage, DeviceRef, Refusal, Rows, SessionId, frame};
 use minicbor::{Decode, Encode};
@@ -32,11 +32,13 @@ pub(crate) struct Book<'a> {
     rows: &'a mut dyn Rows,
     pub(crate) index: u64,
     pub(crate) at: u64,
+    /// How many entries the command has written to its tenant's feed.
+    pub(crate) fed: u32,
 }
 
 impl<'a> Book<'a> {
     pub(crate) fn new(rows: &'a mut dyn Rows, index: u64, at: u64) -> Self {
-        Self { rows, index, at }
+        Self { rows, index, at, fed: 0 }
     }
 
     /// The record under `key`, if there is one.
@@ -80,6 +82,35 @@ impl<'a> Book<'a> {
         found.ok_or_else(|| Refusal::not_found("tenant", name).into())
     }
 
+    /// A tenant's profiles with their names.
+    pub(crate) fn profiles(&self, tenant: &str) -> Result<Vec<(String, Profile)>, Stop> {
+        let prefix = key::of_tenant(Kind::Profile, tenant);
+        let rows = self.keys_under(&prefix, usize::MAX).into_iter();
+        let rows = rows.filter_map(|row| Some((key::name(row.get(prefix.len()..)?)?, row)));
+        let read = |(name, row): (String, Vec<u8>)| {
+            Ok(self.load("a profile", &row)?.map(|profile| (name, profile)))
+        };
+        rows.filter_map(|row| read(row).transpose()).collect()
+    }
+
+    pub(crate) fn connector(&self, tenant: &str, name: &str) -> Result<Option<Connector>, Stop> {
+        self.load("a connector", &key::named(Kind::Connector, tenant, name))
+    }
+
+    /// How many devices have the profile.
+    pub(crate) fn profile_use(&self, tenant: &str, name: &str) -> Result<u64, Stop> {
+        let row = key::named(Kind::ProfileUse, tenant, name);
+        Ok(self.load("the use of a profile", &row)?.unwrap_or(0))
+    }
+
+    /// Counts one device more with the profile, or one less.
+    pub(crate) fn use_profile(&mut self, tenant: &str, name: &str, more: bool) -> Result<(), Stop> {
+        let used = self.profile_use(tenant, name)?;
+        let used = if more { used + 1 } else { used.saturating_sub(1) };
+        self.store(key::named(Kind::ProfileUse, tenant, name), &used);
+        Ok(())
+    }
+
     pub(crate) fn device(&self, of: &DeviceRef) -> Result<Device, Stop> {
         let found = self.load("a device", &key::of_device(Kind::Device, of))?;
         found.ok_or_else(|| Refusal::not_found("device", &of.device).into())
@@ -96,13 +127,26 @@ impl<'a> Book<'a> {
         found.ok_or_else(|| Refusal::not_found("credential", id).into())
     }
 
-    /// Stores `credential` as changed by this command.
+    /// Stores `credential` as changed by this command; while it lives, its end can be found.
     pub(crate) fn store_credential(
         &mut self,
         of: &DeviceRef,
         id: CredentialId,
         mut credential: Credential,
     ) {
+        if let Some(end) = credential.not_after {
+            let row = key::expiry(of, end, id);
+            if !credential.state.is_live() {
+                self.drop_row(&row);
+            } else if credential.version == 0 {
+                self.store(row, of);
+            }
+        }
+        // A manufacturer's identity may be like one that another device was given.
+        if !credential.state.is_live() && credential.origin == Origin::Claviger {
+            // There is one only where the LwM2M server asks for keys.
+            self.drop_row(&key::served(&of.tenant, &credential.identity));
+        }
         credential.version += 1;
         self.store(key::credential(Kind::Credential, of, id), &credential);
     }
@@ -118,27 +162,6 @@ impl<'a> Book<'a> {
         ids.map(|id| Ok((id, self.credential(of, id)?))).collect()
     }
 
-    /// Ends a credential's life because another takes its place, and stops telling of it.
-    pub(crate) fn supersede(
-        &mut self,
-        of: &DeviceRef,
-        device: &mut Device,
-        id: CredentialId,
-        why: &str,
-    ) -> Result<(), Stop> {
-        let mut credential = self.credential(of, id)?;
-        let Some(state) = transition(credential.state, Transition::Supersede) else {
-            return Ok(());
-        };
-        credential.state = state;
-        let words = format!("No longer to be used. {why}");
-        let code = EventCode::CredentialSuperseded;
-        self.record(of, device, Event { code, credential: Some(id), words });
-        self.drop_row(&key::credential(Kind::Outbox, of, id));
-        self.store_credential(of, id, credential);
-        Ok(())
-    }
-
     pub(crate) fn session(&self, of: &DeviceRef, id: SessionId) -> Result<Session, Stop> {
         let found = self.load("a session", &key::session(of, id))?;
         found.ok_or_else(|| Refusal::not_found("session", id).into())
@@ -152,21 +175,19 @@ impl<'a> Book<'a> {
         self.load("an outbox item", &key::credential(Kind::Outbox, of, id))
     }
 
-    /// Writes `event` to the device's timeline, and to the audit log where it is audited.
-    pub(crate) fn record(&mut self, of: &DeviceRef, device: &mut Device, event: Event) {
-        let entry = TimelineEntry {
-            at: self.at,
-            index: self.index,
-            code: event.code,
-            credential: event.credential,
-            words: event.words,
-        };
+    /// Writes `event` to the device's timeline, and to the feed and the audit log as its code says.
+    pub(crate) fn record(
+        &mut self,
+        of: &DeviceRef,
+        device: &mut Device,
+        event: Event,
+    ) -> Result<(), Stop> {
+        let entry = self.entry(event);
         let number = device.next_entry;
         device.next_entry += 1;
-        if event.code.is_audited() {
+        if entry.code.is_audited() {
             // The entry's number tells apart what one command records about one device.
-            let mut place = self.index.to_be_bytes().to_vec();
-            place.extend(number.to_be_bytes());
+            let place = [self.index.to_be_bytes(), number.to_be_bytes()].concat();
             let audit = AuditEntry { device: of.clone(), entry: entry.clone() };
             self.store(key::under_device(Kind::Audit, of, &place), &audit);
         }
@@ -175,6 +196,13 @@ impl<'a> Book<'a> {
         if let Some(oldest) = number.checked_sub(TIMELINE) {
             self.drop_row(&key::under_device(Kind::Timeline, of, &oldest.to_be_bytes()));
         }
+        if entry.code.is_fed() { self.feed_device(of, entry) } else { Ok(()) }
+    }
+
+    /// `event` as something that happens now.
+    pub(crate) fn entry(&self, event: Event) -> TimelineEntry {
+        let Event { code, credential, words } = event;
+        TimelineEntry { at: self.at, index: self.index, code, credential, words }
     }
 
     /// True if the session was open and has ended, as far back as a handshake can be repeated.
@@ -186,14 +214,20 @@ impl<'a> Book<'a> {
 
     /// Keeps the id of a session that ends now, and forgets those that ended long ago.
     fn note_end(&mut self, of: &DeviceRef, id: SessionId) -> Result<(), Stop> {
-        for row in self.keys_under(&key::of_device(Kind::Closed, of), 16) {
+        self.forget_ends(of, 16)?;
+        let at = self.at;
+        self.store(key::under_device(Kind::Closed, of, &id.0), &at);
+        Ok(())
+    }
+
+    /// Forgets sessions that ended long ago, of the first `limit`.
+    pub(crate) fn forget_ends(&mut self, of: &DeviceRef, limit: usize) -> Result<(), Stop> {
+        for row in self.keys_under(&key::of_device(Kind::Closed, of), limit) {
             let ended: Option<u64> = self.load("an ended session", &row)?;
             if ended.is_some_and(|ended| ended.saturating_add(ENDED) <= self.at) {
                 self.drop_row(&row);
             }
         }
-        let at = self.at;
-        self.store(key::under_device(Kind::Closed, of, &id.0), &at);
         Ok(())
     }
 

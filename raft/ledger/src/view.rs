@@ -31,8 +31,17 @@ impl<'a> View<'a> {
         Self { rows }
     }
 
-    fn load<T: for<'b> Decode<'b, ()>>(&self, key: &[u8]) -> Option<T> {
+    pub(crate) fn load<T: for<'b> Decode<'b, ()>>(&self, key: &[u8]) -> Option<T> {
         self.rows.row(key).and_then(|bytes| frame::decode(&bytes))
+    }
+
+    /// The records of `from..to`, at most `limit`.
+    pub(crate) fn range<T>(&self, from: &[u8], to: &[u8], limit: usize) -> Vec<T>
+    where
+        T: for<'b> Decode<'b, ()>,
+    {
+        let rows = self.rows.range(from, to, limit).into_iter();
+        rows.filter_map(|(_, bytes)| frame::decode(&bytes)).collect()
     }
 
     fn under<T: for<'b> Decode<'b, ()>>(&self, prefix: &[u8]) -> Vec<(Vec<u8>, T)> {
@@ -53,6 +62,40 @@ impl<'a> View<'a> {
         self.load(&key::of_tenant(Kind::Tenant, name))
     }
 
+    /// All tenants with their names, in ledger order.
+    pub fn tenants(&self) -> Vec<(String, Tenant)> {
+        let slots = (0..SLOTS).map(|slot| key::kind_in_slot(slot, Kind::Tenant));
+        let rows = slots.flat_map(|prefix| self.under::<Tenant>(&prefix));
+        rows.filter_map(|(rest, tenant)| Some((key::name(&rest)?, tenant))).collect()
+    }
+
+    /// Credentials of a tenant whose time was over at `at` (ms since the Unix epoch) and that are
+    /// not yet expired: at most `limit`, the first ones first, behind the place `after`.
+    pub fn overdue(
+        &self,
+        tenant: &str,
+        at: u64,
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Page<(DeviceRef, CredentialId)> {
+        let prefix = key::of_tenant(Kind::Expiry, tenant);
+        let from = after.filter(|key| key.starts_with(&prefix));
+        let from = from.map_or_else(|| prefix.clone(), |key| [key, &[0]].concat());
+        let to = key::under_tenant(Kind::Expiry, tenant, &at.saturating_add(1).to_be_bytes());
+        let rows = self.rows.range(&from, &to, limit);
+        let next = (rows.len() == limit).then(|| rows.last().map(|(key, _)| key.clone()));
+        let read = |(key, bytes): (Vec<u8>, Vec<u8>)| {
+            let id = key.get(prefix.len() + 8..)?.first_chunk()?;
+            Some((frame::decode(&bytes)?, CredentialId(*id)))
+        };
+        Page { items: rows.into_iter().filter_map(read).collect(), next: next.flatten() }
+    }
+
+    /// A tenant's connectors with their names, in the order of name length and name.
+    pub fn connectors(&self, tenant: &str) -> Vec<(String, Connector)> {
+        self.all_named(Kind::Connector, tenant)
+    }
+
     /// A tenant's connector.
     pub fn connector(&self, tenant: &str, name: &str) -> Option<Connector> {
         self.load(&key::named(Kind::Connector, tenant, name))
@@ -65,9 +108,17 @@ impl<'a> View<'a> {
 
     /// A tenant's bootstrap profiles with their names, in the order of name length and name.
     pub fn profiles(&self, tenant: &str) -> Vec<(String, Profile)> {
-        let rows = self.under(&key::of_tenant(Kind::Profile, tenant)).into_iter();
-        let name = |rest: &[u8]| String::from_utf8_lossy(rest.get(2..).unwrap_or_default()).into();
-        rows.map(|(rest, profile)| (name(&rest), profile)).collect()
+        self.all_named(Kind::Profile, tenant)
+    }
+
+    fn all_named<T: for<'b> Decode<'b, ()>>(&self, kind: Kind, tenant: &str) -> Vec<(String, T)> {
+        let rows = self.under(&key::of_tenant(kind, tenant)).into_iter();
+        rows.filter_map(|(rest, record)| Some((key::name(&rest)?, record))).collect()
+    }
+
+    /// How many devices have the profile.
+    pub fn profile_use(&self, tenant: &str, name: &str) -> u64 {
+        self.load(&key::named(Kind::ProfileUse, tenant, name)).unwrap_or(0)
     }
 
     /// A device.
@@ -108,9 +159,20 @@ impl<'a> View<'a> {
         self.load(&key::session(of, id))
     }
 
+    /// True while a session is open.
+    pub fn is_open(&self, of: &DeviceRef, id: SessionId) -> bool {
+        self.rows.row(&key::session(of, id)).is_some()
+    }
+
     /// The device and credential that a PSK identity stands for in `realm`.
     pub fn psk_identity(&self, realm: &str, identity: &[u8]) -> Option<(DeviceRef, CredentialId)> {
         self.load(&key::in_realm(Kind::PskIdentity, realm, identity))
+    }
+
+    /// The device and credential that an identity stands for at the LwM2M servers of `tenant` that
+    /// ask for keys; none where they are told.
+    pub fn served(&self, tenant: &str, identity: &[u8]) -> Option<(DeviceRef, CredentialId)> {
+        self.load(&key::served(tenant, identity))
     }
 
     /// The device that an endpoint name stands for in `realm`.
@@ -192,14 +254,7 @@ impl<'a> View<'a> {
 
 /// Reads (tenant, device) as a device's keys write them.
 fn device_of(bytes: &[u8]) -> Option<DeviceRef> {
-    let (tenant, rest) = part(bytes)?;
-    let (device, rest) = part(rest)?;
+    let (tenant, rest) = key::part(bytes)?;
+    let (device, rest) = key::part(rest)?;
     rest.is_empty().then_some(DeviceRef { tenant, device })
-}
-
-fn part(bytes: &[u8]) -> Option<(String, &[u8])> {
-    let (length, rest) = bytes.split_at_checked(2)?;
-    let length = usize::from(u16::from_be_bytes([length[0], length[1]]));
-    let (text, rest) = rest.split_at_checked(length)?;
-    Some((String::from_utf8(text.to_vec()).ok()?, rest))
 }

@@ -32,7 +32,7 @@ impl CloseSession {
             credential: Some(session.credential),
             words: self.words.clone(),
         };
-        book.record(&self.device, &mut device, event);
+        book.record(&self.device, &mut device, event)?;
         book.store_device(&self.device, device);
         Ok(Outcome::Done)
     }

@@ -21,7 +21,9 @@ impl ConfirmOutbox {
     pub(super) fn apply(&self, book: &mut Book<'_>) -> Result<Outcome, Stop> {
         let mut device = book.device(&self.device)?;
         let mut credential = book.credential(&self.device, self.credential)?;
-        if book.outbox(&self.device, self.credential)?.is_none() {
+        let item = book.outbox(&self.device, self.credential)?;
+        if item.is_none_or(|item| item.withdrawal.is_some()) {
+            // Ended meanwhile: the server is yet to be told that.
             return Ok(Outcome::Done);
         }
         credential.confirmed_at = Some(book.at);
@@ -34,7 +36,7 @@ impl ConfirmOutbox {
                 credential: Some(self.credential),
                 words: "The LwM2M server holds the credential.".to_owned(),
             },
-        );
+        )?;
         book.store_credential(&self.device, self.credential, credential);
         book.store_device(&self.device, device);
         Ok(Outcome::Done)

@@ -28,6 +28,8 @@ impl CreateTenant {
             realm: self.tenant.clone(),
             wrapped_key: self.wrapped_key.clone(),
             created_at: book.at,
+            import_key: None,
+            version: 1,
         };
         book.store(row, &tenant);
         Ok(Outcome::Done)

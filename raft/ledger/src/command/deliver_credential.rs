@@ -44,6 +44,12 @@ impl DeliverCredential {
         if device.staged == Some(self.credential) {
             device.staged = None;
         }
+        if before != State::Delivered {
+            let words = "The bootstrap came to its end.".to_owned();
+            let (code, credential) = (EventCode::BootstrapFinished, Some(self.credential));
+            let entry = book.entry(Event { code, credential, words });
+            book.feed_device(&self.device, entry)?;
+        }
         if before == State::Staged {
             book.record(
                 &self.device,
@@ -53,7 +59,7 @@ impl DeliverCredential {
                     credential: Some(self.credential),
                     words: format!("The device took the credential ({}).", self.steps),
                 },
-            );
+            )?;
         }
         credential.state = state;
         book.store_credential(&self.device, self.credential, credential);

@@ -60,7 +60,8 @@ impl EnrolDevice {
         book.store(endpoint, &self.device);
         book.store(identity, &(self.device.clone(), self.credential));
         self.store_credential(book);
-        self.store_device(book, realm);
+        book.use_profile(&self.device.tenant, &self.profile, true)?;
+        self.store_device(book, realm)?;
         Ok(Outcome::Done)
     }
 
@@ -78,13 +79,14 @@ impl EnrolDevice {
             sessions: Vec::new(),
             confirmed_at: None,
             anchors: Vec::new(),
+            connector: None,
         };
         let material = key::credential(Kind::Material, &self.device, self.credential);
         book.store(material, &ByteVec::from(self.sealed_key.clone()));
         book.store_credential(&self.device, self.credential, credential);
     }
 
-    fn store_device(&self, book: &mut Book<'_>, realm: String) {
+    fn store_device(&self, book: &mut Book<'_>, realm: String) -> Result<(), Stop> {
         let mut device = Device {
             endpoint: self.endpoint.clone(),
             realm,
@@ -93,6 +95,7 @@ impl EnrolDevice {
             created_at: book.at,
             next_entry: 0,
             staged: None,
+            made: Vec::new(),
         };
         let event = Event {
             code: EventCode::DeviceEnrolled,
@@ -103,7 +106,8 @@ impl EnrolDevice {
                 self.profile
             ),
         };
-        book.record(&self.device, &mut device, event);
+        book.record(&self.device, &mut device, event)?;
         book.store_device(&self.device, device);
+        Ok(())
     }
 }

@@ -2,31 +2,51 @@
 
 mod close_session;
 mod confirm_outbox;
+mod confirm_withdrawal;
 mod create_tenant;
+mod delete_connector;
+mod delete_device;
+mod delete_profile;
 mod deliver_credential;
 mod enrol_device;
+mod expire_credentials;
 mod found;
+mod note_export;
 mod note_failure;
 mod open_session;
 mod put_connector;
+mod put_import_key;
 mod put_profile;
 mod raise_generation;
 mod report_use;
+mod revoke_credential;
+mod rotate_credential;
 mod stage_credential;
+mod update_device;
 
 pub use close_session::CloseSession;
 pub use confirm_outbox::ConfirmOutbox;
+pub use confirm_withdrawal::ConfirmWithdrawal;
 pub use create_tenant::CreateTenant;
+pub use delete_connector::DeleteConnector;
+pub use delete_device::DeleteDevice;
+pub use delete_profile::DeleteProfile;
 pub use deliver_credential::DeliverCredential;
 pub use enrol_device::EnrolDevice;
+pub use expire_credentials::ExpireCredentials;
 pub use found::Found;
+pub use note_export::NoteExport;
 pub use note_failure::NoteFailure;
 pub use open_session::OpenSession;
 pub use put_connector::PutConnector;
+pub use put_import_key::PutImportKey;
 pub use put_profile::PutProfile;
 pub use raise_generation::RaiseGeneration;
 pub use report_use::ReportUse;
+pub use revoke_credential::RevokeCredential;
+pub use rotate_credential::RotateCredential;
 pub use stage_credential::StageCredential;
+pub use update_device::UpdateDevice;
 
 use crate::key::{self, Kind};
 use crate::record::{LEVEL, Recent};
@@ -112,6 +132,16 @@ commands! {
     10 ReportUse |c| Subject::Device(&c.device);
     11 NoteFailure |c| Subject::Device(&c.device);
     12 CloseSession |c| Subject::Device(&c.device);
+    13 RevokeCredential |c| Subject::Device(&c.device);
+    14 RotateCredential |c| Subject::Device(&c.device);
+    15 UpdateDevice |c| Subject::Device(&c.device);
+    16 DeleteDevice |c| Subject::Device(&c.device);
+    17 ExpireCredentials |_| Subject::Ledger;
+    18 ConfirmWithdrawal |c| Subject::Device(&c.device);
+    19 DeleteProfile |c| Subject::Tenant(&c.tenant);
+    20 DeleteConnector |c| Subject::Tenant(&c.tenant);
+    21 PutImportKey |c| Subject::Tenant(&c.tenant);
+    22 NoteExport |c| Subject::Tenant(&c.tenant);
 }
 
 /// What a command is about.
@@ -129,10 +159,24 @@ impl Command {
             (Self::OpenSession(_), _) => None,
             // Each must raise the generation anew, or two incarnations could share one.
             (Self::RaiseGeneration(_), _) => None,
-            // Known by the cluster's id.
+            // Known by the cluster's id, or by what they leave to be done.
             (_, Subject::Ledger) => None,
+            // Known by its item; the device may be gone.
+            (Self::ConfirmWithdrawal(_), _) => None,
+            // Nothing of the device stays.
+            (Self::DeleteDevice(c), _) => Some(key::of_tenant(Kind::Recent, &c.device.tenant)),
             (_, Subject::Tenant(tenant)) => Some(key::of_tenant(Kind::Recent, tenant)),
             (_, Subject::Device(device)) => Some(key::of_device(Kind::Recent, device)),
+        }
+    }
+}
+
+impl Command {
+    /// How many outcomes are remembered where this command's is.
+    fn repetitions_kept(&self) -> usize {
+        match (self, self.subject()) {
+            (Self::DeleteDevice(_), _) | (_, Subject::Tenant(_)) => Recent::OF_TENANT,
+            _ => Recent::OF_DEVICE,
         }
     }
 }
@@ -188,7 +232,8 @@ fn once(book: &mut Book<'_>, envelope: &Envelope, row: Vec<u8>) -> Result<Outcom
         return frame::decode(bytes).ok_or(Stop::Damaged(damage));
     }
     let outcome = unchanged(book, envelope)?;
-    recent.remember(envelope.request, &frame::encode(&outcome));
+    let kept = envelope.command.repetitions_kept();
+    recent.remember(envelope.request, &frame::encode(&outcome), kept);
     book.store(row, &recent);
     Ok(outcome)
 }

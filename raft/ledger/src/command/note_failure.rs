@@ -28,7 +28,7 @@ impl NoteFailure {
         let code = if self.refused { EventCode::Refused } else { EventCode::BootstrapFailed };
         let words = self.words.clone();
         let event = Event { code, credential: self.credential, words };
-        book.record(&self.device, &mut device, event);
+        book.record(&self.device, &mut device, event)?;
         book.store_device(&self.device, device);
         Ok(Outcome::Done)
     }

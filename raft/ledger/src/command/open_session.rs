@@ -46,7 +46,7 @@ impl OpenSession {
         self.store_lookup(book, &session)?;
         let closed = self.make_room(book, &mut credential)?;
         book.store(row, &session);
-        self.note_use(book, &mut device, id, &mut credential);
+        self.note_use(book, &mut device, id, &mut credential)?;
         book.store_credential(&self.device, id, credential);
         let endpoint = device.endpoint.clone();
         book.store_device(&self.device, device);
@@ -86,12 +86,12 @@ impl OpenSession {
         if recent.outcome(asked).is_some() {
             return Ok(refused);
         }
-        recent.remember(asked, &frame::encode(&refused));
+        recent.remember(asked, &frame::encode(&refused), Recent::OF_DEVICE);
         book.store(row, &recent);
         let words = format!("Proved a credential that is {state}; enrol a new one for the device.");
         let event =
             Event { code: EventCode::Refused, credential: Some(self.opened.credential), words };
-        book.record(&self.device, &mut device, event);
+        book.record(&self.device, &mut device, event)?;
         book.store_device(&self.device, device);
         Ok(refused)
     }
@@ -132,7 +132,7 @@ impl OpenSession {
         device: &mut Device,
         id: CredentialId,
         credential: &mut Credential,
-    ) {
+    ) -> Result<(), Stop> {
         let cid = if self.opened.cid.is_empty() { "without" } else { "with" };
         let words = format!(
             "Proved the PSK identity \"{}\" from {}; DTLS session {} a connection id.",
@@ -141,7 +141,7 @@ impl OpenSession {
             cid,
         );
         let code = EventCode::SessionOpened;
-        book.record(&self.device, device, Event { code, credential: Some(id), words });
+        book.record(&self.device, device, Event { code, credential: Some(id), words })?;
         if device.staged == Some(id) {
             device.staged = None;
         }
@@ -151,8 +151,9 @@ impl OpenSession {
             if state != before {
                 let words = "The credential was used for the first time.".to_owned();
                 let code = EventCode::CredentialActivated;
-                book.record(&self.device, device, Event { code, credential: Some(id), words });
+                book.record(&self.device, device, Event { code, credential: Some(id), words })?;
             }
         }
+        Ok(())
     }
 }

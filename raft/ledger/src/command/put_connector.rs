@@ -1,7 +1,8 @@
 //! A connector, new or changed.
 
+use crate::event::{Event, EventCode};
 use crate::key::{self, Kind};
-use crate::record::Connector;
+use crate::record::{Connector, ConnectorKind};
 use crate::state::{Book, Stop};
 use crate::{Outcome, Refusal};
 use minicbor::{Decode, Encode};
@@ -15,26 +16,42 @@ pub struct PutConnector {
     /// The connector's name.
     #[n(1)]
     pub name: String,
-    /// Where the webhook is sent.
+    /// Where the server is told; empty where it asks.
     #[n(2)]
     pub url: String,
     /// The signing secret, sealed with the tenant's key.
     #[cbor(n(3), with = "minicbor::bytes")]
     pub sealed_secret: Vec<u8>,
+    /// How it reaches its server.
+    #[cbor(n(4), skip_if = "ConnectorKind::is_webhook")]
+    pub kind: ConnectorKind,
+    /// The version that it must have; 0 if it must not exist.
+    #[n(5)]
+    pub expect: Option<u64>,
 }
 
 impl PutConnector {
     pub(super) fn apply(&self, book: &mut Book<'_>) -> Result<Outcome, Stop> {
         book.require_tenant(&self.tenant)?;
         Refusal::unless_within(key::NAME, "connector's name", self.name.as_bytes())?;
-        let row = key::named(Kind::Connector, &self.tenant, &self.name);
-        let before: Option<Connector> = book.load("a connector", &row)?;
+        let old = book.connector(&self.tenant, &self.name)?;
+        let before = old.as_ref().map_or(0, |c| c.version);
+        Refusal::unless_version(self.expect, before)?;
+        if old.is_some_and(|old| old.kind != self.kind) {
+            // A server that asks would not find what was told, nor one that is told what was not.
+            let (what, name) = ("connector".to_owned(), self.name.clone());
+            return Err(Refusal::OtherKind { what, name }.into());
+        }
         let connector = Connector {
             url: self.url.clone(),
             sealed_secret: self.sealed_secret.clone(),
-            version: before.map_or(0, |c| c.version) + 1,
+            version: before + 1,
+            kind: self.kind,
         };
-        book.store(row, &connector);
+        book.store(key::named(Kind::Connector, &self.tenant, &self.name), &connector);
+        let words = format!("The connector \"{}\" is at version {}.", self.name, before + 1);
+        let event = Event { code: EventCode::ConnectorChanged, credential: None, words };
+        book.announce(&self.tenant, event)?;
         Ok(Outcome::Done)
     }
 }

@@ -1,7 +1,8 @@
 //! A bootstrap profile, new or changed.
 
+use crate::event::{Event, EventCode};
 use crate::key::{self, Kind};
-use crate::record::{Connector, Profile};
+use crate::record::Profile;
 use crate::state::{Book, Stop};
 use crate::{Outcome, Refusal};
 use minicbor::{Decode, Encode};
@@ -18,21 +19,27 @@ pub struct PutProfile {
     /// What its devices get.
     #[n(2)]
     pub profile: Profile,
+    /// The version that it must have; 0 if it must not exist.
+    #[n(3)]
+    pub expect: Option<u64>,
 }
 
 impl PutProfile {
     pub(super) fn apply(&self, book: &mut Book<'_>) -> Result<Outcome, Stop> {
         book.require_tenant(&self.tenant)?;
-        let connector = key::named(Kind::Connector, &self.tenant, &self.profile.connector);
-        if book.load::<Connector>("a connector", &connector)?.is_none() {
+        if book.connector(&self.tenant, &self.profile.connector)?.is_none() {
             return Err(Refusal::not_found("connector", &self.profile.connector).into());
         }
         Refusal::unless_within(key::NAME, "profile's name", self.name.as_bytes())?;
         let row = key::named(Kind::Profile, &self.tenant, &self.name);
         let before: Option<Profile> = book.load("a profile", &row)?;
-        let mut profile = self.profile.clone();
-        profile.version = before.map_or(0, |p| p.version) + 1;
+        let before = before.map_or(0, |p| p.version);
+        Refusal::unless_version(self.expect, before)?;
+        let profile = Profile { version: before + 1, ..self.profile.clone() };
         book.store(row, &profile);
+        let words = format!("The profile \"{}\" is at version {}.", self.name, profile.version);
+        let event = Event { code: EventCode::ProfileChanged, credential: None, words };
+        book.announce(&self.tenant, event)?;
         Ok(Outcome::Done)
     }
 }

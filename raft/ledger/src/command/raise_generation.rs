@@ -24,6 +24,10 @@ pub struct RaiseGeneration {
 impl RaiseGeneration {
     pub(super) fn apply(&self, book: &mut Book<'_>) -> Result<Outcome, Stop> {
         let mut session = book.session(&self.device, self.session)?;
+        let prover = book.credential(&self.device, session.credential)?;
+        if !prover.is_usable(book.at) {
+            return Err(Refusal::State { state: prover.standing(book.at).to_owned() }.into());
+        }
         // Never the same one twice, not even at the end of its range.
         let next = session.generation.checked_add(1);
         session.generation = next.ok_or_else(|| Refusal::taken("generation", u32::MAX))?;

@@ -41,11 +41,11 @@ impl ReportUse {
                 credential: Some(self.credential),
                 words: format!("{service} saw the credential in use."),
             },
-        );
+        )?;
         let older = self.replaced(book, &credential)?;
         book.store_credential(&self.device, self.credential, credential);
         for older in older {
-            book.supersede(&self.device, &mut device, older, "A newer one is in use.")?;
+            book.supersede(&self.device, &mut device, older, "A newer one is in use.", None)?;
         }
         book.store_device(&self.device, device);
         Ok(Outcome::Done)

@@ -2,7 +2,9 @@
 
 use crate::event::{Event, EventCode};
 use crate::key::{self, Kind};
-use crate::record::{Credential, Device, Memory, Origin, OutboxItem, Profile, State};
+use crate::record::{
+    ConnectorKind, Credential, Device, Memory, Origin, OutboxItem, Profile, State,
+};
 use crate::state::{Book, Stop};
 use crate::{Account, CredentialId, DeviceRef, Outcome, Refusal, SessionId};
 use minicbor::bytes::ByteVec;
@@ -45,7 +47,29 @@ pub struct StageCredential {
 
 impl StageCredential {
     pub(super) fn apply(&self, book: &mut Book<'_>) -> Result<Outcome, Stop> {
-        let mut device = book.device(&self.device)?;
+        let device = book.device(&self.device)?;
+        match self.stage_or_offer(book, device.clone()) {
+            Err(Stop::Refused(why)) => self.refuse(book, device, why),
+            done => done,
+        }
+    }
+
+    /// Notes that a device that had proven itself was refused.
+    fn refuse(
+        &self,
+        book: &mut Book<'_>,
+        mut device: Device,
+        why: Refusal,
+    ) -> Result<Outcome, Stop> {
+        let words = format!("No credential was issued: {why}.");
+        let event = Event { code: EventCode::Refused, credential: None, words };
+        book.record(&self.device, &mut device, event)?;
+        book.store_device(&self.device, device);
+        Ok(Outcome::Refused(why))
+    }
+
+    /// Refuses before it writes anything.
+    fn stage_or_offer(&self, book: &mut Book<'_>, mut device: Device) -> Result<Outcome, Stop> {
         let mut session = book.session(&self.device, self.session)?;
         let prover = book.credential(&self.device, session.credential)?;
         if !prover.is_usable(book.at) {
@@ -65,7 +89,7 @@ impl StageCredential {
         book.store(key::session(&self.device, self.session), &session);
         self.remember(book)?;
         let outcome = match staged {
-            Some(staged) => self.offer_again(book, &mut device, &profile, staged),
+            Some(staged) => self.offer_again(book, &mut device, &profile, staged)?,
             None => self.stage(book, &mut device, &profile)?,
         };
         book.store_device(&self.device, device);
@@ -119,18 +143,19 @@ impl StageCredential {
         device: &mut Device,
         profile: &Profile,
         (id, credential, sealed): Staged,
-    ) -> Outcome {
+    ) -> Result<Outcome, Stop> {
         let words = "Asked again; the credential that is already staged is offered.".to_owned();
         let code = EventCode::CredentialReissued;
-        book.record(&self.device, device, Event { code, credential: Some(id), words });
-        Outcome::Staged {
+        book.record(&self.device, device, Event { code, credential: Some(id), words })?;
+        Ok(Outcome::Staged {
             credential: id,
             identity: credential.identity,
             sealed_key: sealed.into(),
             again: true,
             confirmed: credential.confirmed_at.is_some(),
             account: account(profile),
-        }
+            withdrawn: Vec::new(),
+        })
     }
 
     fn stage(
@@ -139,43 +164,89 @@ impl StageCredential {
         device: &mut Device,
         profile: &Profile,
     ) -> Result<Outcome, Stop> {
+        let mut withdrawn = Vec::new();
         if let Some(outdated) = device.staged.take() {
-            book.supersede(&self.device, device, outdated, "Its profile or its time has passed.")?;
+            let why = "Its profile or its time has passed.";
+            book.supersede(&self.device, device, outdated, why, Some(&mut withdrawn))?;
         }
-        let credential = Credential {
-            origin: Origin::Claviger,
-            identity: self.identity.clone(),
-            key_length: self.key_length,
-            parties: vec![profile.server_uri.clone()],
-            state: State::Staged,
-            not_before: book.at,
-            not_after: Some(
-                book.at.saturating_add(profile.credential_lifetime.saturating_mul(1000)),
-            ),
-            version: 0,
-            profile: Some((device.profile.clone(), profile.version)),
-            sessions: Vec::new(),
-            confirmed_at: None,
-            anchors: Vec::new(),
-        };
+        self.make_room(book, device, &mut withdrawn)?;
+        device.made.push(self.credential);
         device.staged = Some(self.credential);
         let words = format!("Made a pre-shared key for {}.", profile.server_uri);
         let event =
             Event { code: EventCode::CredentialIssued, credential: Some(self.credential), words };
-        book.record(&self.device, device, event);
+        book.record(&self.device, device, event)?;
+        let connector = book.connector(&self.device.tenant, &profile.connector)?;
+        let confirmed = connector.is_some_and(|c| c.kind == ConnectorKind::Pull);
+        if confirmed {
+            let row = key::served(&self.device.tenant, &self.identity);
+            book.store(row, &(self.device.clone(), self.credential));
+        } else {
+            let (connector, created_at) = (profile.connector.clone(), book.at);
+            let item = OutboxItem { connector, created_at, withdrawal: None };
+            book.store(key::credential(Kind::Outbox, &self.device, self.credential), &item);
+        }
         let material = key::credential(Kind::Material, &self.device, self.credential);
         book.store(material, &ByteVec::from(self.sealed_key.clone()));
-        let item = OutboxItem { connector: profile.connector.clone(), created_at: book.at };
-        book.store(key::credential(Kind::Outbox, &self.device, self.credential), &item);
-        book.store_credential(&self.device, self.credential, credential);
+        let made = self.credential(&device.profile, profile, book.at, confirmed);
+        book.store_credential(&self.device, self.credential, made);
         Ok(Outcome::Staged {
             credential: self.credential,
             identity: self.identity.clone(),
             sealed_key: self.sealed_key.clone(),
             again: false,
-            confirmed: false,
+            confirmed,
             account: account(profile),
+            withdrawn,
         })
+    }
+
+    /// The record; a server that asks for keys itself needs no telling, and holds it from now on.
+    fn credential(&self, name: &str, profile: &Profile, at: u64, confirmed: bool) -> Credential {
+        let lifetime = profile.credential_lifetime.saturating_mul(1000);
+        Credential {
+            origin: Origin::Claviger,
+            identity: self.identity.clone(),
+            key_length: self.key_length,
+            parties: vec![profile.server_uri.clone()],
+            state: State::Staged,
+            not_before: at,
+            not_after: Some(at.saturating_add(lifetime)),
+            version: 0,
+            profile: Some((name.to_owned(), profile.version)),
+            sessions: Vec::new(),
+            confirmed_at: confirmed.then_some(at),
+            anchors: Vec::new(),
+            connector: Some(profile.connector.clone()),
+        }
+    }
+
+    /// Drops the oldest credentials that are not in use until the new one fits.
+    fn make_room(
+        &self,
+        book: &mut Book<'_>,
+        device: &mut Device,
+        withdrawn: &mut Vec<CredentialId>,
+    ) -> Result<(), Stop> {
+        while device.made.len() >= Device::MADE {
+            let mut oldest = 0;
+            for (place, id) in device.made.iter().enumerate() {
+                if book.credential(&self.device, *id)?.state != State::Active {
+                    oldest = place;
+                    break;
+                }
+            }
+            let id = device.made.remove(oldest);
+            let why = "The device was given many newer ones.";
+            book.supersede(&self.device, device, id, why, Some(withdrawn))?;
+            let credential = book.credential(&self.device, id)?;
+            for session in credential.sessions {
+                book.drop_session(&self.device, session)?;
+            }
+            book.drop_row(&key::credential(Kind::Credential, &self.device, id));
+            book.drop_row(&key::credential(Kind::Material, &self.device, id));
+        }
+        Ok(())
     }
 }
 

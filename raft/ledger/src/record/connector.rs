@@ -2,10 +2,42 @@
 
 use minicbor::{Decode, Encode};
 
-/// A webhook at an LwM2M server.
+/// How a connector reaches its LwM2M server.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum ConnectorKind {
+    /// Claviger posts a signed webhook.
+    #[default]
+    #[n(0)]
+    Webhook,
+    /// The LwM2M server asks for a key when it needs it: there is nothing to tell it.
+    #[n(1)]
+    Pull,
+    /// Claviger writes to the security store of a Leshan server.
+    #[n(2)]
+    Leshan,
+}
+
+impl ConnectorKind {
+    /// The kind's name, as the API writes it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Webhook => "webhook",
+            Self::Pull => "pull",
+            Self::Leshan => "leshan",
+        }
+    }
+
+    /// True for what every connector was before there were kinds; its bytes are left out.
+    pub(crate) fn is_webhook(&self) -> bool {
+        *self == Self::Webhook
+    }
+}
+
+/// A way to an LwM2M server.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct Connector {
-    /// Where the webhook is sent: an `http` or `https` URL.
+    /// Where the server is told: an `http` or `https` URL; empty where it asks.
     #[n(0)]
     pub url: String,
     /// The signing secret, sealed with the tenant's key.
@@ -14,4 +46,7 @@ pub struct Connector {
     /// Raised by each change, from 1.
     #[n(2)]
     pub version: u64,
+    /// How it reaches its server.
+    #[cbor(n(3), skip_if = "ConnectorKind::is_webhook")]
+    pub kind: ConnectorKind,
 }

@@ -55,6 +55,9 @@ pub struct Credential {
     /// How its use was or will be secured: trust anchors in DER, for certificates.
     #[cbor(n(11))]
     pub anchors: Vec<minicbor::bytes::ByteVec>,
+    /// The connector by which its LwM2M server learns of it; none for a manufacturer's key.
+    #[n(12)]
+    pub connector: Option<String>,
 }
 
 impl Credential {
@@ -63,13 +66,12 @@ impl Credential {
 
     /// True if a session may be opened with it at `at`, in ms since the Unix epoch.
     pub fn is_usable(&self, at: u64) -> bool {
-        let live = matches!(self.state, State::Staged | State::Delivered | State::Active);
-        live && self.not_before <= at && self.not_after.is_none_or(|end| at < end)
+        self.state.is_live() && self.not_before <= at && self.not_after.is_none_or(|end| at < end)
     }
 
     /// Why it is not usable at `at`, as a refusal says it.
     pub(crate) fn standing(&self, at: u64) -> &'static str {
-        let live = matches!(self.state, State::Staged | State::Delivered | State::Active);
+        let live = self.state.is_live();
         match self.not_after {
             Some(end) if live && end <= at => State::Expired.as_str(),
             _ if live && at < self.not_before => "not valid yet",

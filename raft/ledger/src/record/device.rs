@@ -27,4 +27,12 @@ pub struct Device {
     /// The credential that is made and not yet delivered; a retry gets it again.
     #[n(6)]
     pub staged: Option<CredentialId>,
+    /// The credentials that were made for it, oldest first; at most [`Device::MADE`].
+    #[cbor(n(7), skip_if = "Vec::is_empty")]
+    pub made: Vec<CredentialId>,
+}
+
+impl Device {
+    /// How many credentials made for it are kept; a further one takes the place of an old one.
+    pub const MADE: usize = 16;
 }

@@ -52,7 +52,9 @@ pub const fn transition(state: State, happened: Transition) -> Option<State> {
         (S::Staged | S::Delivered | S::Active, T::Use) => Some(S::Active),
         (S::Active, T::Deliver) => Some(S::Active),
         (S::Staged | S::Delivered | S::Active, T::Supersede) => Some(S::Superseded),
-        (S::Staged | S::Delivered | S::Active | S::Superseded, T::Revoke) => Some(S::Revoked),
+        // What has ended otherwise may still be held by an LwM2M server.
+        (S::Revoked, T::Revoke) => None,
+        (_, T::Revoke) => Some(S::Revoked),
         (S::Staged | S::Delivered | S::Active, T::Expire) => Some(S::Expired),
         (S::Superseded | S::Revoked | S::Expired, _) => None,
     }
@@ -68,6 +70,11 @@ impl State {
         Self::Revoked,
         Self::Expired,
     ];
+
+    /// True while the credential may be used.
+    pub const fn is_live(self) -> bool {
+        matches!(self, Self::Staged | Self::Delivered | Self::Active)
+    }
 
     /// The state's name, as the API and the metrics write it.
     pub const fn as_str(self) -> &'static str {
@@ -120,7 +127,7 @@ mod tests {
              superseded Deliver -\nsuperseded Use -\nsuperseded Supersede -\n\
              superseded Revoke revoked\nsuperseded Expire -\n\
              revoked Deliver -\nrevoked Use -\nrevoked Supersede -\nrevoked Revoke -\nrevoked Expire -\n\
-             expired Deliver -\nexpired Use -\nexpired Supersede -\nexpired Revoke -\nexpired Expire -\n"
+             expired Deliver -\nexpired Use -\nexpired Supersede -\nexpired Revoke revoked\nexpired Expire -\n"
         );
     }
 }

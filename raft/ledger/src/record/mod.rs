@@ -11,14 +11,14 @@ mod profile;
 mod session;
 mod tenant;
 
-pub use connector::Connector;
+pub use connector::{Connector, ConnectorKind};
 pub use credential::{Credential, Origin};
 pub use device::Device;
 pub use lifecycle::{State, Transition, transition};
 pub use meta::{LEVEL, Meta};
-pub use outbox::OutboxItem;
+pub use outbox::{OutboxItem, Withdrawal};
 pub use profile::Profile;
 pub use session::Session;
-pub use tenant::Tenant;
+pub use tenant::{ImportKey, Tenant};
 
 pub(crate) use memory::{Memory, Recent};

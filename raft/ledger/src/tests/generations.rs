@@ -34,3 +34,17 @@ fn the_last_generation_is_followed_by_none() {
 
     assert_eq!(rig.refused(raise(1)), taken("generation", u32::MAX));
 }
+
+#[test]
+fn refuses_a_session_whose_credential_is_not_usable() {
+    for state in [State::Superseded, State::Revoked, State::Expired] {
+        let mut rig = Rig::in_session();
+        let credential = rig.view().credential(&device(1), cred(1)).unwrap();
+        let row = key::credential(key::Kind::Credential, &device(1), cred(1));
+        rig.rows.put(row, frame::encode(&Credential { state, ..credential }));
+
+        assert_eq!(rig.refused(raise(1)), in_state(state.as_str()));
+
+        assert_eq!(rig.view().session(&device(1), sess(1)).unwrap().generation, 1);
+    }
+}

@@ -16,6 +16,20 @@ pub(super) fn lookups_are_whole(rig: &Rig) {
         let realm = rig.view().device(&of).unwrap().realm;
         assert_eq!(*key, key::in_realm(Kind::PskIdentity, &realm, &credential.identity));
     }
+    for (of, device) in devices(rig) {
+        for (id, credential) in rig.view().credentials(&of) {
+            let is_known =
+                credential.origin == Origin::Manufacturer && credential.state != State::Revoked;
+            let found = rig.view().psk_identity(&device.realm, &credential.identity);
+            assert_eq!(found == Some((of.clone(), id)), is_known);
+        }
+    }
+    for (key, bytes) in of_kind(rows, Kind::Served) {
+        let (of, id): (DeviceRef, CredentialId) = read(bytes);
+        let credential = rig.view().credential(&of, id).unwrap();
+        assert!(credential.state.is_live() && credential.origin == Origin::Claviger);
+        assert_eq!(*key, key::served(&of.tenant, &credential.identity));
+    }
     for (key, bytes) in of_kind(rows, Kind::Endpoint) {
         let device = rig.view().device(&read(bytes)).unwrap();
         assert_eq!(*key, key::in_realm(Kind::Endpoint, &device.realm, device.endpoint.as_bytes()));
@@ -40,7 +54,9 @@ pub(super) fn records_are_whole(rig: &Rig) {
         assert!(credential.sessions.len() <= Credential::SESSIONS);
         let (device, id) = (&key[3..key.len() - 16], &key[key.len() - 16..]);
         let slot_and = |kind: Kind, id: &[u8]| [&key[..2], &[kind as u8], device, id].concat();
-        assert!(rig.rows.0.contains_key(&slot_and(Kind::Material, id)));
+        let is_revoked = credential.state == State::Revoked;
+        assert_eq!(rig.rows.0.contains_key(&slot_and(Kind::Material, id)), !is_revoked);
+        assert!(!is_revoked || credential.sessions.is_empty());
         for session in &credential.sessions {
             let row = slot_and(Kind::Session, &session.0);
             assert_eq!(read::<Session>(&rig.rows.0[&row]).credential.0, id);
@@ -50,15 +66,72 @@ pub(super) fn records_are_whole(rig: &Rig) {
     let sessions: BTreeSet<_> =
         of_kind(&rig.rows.0, Kind::Session).map(|(k, _)| k.clone()).collect();
     assert_eq!(sessions, held);
-    for (of, id, _) in rig.view().outbox() {
-        let credential = rig.view().credential(&of, id).unwrap();
-        assert!(!matches!(credential.state, State::Superseded | State::Revoked | State::Expired));
+    for (of, id, item) in rig.view().outbox() {
+        let lives = rig.view().credential(&of, id).is_some_and(|c| c.state.is_live());
+        assert_eq!(item.withdrawal.is_none(), lives);
     }
-    for (of, device) in rig.view().devices("default", None, usize::MAX).items {
+    for (of, device) in devices(rig) {
         let staged = device.staged.map(|id| rig.view().credential(&of, id).unwrap().state);
         assert!(matches!(staged, None | Some(State::Staged)), "{staged:?}");
         timeline_is_whole(rig, &of, &device);
     }
+}
+
+/// What is counted or found by another row is what there is.
+pub(super) fn indices_are_whole(rig: &Rig) {
+    let mut used: BTreeMap<String, u64> = BTreeMap::new();
+    let mut ends = BTreeSet::new();
+    for (of, device) in devices(rig) {
+        let made = rig.view().credentials(&of).into_iter();
+        let made = made.filter(|(_, credential)| credential.origin == Origin::Claviger);
+        let mut made: Vec<_> = made
+            .map(|(id, credential)| {
+                let end = credential.not_after.unwrap();
+                if credential.state.is_live() {
+                    ends.insert(key::expiry(&of, end, id));
+                }
+                id
+            })
+            .collect();
+        let mut known = device.made;
+        made.sort();
+        known.sort();
+        assert_eq!(made, known);
+        *used.entry(device.profile).or_default() += 1;
+    }
+    let rows = &rig.rows.0;
+    assert_eq!(
+        of_kind(rows, Kind::Expiry).map(|(key, _)| key.clone()).collect::<BTreeSet<_>>(),
+        ends
+    );
+    for (name, _) in rig.view().profiles("default") {
+        let counted = rig.view().profile_use("default", &name);
+        assert_eq!(counted, used.remove(&name).unwrap_or(0), "{name}");
+    }
+    assert!(used.is_empty(), "{used:?}");
+}
+
+/// The feed has each audit entry and is in order.
+pub(super) fn the_feed_is_whole(rig: &Rig) {
+    let feed = rig.view().events("default", None, usize::MAX).items;
+    assert!(feed.is_sorted_by(|a, b| a.place() < b.place()));
+    assert!(feed.iter().all(|entry| entry.code.is_fed()));
+    let told = |audit: &AuditEntry| {
+        let entry = &audit.entry;
+        feed.iter().any(|fed| {
+            (fed.index, fed.at, fed.code, fed.credential, &fed.words)
+                == (entry.index, entry.at, entry.code, entry.credential, &entry.words)
+                && fed.device.as_ref() == Some(&audit.device.device)
+        })
+    };
+    let audits = audits(rig);
+    assert!(audits.iter().all(told));
+    let of_devices = feed.iter().filter(|e| e.code.is_audited() && e.device.is_some());
+    assert_eq!(of_devices.count(), audits.len());
+}
+
+fn devices(rig: &Rig) -> Vec<(DeviceRef, Device)> {
+    rig.view().devices("default", None, usize::MAX).items
 }
 
 /// The newest entries, at most 64, without a gap.
@@ -80,26 +153,34 @@ pub(super) fn audit_is_whole(rig: &Rig, refused: usize) {
     for AuditEntry { device, entry } in audits(rig) {
         match (entry.code, entry.credential) {
             (EventCode::Refused, _) => refusals += 1,
+            (EventCode::RotationDue | EventCode::DeviceChanged, None) => (),
+            // Whatever is enrolled under its name later is another device.
+            (EventCode::DeviceDeleted, None) => entries.retain(|(of, ..), count| {
+                assert_eq!(*count, 1);
+                *of != device
+            }),
             (code, Some(id)) => *entries.entry((device, id, code)).or_default() += 1,
             (code, None) => panic!("{code} of no credential"),
         }
     }
     assert_eq!(refusals, refused);
     assert!(entries.values().all(|count| *count == 1), "{entries:?}");
-    for (of, _) in rig.view().devices("default", None, usize::MAX).items {
+    for (of, _) in devices(rig) {
         for (id, credential) in rig.view().credentials(&of) {
             let has = |code| entries.contains_key(&(of.clone(), id, code));
             let made = credential.origin == Origin::Claviger;
+            let (state, revoked) = (credential.state, credential.state == State::Revoked);
             assert_eq!(has(EventCode::CredentialIssued), made);
             assert_eq!(has(EventCode::DeviceEnrolled), !made);
-            assert_eq!(has(EventCode::CredentialSuperseded), credential.state == State::Superseded);
-            let active = has(EventCode::CredentialActivated);
-            assert!(active || credential.state != State::Active);
-            assert!(
-                has(EventCode::CredentialDelivered)
-                    || !made
-                    || credential.state != State::Delivered
-            );
+            assert_eq!(has(EventCode::CredentialRevoked), revoked);
+            let superseded = has(EventCode::CredentialSuperseded);
+            assert!(superseded == (state == State::Superseded) || revoked);
+            let expired = has(EventCode::CredentialExpired);
+            assert!(expired == (state == State::Expired) || revoked);
+            assert!(!(superseded && expired));
+            assert!(has(EventCode::CredentialActivated) || state != State::Active);
+            let delivered = has(EventCode::CredentialDelivered);
+            assert!(delivered || !made || state != State::Delivered);
         }
     }
 }

@@ -4,12 +4,15 @@
 //! Give a [`Rig`] commands with [`Rig::run`]; look at what came of them with [`Rig::view`].
 
 mod credentials;
+mod deleting;
+mod feed;
 mod generations;
 mod golden;
 mod invariants;
 mod paging;
 mod properties;
 mod requests;
+mod revoking;
 mod sequences;
 mod sessions;
 mod setup;
@@ -84,6 +87,14 @@ impl Rig {
         assert_eq!(self.run(command), Outcome::Done);
     }
 
+    /// Applies `command`, which must end credentials, and says what went with them.
+    fn ended(&mut self, command: impl Into<Command>) -> Ended {
+        match self.run(command) {
+            Outcome::Ended(ended) => ended,
+            other => panic!("{other:?}"),
+        }
+    }
+
     /// Applies `command`, which must be refused, and says why it was.
     fn refused(&mut self, command: impl Into<Command>) -> Refusal {
         let Outcome::Refused(why) = self.run(command) else {
@@ -149,6 +160,8 @@ fn put_connector(tenant: &str) -> PutConnector {
         name: "hook".into(),
         url: "https://lwm2m.example/credentials".into(),
         sealed_secret: vec![8; 48],
+        kind: ConnectorKind::Webhook,
+        expect: None,
     }
 }
 
@@ -166,7 +179,12 @@ fn profile(server_uri: &str) -> Profile {
 }
 
 fn put_profile(tenant: &str, server_uri: &str) -> PutProfile {
-    PutProfile { tenant: tenant.into(), name: "meters".into(), profile: profile(server_uri) }
+    PutProfile {
+        tenant: tenant.into(),
+        name: "meters".into(),
+        profile: profile(server_uri),
+        expect: None,
+    }
 }
 
 /// Device `number` with the manufacturer credential of the same number.
@@ -251,4 +269,49 @@ fn close(session: u8) -> CloseSession {
 
 fn note(refused: bool) -> NoteFailure {
     NoteFailure { device: device(1), credential: None, refused, words: "It failed.".into() }
+}
+
+fn revoke(credential: u8) -> RevokeCredential {
+    let reason = "It was found in a drawer.".into();
+    RevokeCredential { device: device(1), credential: cred(credential), reason }
+}
+
+fn rotate() -> RotateCredential {
+    RotateCredential { device: device(1) }
+}
+
+fn update(profile: &str) -> UpdateDevice {
+    UpdateDevice { device: device(1), profile: profile.into() }
+}
+
+fn delete() -> DeleteDevice {
+    DeleteDevice { device: device(1) }
+}
+
+/// Credentials of device 1.
+fn expire(credentials: &[u8]) -> ExpireCredentials {
+    let credentials = credentials.iter().map(|number| (device(1), cred(*number))).collect();
+    ExpireCredentials { credentials }
+}
+
+/// The server's word that it takes a credential of device 1 no more.
+fn forgotten(credential: u8) -> ConfirmWithdrawal {
+    ConfirmWithdrawal { device: device(1), credential: cred(credential) }
+}
+
+fn delete_profile(name: &str) -> DeleteProfile {
+    DeleteProfile { tenant: "default".into(), name: name.into(), expect: None }
+}
+
+fn delete_connector(name: &str) -> DeleteConnector {
+    DeleteConnector { tenant: "default".into(), name: name.into(), expect: None }
+}
+
+fn put_import_key() -> PutImportKey {
+    PutImportKey {
+        tenant: "default".into(),
+        public: [3; 32],
+        sealed_private: vec![4; 60],
+        expect: None,
+    }
 }

@@ -1,7 +1,8 @@
 //! What holds after any sequence of commands.
 
 use super::invariants::{
-    Table, audit_is_whole, audits, lookups_are_whole, of_kind, read, records_are_whole,
+    Table, audit_is_whole, audits, indices_are_whole, lookups_are_whole, of_kind, read,
+    records_are_whole, the_feed_is_whole,
 };
 use super::sequences::envelopes;
 use super::*;
@@ -48,9 +49,9 @@ proptest! {
             }
             let mut kinds = changed(&before, &rig.rows.0);
             kinds.remove(&(Kind::Meta as u8));
-            let noted: BTreeSet<u8> = [Kind::Device, Kind::Timeline, Kind::Audit, Kind::Recent]
-                .map(|kind| kind as u8)
-                .into();
+            let noted = [Kind::Device, Kind::Timeline, Kind::Audit, Kind::Recent];
+            let noted = noted.into_iter().chain([Kind::Feed, Kind::FeedEnd]);
+            let noted: BTreeSet<u8> = noted.map(|kind| kind as u8).collect();
             let note = audits(&rig).len() - audited;
             let is_note = kinds == noted && note == 1;
             prop_assert!(kinds.is_empty() || is_note, "{outcome:?}: {kinds:?}");
@@ -76,16 +77,23 @@ proptest! {
                     noted.insert((c.device.clone(), c.session));
                     refused += usize::from(told);
                 }
+                (Command::StageCredential(c), Outcome::Refused(_)) => {
+                    let version = |rig: &Rig| rig.view().device(&c.device).map(|d| d.version);
+                    refused += usize::from(version(&rig) > version(&before));
+                }
                 _ => (),
             }
             // Every few commands: often enough to name the one that broke them.
             if rig.index.is_multiple_of(8) {
                 lookups_are_whole(&rig);
                 records_are_whole(&rig);
+                indices_are_whole(&rig);
             }
         }
         lookups_are_whole(&rig);
         records_are_whole(&rig);
+        indices_are_whole(&rig);
+        the_feed_is_whole(&rig);
         audit_is_whole(&rig, refused);
     }
 
@@ -100,10 +108,12 @@ proptest! {
             prop_assert_eq!(rig.view().meta().unwrap().time, time.max(envelope.time));
             let after = states(&rig);
             for (key, old) in before {
-                let ended = matches!(old, State::Superseded | State::Revoked | State::Expired);
-                prop_assert!(after[&key] == old || !ended);
+                let Some(new) = after.get(&key).copied() else {
+                    continue;
+                };
+                prop_assert!(new == old || old.is_live() || new == State::Revoked);
                 let rank = |state| State::ALL.iter().position(|s| *s == state);
-                prop_assert!(rank(after[&key]) >= rank(old));
+                prop_assert!(rank(new) >= rank(old) || new == State::Revoked);
             }
         }
     }

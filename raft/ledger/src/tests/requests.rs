@@ -20,7 +20,26 @@ fn rows() -> Vec<(Rig, Command)> {
         (Rig::staged(), report(10).into()),
         (Rig::staged(), note(true).into()),
         (Rig::staged(), close(1).into()),
+        (Rig::staged(), revoke(10).into()),
+        (Rig::staged(), rotate().into()),
+        (others(), update("others").into()),
+        (Rig::staged(), delete().into()),
+        (withdrawn(), forgotten(10).into()),
     ]
+}
+
+/// Device 1, and a profile that it does not have.
+fn others() -> Rig {
+    let mut rig = Rig::staged();
+    rig.done(PutProfile { name: "others".into(), ..put_profile("default", "coaps://x") });
+    rig
+}
+
+/// A server is to forget the credential 10.
+fn withdrawn() -> Rig {
+    let mut rig = Rig::staged();
+    rig.ended(revoke(10));
+    rig
 }
 
 #[test]

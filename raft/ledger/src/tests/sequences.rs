@@ -44,6 +44,8 @@ fn command() -> impl Strategy<Value = Command> {
             StageCredential { device: device(n), session: sess(s), ..stage(c) }.into()
         }),
         14 => about_a_credential(),
+        4 => ending(),
+        2 => changing(),
         1 => (who(), any::<bool>()).prop_map(|(n, refused)| {
             NoteFailure { device: device(n), ..note(refused) }.into()
         }),
@@ -59,6 +61,31 @@ fn setting_up() -> impl Strategy<Value = Command> {
         1 => create_tenant(["default", "other", "third"][usize::from(n)]).into(),
         2 => put_connector("default").into(),
         _ => put_profile("default", ["coaps://a", "coaps://b", "coaps://c"][usize::from(n)]).into(),
+    })
+}
+
+fn ending() -> impl Strategy<Value = Command> {
+    let which = prop_oneof![4 => Just(0), 2 => Just(1), 2 => Just(2), 1 => Just(3)];
+    (who(), prop_oneof![4 => 10u8..18, 1 => 1u8..4], which).prop_map(|(n, c, which)| match which {
+        0 => ConfirmWithdrawal { device: device(n), ..forgotten(c) }.into(),
+        1 => RevokeCredential { device: device(n), ..revoke(c) }.into(),
+        2 => {
+            let all = (10..18).flat_map(|c| [(device(1), cred(c)), (device(n), cred(c))]);
+            ExpireCredentials { credentials: all.collect() }.into()
+        }
+        _ => DeleteDevice { device: device(n) }.into(),
+    })
+}
+
+fn changing() -> impl Strategy<Value = Command> {
+    (who(), 0u8..4, any::<bool>()).prop_map(|(n, which, other)| {
+        let name = if other { "others" } else { "meters" };
+        match which {
+            0 => RotateCredential { device: device(n) }.into(),
+            1 => UpdateDevice { device: device(n), profile: name.into() }.into(),
+            2 => delete_profile(name).into(),
+            _ => PutProfile { name: name.into(), ..put_profile("default", "coaps://d") }.into(),
+        }
     })
 }
 

@@ -181,3 +181,104 @@ fn refuses_names_that_are_too_long_for_a_key() {
     assert_eq!(rig.rows, before);
     assert_eq!(rig.view().tenant(&long), None);
 }
+
+#[test]
+fn a_put_that_expects_another_version_is_refused() {
+    let mut rig = Rig::ready();
+    let connector = |expect| PutConnector { expect: Some(expect), ..put_connector("default") };
+    let profile =
+        |expect| PutProfile { expect: Some(expect), ..put_profile("default", "coaps://x") };
+
+    for expected in [0, 2] {
+        let changed = Refusal::Changed { expected, actual: 1 };
+        assert_eq!(rig.refused(connector(expected)), changed);
+        assert_eq!(rig.refused(profile(expected)), changed);
+    }
+    rig.done(connector(1));
+    rig.done(profile(1));
+
+    let absent = Refusal::Changed { expected: 1, actual: 0 };
+    assert_eq!(rig.refused(PutConnector { name: "new".into(), ..connector(1) }), absent);
+    assert_eq!(rig.refused(PutProfile { name: "new".into(), ..profile(1) }), absent);
+    rig.done(PutConnector { name: "new".into(), ..connector(0) });
+    rig.done(PutProfile { name: "new".into(), ..profile(0) });
+}
+
+#[test]
+fn a_profile_goes_when_no_device_has_it() {
+    let mut rig = Rig::ready();
+    rig.done(enrol(1));
+    rig.done(enrol(2));
+    let by =
+        |by: &str| Refusal::InUse { what: "profile".into(), name: "meters".into(), by: by.into() };
+
+    assert_eq!(rig.refused(delete_profile("meters")), by("2 devices"));
+    rig.ended(delete());
+    assert_eq!(rig.refused(delete_profile("meters")), by("a device"));
+    rig.ended(DeleteDevice { device: device(2) });
+    let stale = DeleteProfile { expect: Some(2), ..delete_profile("meters") };
+    assert_eq!(rig.refused(stale), Refusal::Changed { expected: 2, actual: 1 });
+    rig.done(delete_profile("meters"));
+
+    assert_eq!(rig.view().profiles("default"), []);
+    assert_eq!(rig.refused(delete_profile("meters")), not_found("profile", "meters"));
+}
+
+#[test]
+fn a_connector_goes_when_no_profile_names_it() {
+    let mut rig = Rig::ready();
+    let by = "the profile \"meters\"".to_owned();
+    let used = Refusal::InUse { what: "connector".into(), name: "hook".into(), by };
+    assert_eq!(rig.refused(delete_connector("hook")), used);
+    rig.done(delete_profile("meters"));
+    let stale = DeleteConnector { expect: Some(2), ..delete_connector("hook") };
+    assert_eq!(rig.refused(stale), Refusal::Changed { expected: 2, actual: 1 });
+
+    rig.done(delete_connector("hook"));
+
+    assert_eq!(rig.view().connectors("default"), []);
+    assert_eq!(rig.view().connectors("other").len(), 1);
+    assert_eq!(rig.refused(delete_connector("hook")), not_found("connector", "hook"));
+}
+
+#[test]
+fn an_import_key_is_the_tenants_until_another_takes_its_place() {
+    let mut rig = Rig::ready();
+
+    rig.done(PutImportKey { expect: Some(1), ..put_import_key() });
+
+    let tenant = rig.view().tenant("default").unwrap();
+    let key = ImportKey { public: [3; 32], sealed_private: vec![4; 60], created_at: START };
+    assert_eq!((tenant.import_key, tenant.version), (Some(key), 2));
+    let changed = Refusal::Changed { expected: 1, actual: 2 };
+    assert_eq!(rig.refused(PutImportKey { expect: Some(1), ..put_import_key() }), changed);
+    let nobody = PutImportKey { tenant: "nobody".into(), ..put_import_key() };
+    assert_eq!(rig.refused(nobody), not_found("tenant", "nobody"));
+}
+
+#[test]
+fn what_concerns_the_whole_tenant_is_audited_apart() {
+    let mut rig = Rig::ready();
+    let export = |words: String| NoteExport { tenant: "default".into(), words };
+    rig.done(put_import_key());
+    rig.done(export("Two keys, to a vault.".into()));
+
+    let audit = rig.view().tenant_audit("default", None, 9);
+
+    let codes: Vec<_> = audit.iter().map(|entry| entry.code).collect();
+    assert_eq!(codes, [EventCode::ImportKeyChanged, EventCode::SecretsExported]);
+    assert_eq!(rig.view().tenant_audit("default", Some(audit[0].place()), 9), audit[1..]);
+    assert_eq!(rig.view().events("default", None, 99).items[2..], audit);
+    let limit = Refusal::TooLong { what: "note".into(), limit: 512 };
+    assert_eq!(rig.refused(export("x".repeat(513))), limit);
+}
+
+#[test]
+fn all_tenants_are_listed() {
+    let rig = Rig::ready();
+
+    let mut names: Vec<_> = rig.view().tenants().into_iter().map(|(name, _)| name).collect();
+    names.sort();
+
+    assert_eq!(names, ["default", "other"]);
+}

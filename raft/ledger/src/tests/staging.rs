@@ -28,6 +28,7 @@ fn staging_makes_a_credential_for_the_profiles_server() {
         again: false,
         confirmed: false,
         account,
+        withdrawn: vec![],
     };
     assert_eq!(outcome, expected);
     let credential = rig.view().credential(&device(1), cred(10)).unwrap();
@@ -44,7 +45,7 @@ fn staging_puts_the_credential_into_the_outbox() {
 
     let outbox = rig.view().outbox();
 
-    let item = OutboxItem { connector: "hook".into(), created_at: START };
+    let item = OutboxItem { connector: "hook".into(), created_at: START, withdrawal: None };
     assert_eq!(rig.view().outbox_item(&device(1), cred(10)), Some(item.clone()));
     assert_eq!(outbox, [(device(1), cred(10), item)]);
 }
@@ -77,11 +78,15 @@ fn a_changed_profile_supersedes_what_is_staged() {
 
     let outcome = rig.run(stage(11));
 
+    let told = [cred(10)];
+    assert!(matches!(&outcome, Outcome::Staged { withdrawn, .. } if *withdrawn == told));
     assert_eq!(staged(outcome), (cred(11), false, false));
     assert_eq!((rig.state(10), rig.state(11)), (State::Superseded, State::Staged));
     assert_eq!(rig.audited(EventCode::CredentialSuperseded), 1);
-    assert_eq!(rig.view().outbox_item(&device(1), cred(10)), None);
-    assert!(rig.view().outbox_item(&device(1), cred(11)).is_some());
+    let item = rig.view().outbox_item(&device(1), cred(10)).unwrap();
+    assert_eq!(item.withdrawal.unwrap().state, State::Superseded);
+    let item = rig.view().outbox_item(&device(1), cred(11)).unwrap();
+    assert_eq!(item.withdrawal, None);
 }
 
 #[test]
@@ -131,18 +136,20 @@ fn what_is_forgotten_goes_with_the_next_request_in_whichever_session() {
 }
 
 #[test]
-fn refuses_a_session_whose_credential_is_not_usable() {
+fn refuses_a_session_whose_credential_is_not_usable_and_audits_it_once() {
     for state in [State::Superseded, State::Revoked, State::Expired] {
         let mut rig = Rig::in_session();
         let credential = rig.view().credential(&device(1), cred(1)).unwrap();
         let row = key::credential(key::Kind::Credential, &device(1), cred(1));
         rig.rows.put(row, frame::encode(&Credential { state, ..credential }));
-        let before = rig.rows.clone();
+        let envelope = rig.envelope(stage(10));
 
-        let why = rig.refused(stage(10));
+        let refused = Outcome::Refused(in_state(state.as_str()));
+        assert_eq!(rig.submit(&envelope), refused);
+        assert_eq!(rig.submit(&envelope), refused);
 
-        assert_eq!(why, in_state(state.as_str()));
-        assert_eq!(rig.rows, before);
+        assert_eq!(rig.view().credential(&device(1), cred(10)), None);
+        assert_eq!(rig.audited(EventCode::Refused), 1);
     }
 }
 
@@ -150,25 +157,25 @@ fn refuses_a_session_whose_credential_is_not_usable() {
 fn refuses_an_id_that_a_credential_has() {
     let mut rig = Rig::staged();
     rig.done(deliver(10));
-    let before = rig.rows.clone();
+    let before = rig.view().credentials(&device(1));
 
     let delivered = rig.refused(stage(10));
     let manufacturers = rig.refused(stage(1));
 
     assert_eq!(delivered, taken("credential", cred(10)));
     assert_eq!(manufacturers, taken("credential", cred(1)));
-    assert_eq!(rig.rows, before);
+    assert_eq!(rig.view().credentials(&device(1)), before);
+    assert_eq!(rig.audited(EventCode::Refused), 2);
 }
 
 #[test]
-fn refuses_to_offer_what_has_no_key_and_changes_nothing() {
+fn refuses_to_offer_what_has_no_key() {
     let mut rig = Rig::staged();
     rig.rows.remove(&key::credential(key::Kind::Material, &device(1), cred(10)));
-    let before = rig.rows.clone();
 
     assert_eq!(rig.refused(stage(11)), not_found("sealed key", cred(10)));
 
-    assert_eq!(rig.rows, before);
+    assert_eq!(rig.view().credential(&device(1), cred(11)), None);
 }
 
 #[test]

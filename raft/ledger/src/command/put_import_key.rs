@@ -1,0 +1,45 @@
+//! A tenant's import key, new or changed.
+
+use crate::event::{Event, EventCode};
+use crate::key::{self, Kind};
+use crate::record::ImportKey;
+use crate::state::{Book, Stop};
+use crate::{Outcome, Refusal};
+use minicbor::{Decode, Encode};
+
+/// Sets the key pair that lists from a factory are encrypted to. What was encrypted to an older
+/// one cannot be read any more.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct PutImportKey {
+    /// The tenant's name.
+    #[n(0)]
+    pub tenant: String,
+    /// The public key of X25519 (RFC 7748).
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub public: [u8; 32],
+    /// The private key, sealed with the tenant's key.
+    #[cbor(n(2), with = "minicbor::bytes")]
+    pub sealed_private: Vec<u8>,
+    /// The version that the tenant must have.
+    #[n(3)]
+    pub expect: Option<u64>,
+}
+
+impl PutImportKey {
+    pub(super) fn apply(&self, book: &mut Book<'_>) -> Result<Outcome, Stop> {
+        let mut tenant = book.require_tenant(&self.tenant)?;
+        Refusal::unless_version(self.expect, tenant.version)?;
+        let made = if tenant.import_key.is_none() { "was made" } else { "was replaced" };
+        tenant.version += 1;
+        tenant.import_key = Some(ImportKey {
+            public: self.public,
+            sealed_private: self.sealed_private.clone(),
+            created_at: book.at,
+        });
+        book.store(key::of_tenant(Kind::Tenant, &self.tenant), &tenant);
+        let words = format!("The key that factories encrypt their lists to {made}.");
+        let event = Event { code: EventCode::ImportKeyChanged, credential: None, words };
+        book.announce(&self.tenant, event)?;
+        Ok(Outcome::Done)
+    }
+}
