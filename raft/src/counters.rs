@@ -10,6 +10,8 @@ pub struct Counters {
     pub proposals_committed: AtomicU64,
     /// Proposals refused, lost, or of unknown fate.
     pub proposals_failed: AtomicU64,
+    /// Proposals not taken because the disk was below its reserve.
+    pub proposals_without_space: AtomicU64,
     /// Proposals waiting for their commit right now.
     pub proposals_pending: AtomicU64,
     /// Times the log was forced to disk.

@@ -3,9 +3,10 @@
 //! All rows and the record of what is applied live in one keyspace, so that no crash, and no
 //! repair of the database, leaves rows of one moment with the record of another. The name of that
 //! keyspace is a record of its own: a snapshot is loaded beside the rows and switched to at once.
-//! Only [`StateStore::sync`] and `replace` sync: what a crash takes is applied again from the log.
+//! Only `sync` and `replace` sync: what a crash takes is applied again from the log. The state
+//! machine reaches it through the buffer of [`crate::buffered`].
 
-use crate::state_store::{Changes, Dump, Row, StateStore};
+use crate::state_store::{Changes, Dump, Row};
 use claviger_ledger::Rows;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable, Snapshot};
 use std::io;
@@ -127,25 +128,26 @@ impl Rows for Shown {
     }
 }
 
-impl StateStore for DiskState {
-    fn applied(&self) -> io::Result<Option<Vec<u8>>> {
+impl DiskState {
+    pub(crate) fn applied(&self) -> io::Result<Option<Vec<u8>>> {
         self.shown().applied().map_err(io)
     }
 
-    fn apply(&self, changes: Changes, applied: &[u8]) -> io::Result<()> {
+    /// Changes rows and the record, all or nothing.
+    pub(crate) fn write(&self, changes: &Changes, applied: &[u8]) -> io::Result<()> {
         let rows = self.rows().clone();
         let mut batch = self.database.batch();
         for (key, change) in changes {
             match change {
-                Some(value) => batch.insert(&rows, row_key(&key), value),
-                None => batch.remove(&rows, row_key(&key)),
+                Some(value) => batch.insert(&rows, row_key(key), value.as_slice()),
+                None => batch.remove(&rows, row_key(key)),
             }
         }
         batch.insert(&rows, APPLIED, applied);
         batch.commit().map_err(io)
     }
 
-    fn replace(&self, rows: Vec<Row>, applied: &[u8]) -> io::Result<()> {
+    pub(crate) fn replace(&self, rows: Vec<Row>, applied: &[u8]) -> io::Result<()> {
         let old = self.rows().clone();
         let number: u64 = old.name().rsplit('-').next().and_then(|n| n.parse().ok()).unwrap_or(0);
         let name = format!("rows-{}", number + 1);
@@ -158,17 +160,17 @@ impl StateStore for DiskState {
         self.database.delete_keyspace(old).map_err(io)
     }
 
-    fn dump(&self) -> io::Result<Dump> {
+    pub(crate) fn dump(&self) -> io::Result<Dump> {
         let shown = self.shown();
         let applied = shown.applied().map_err(io)?;
         Ok((applied, shown.between(&[ROW], &AFTER_ROWS, usize::MAX).map_err(io)?))
     }
 
-    fn view(&self, look: &mut dyn FnMut(&dyn Rows)) {
+    pub(crate) fn view(&self, look: &mut dyn FnMut(&dyn Rows)) {
         look(&self.shown());
     }
 
-    fn sync(&self) -> io::Result<()> {
+    pub(crate) fn sync(&self) -> io::Result<()> {
         self.database.persist(PersistMode::SyncAll).map_err(io)
     }
 }

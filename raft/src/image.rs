@@ -85,18 +85,19 @@ impl Shelf {
 
     pub(crate) fn current(&self) -> io::Result<Option<Image>> {
         if let Some(folder) = &self.folder {
-            let path = folder.join(NAME);
+            let path = folder.join(SNAPSHOT);
             return Ok(path.try_exists()?.then_some(Image::File(path)));
         }
         Ok(self.memory.lock().unwrap_or_else(PoisonError::into_inner).clone())
     }
 }
 
-const NAME: &str = "snapshot";
+/// Its file.
+pub(crate) const SNAPSHOT: &str = "snapshot";
 
 /// The file is there whole, or the one before it.
 fn put_file(folder: &Path, bytes: &[u8]) -> io::Result<PathBuf> {
-    let (draft, path) = (folder.join("snapshot.new"), folder.join(NAME));
+    let (draft, path) = (folder.join("snapshot.new"), folder.join(SNAPSHOT));
     let mut file = File::create(&draft)?;
     file.write_all(bytes)?;
     file.sync_all()?;

@@ -8,6 +8,7 @@
 //! [`Node::read`] rows, after [`Node::read_index`] where the answer decides something. A node is
 //! also a [`claviger_ledger::Ledger`]. A storage error stops the node.
 
+mod buffered;
 mod counters;
 mod disk;
 mod frame;
@@ -18,6 +19,7 @@ mod log_store;
 mod memory;
 mod node;
 mod runtime;
+mod space;
 mod state;
 mod state_store;
 #[cfg(test)]

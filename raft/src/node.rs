@@ -1,11 +1,12 @@
 //! One node of the ledger.
 
+use crate::buffered::BufferedState;
 use crate::counters::{Counters, Pending};
-use crate::disk::DiskState;
 use crate::image::Shelf;
 use crate::log::{Log, durable};
 use crate::log_store::{Change, LogStore};
 use crate::memory::{MemoryLog, MemoryState};
+use crate::space::Space;
 use crate::state::Machine;
 use crate::state_store::StateStore;
 use crate::transport::{Factory, MemoryTransport};
@@ -13,13 +14,14 @@ use crate::types::{Command, Raft};
 use crate::wal::Wal;
 use claviger_ledger::{Apply, Rows};
 use openraft::error::{ClientWriteError, RaftError};
-use openraft::{BasicNode, Config, ReadPolicy, SnapshotPolicy};
+use openraft::{BasicNode, Config, ReadPolicy, ServerState, SnapshotPolicy};
 use openraft_rt::watch::WatchReceiver;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use tracing::{Instrument, Span, field, info_span};
 
 /// How long a single voter may take to lead.
 const START: Duration = Duration::from_secs(10);
@@ -44,6 +46,8 @@ impl Default for Pace {
 pub struct NodeConfig {
     /// The folder; none keeps everything in memory, for tests.
     pub folder: Option<PathBuf>,
+    /// Bytes of free space in the folder below which nothing is proposed.
+    pub reserve: u64,
     /// The node's id where there is none yet; random in production.
     pub id: u64,
     /// What a committed command does.
@@ -101,6 +105,10 @@ pub struct Standing {
     pub last_index: u64,
     /// The highest index that is applied.
     pub applied_index: u64,
+    /// Bytes of free space, measured within the last moments; none for a node in memory.
+    pub free: Option<u64>,
+    /// True while that is below the reserve: proposals are refused.
+    pub short_of_space: bool,
     /// False once the node has stopped.
     pub running: bool,
 }
@@ -113,6 +121,7 @@ pub struct Node {
     log: Arc<dyn LogStore>,
     state: Arc<dyn StateStore>,
     counters: Arc<Counters>,
+    space: Arc<Space>,
 }
 
 impl std::fmt::Debug for Node {
@@ -134,6 +143,16 @@ fn settings(pace: Pace) -> Config {
         enable_leader_restore: Some(false),
         ..Config::default()
     }
+}
+
+/// The span from the log to the answer of `apply`, where its cause is traced. Entries share a sync,
+/// so that many such spans may end at once.
+fn commit_span() -> Span {
+    let cause = Span::current();
+    if cause.is_none() {
+        return cause;
+    }
+    info_span!("ledger.commit", claviger.index = field::Empty)
 }
 
 impl Node {
@@ -160,7 +179,8 @@ impl Node {
         let raft = Raft::new(id, Arc::new(settings), network, entries, machine).await;
         let raft = raft.map_err(|error| runtime(&error))?;
         config.transport.join(id, raft.clone());
-        Ok(Self { id, raft, log, state, counters })
+        let space = Arc::new(Space::new(config.folder, config.reserve));
+        Ok(Self { id, raft, log, state, counters, space })
     }
 
     /// Opens a single voter, founds its group where that is to be done, and waits until it leads
@@ -212,11 +232,18 @@ impl Node {
     /// Commits `command` and gives what `apply` answered.
     ///
     /// # Errors
-    /// [`ProposeError`]; unless it is `NotLeader`, the command may be committed all the same.
+    /// [`ProposeError`]; unless it is `NotLeader` or `OutOfSpace`, the command may be committed all
+    /// the same.
     pub async fn propose(&self, command: Vec<u8>) -> Result<Vec<u8>, ProposeError> {
+        if self.space.is_short() {
+            Counters::one(&self.counters.proposals_without_space);
+            return Err(ProposeError::OutOfSpace);
+        }
         let pending = Pending::new(&self.counters);
-        match self.raft.client_write(Command(command)).await {
+        let span = commit_span();
+        match self.raft.client_write(Command(command)).instrument(span.clone()).await {
             Ok(response) => {
+                span.record("claviger.index", response.log_id.index);
                 pending.committed();
                 Ok(response.data.0)
             }
@@ -233,11 +260,24 @@ impl Node {
     /// # Errors
     /// [`ProposeError`] if this node cannot say that it leads.
     pub async fn read_index(&self) -> Result<(), ProposeError> {
+        if self.leads_alone() {
+            return Ok(());
+        }
         match self.raft.ensure_linearizable(ReadPolicy::ReadIndex).await {
             Ok(_) => Ok(()),
             Err(RaftError::Fatal(_)) => Err(ProposeError::Stopped),
             Err(RaftError::APIError(_)) => Err(ProposeError::Unavailable),
         }
+    }
+
+    /// True if this node leads and is the only voter. Then nobody else can lead before a change of
+    /// membership that this node itself commits, and what it has answered is applied here: there
+    /// is nobody to ask.
+    fn leads_alone(&self) -> bool {
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        let leads = metrics.running_state.is_ok() && metrics.state == ServerState::Leader;
+        leads && metrics.membership_config.membership().voter_ids().eq([self.id])
     }
 
     /// Shows one consistent set of this node's rows, perhaps old.
@@ -247,6 +287,7 @@ impl Node {
 
     /// How the node stands.
     pub fn standing(&self) -> Standing {
+        let short_of_space = self.space.is_short();
         let metrics = self.raft.metrics();
         let metrics = metrics.borrow_watched();
         Standing {
@@ -255,7 +296,24 @@ impl Node {
             term: metrics.current_term,
             last_index: metrics.last_log_index.unwrap_or(0),
             applied_index: metrics.last_applied.map_or(0, |id| id.index),
+            free: self.space.free(),
+            short_of_space,
             running: metrics.running_state.is_ok(),
+        }
+    }
+
+    /// Waits until an index above `index` is applied here, or the node has stopped.
+    pub(crate) async fn wait_beyond(&self, index: u64) {
+        let mut metrics = self.raft.metrics();
+        loop {
+            let is_beyond = {
+                let seen = metrics.borrow_watched();
+                let applied = seen.last_applied.map_or(0, |id| id.index);
+                applied > index || seen.running_state.is_err()
+            };
+            if is_beyond || metrics.changed().await.is_err() {
+                return;
+            }
         }
     }
 
@@ -286,7 +344,7 @@ impl Stores {
         };
         std::fs::create_dir_all(folder)?;
         let log = Wal::open(&folder.join("wal"), counters)?;
-        let state = DiskState::open(&folder.join("state"))?;
+        let state = BufferedState::open(&folder.join("state"))?;
         Ok(Self { log: Arc::new(log), state: Arc::new(state), shelf: Shelf::on_disk(folder) })
     }
 }

@@ -1,4 +1,5 @@
-//! Where a node keeps its rows: a port. [`crate::disk`] and [`crate::memory`] implement it.
+//! Where a node keeps its rows: a port. [`crate::buffered`] and
+//! [`crate::memory`] implement it.
 
 use claviger_ledger::Rows;
 use std::collections::BTreeMap;
@@ -26,13 +27,14 @@ pub(crate) trait StateStore: Send + Sync + 'static {
     /// Makes durable what was applied.
     fn sync(&self) -> io::Result<()>;
 }
-/// Rows with the changes of commands that are not stored yet.
-pub(crate) struct Overlay<'a> {
+
+/// Rows with changes over them, to look at.
+pub(crate) struct Layered<'a> {
     pub(crate) base: &'a dyn Rows,
-    pub(crate) changes: Changes,
+    pub(crate) changes: &'a Changes,
 }
 
-impl Rows for Overlay<'_> {
+impl Rows for Layered<'_> {
     fn row(&self, key: &[u8]) -> Option<Vec<u8>> {
         match self.changes.get(key) {
             Some(change) => change.clone(),
@@ -40,20 +42,24 @@ impl Rows for Overlay<'_> {
         }
     }
 
-    fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
-        self.changes.insert(key, Some(value));
+    fn put(&mut self, _: Vec<u8>, _: Vec<u8>) {
+        unreachable!("rows are changed through an overlay only");
     }
 
-    fn remove(&mut self, key: &[u8]) {
-        self.changes.insert(key.to_vec(), None);
+    fn remove(&mut self, _: &[u8]) {
+        unreachable!("rows are changed through an overlay only");
     }
 
-    fn range(&self, from: &[u8], to: &[u8], limit: usize) -> Vec<(Vec<u8>, Vec<u8>)> {
+    fn range(&self, from: &[u8], to: &[u8], limit: usize) -> Vec<Row> {
         if from >= to {
             return Vec::new();
         }
         let bounds = (std::ops::Bound::Included(from), std::ops::Bound::Excluded(to));
-        let changed: Vec<_> = self.changes.range::<[u8], _>(bounds).collect();
+        let mut changed = self.changes.range::<[u8], _>(bounds).peekable();
+        if changed.peek().is_none() {
+            return self.base.range(from, to, limit);
+        }
+        let changed: Vec<_> = changed.collect();
         // Each change can hide one row of the base.
         let more = limit.saturating_add(changed.len());
         let mut rows: BTreeMap<_, _> = self.base.range(from, to, more).into_iter().collect();
@@ -64,5 +70,35 @@ impl Rows for Overlay<'_> {
             };
         }
         rows.into_iter().take(limit).collect()
+    }
+}
+
+/// Rows with the changes of commands that are not stored yet.
+pub(crate) struct Overlay<'a> {
+    pub(crate) base: &'a dyn Rows,
+    pub(crate) changes: Changes,
+}
+
+impl Overlay<'_> {
+    fn layered(&self) -> Layered<'_> {
+        Layered { base: self.base, changes: &self.changes }
+    }
+}
+
+impl Rows for Overlay<'_> {
+    fn row(&self, key: &[u8]) -> Option<Vec<u8>> {
+        self.layered().row(key)
+    }
+
+    fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
+        self.changes.insert(key, Some(value));
+    }
+
+    fn remove(&mut self, key: &[u8]) {
+        self.changes.insert(key.to_vec(), None);
+    }
+
+    fn range(&self, from: &[u8], to: &[u8], limit: usize) -> Vec<Row> {
+        self.layered().range(from, to, limit)
     }
 }

@@ -17,7 +17,8 @@ pub(super) fn put(rows: &mut dyn Rows, index: u64, command: &[u8]) -> Result<Vec
 }
 
 pub(super) fn config(folder: Option<&Path>, id: u64, transport: &MemoryTransport) -> NodeConfig {
-    NodeConfig { folder: folder.map(Path::to_owned), id, apply: put, transport: transport.clone() }
+    let (folder, transport) = (folder.map(Path::to_owned), transport.clone());
+    NodeConfig { folder, reserve: 0, id, apply: put, transport }
 }
 
 pub(super) fn command(number: u32, length: usize) -> Vec<u8> {

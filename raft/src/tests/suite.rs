@@ -1,7 +1,7 @@
 //! openraft's contract for storage, over both stores.
 
+use crate::buffered::BufferedState;
 use crate::counters::Counters;
-use crate::disk::DiskState;
 use crate::image::Shelf;
 use crate::log::Log;
 use crate::log_store::LogStore;
@@ -33,7 +33,7 @@ impl StoreBuilder<Types, Log, Machine, TempDir> for Disk {
     async fn build(&self) -> Result<(TempDir, Log, Machine), StorageError<Types>> {
         let folder = tempfile::tempdir().expect("a folder");
         let wal = Wal::open(&folder.path().join("wal"), &Arc::default()).expect("the log opens");
-        let state = DiskState::open(&folder.path().join("state")).expect("the rows open");
+        let state = BufferedState::open(&folder.path().join("state")).expect("the rows open");
         let (log, machine) = parts(Arc::new(wal), Arc::new(state), Shelf::on_disk(folder.path()));
         Ok((folder, log, machine))
     }

@@ -1,0 +1,121 @@
+//! The reserve of free space: below it nothing is proposed any more.
+//!
+//! A log that meets a full disk stops its node, and a node that cannot write cannot make room
+//! either. So proposals end while there is still space for what runs on without them: votes,
+//! snapshots and the compaction of rows. They begin again by themselves when there is room. A
+//! snapshot stands beside the one before it until it is whole, so the reserve grows with it.
+
+use crate::image::SNAPSHOT;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Instant;
+
+/// How often the disk is asked, in ms.
+const INTERVAL: u64 = 100;
+
+/// The space of one folder.
+#[derive(Debug)]
+pub(crate) struct Space {
+    /// None for a node in memory.
+    folder: Option<PathBuf>,
+    /// In bytes.
+    reserve: u64,
+    begun: Instant,
+    /// When it was measured last, in ms after `begun`, plus one; 0 for never.
+    measured: AtomicU64,
+    free: AtomicU64,
+    short: AtomicBool,
+}
+
+impl Space {
+    pub(crate) fn new(folder: Option<PathBuf>, reserve: u64) -> Self {
+        Self {
+            folder,
+            reserve,
+            begun: Instant::now(),
+            measured: AtomicU64::new(0),
+            free: AtomicU64::new(u64::MAX),
+            short: AtomicBool::new(false),
+        }
+    }
+
+    /// True if there is less than the reserve; it must be exceeded by an eighth to be false again.
+    pub(crate) fn is_short(&self) -> bool {
+        if let Some(folder) = &self.folder
+            && self.is_due()
+        {
+            match rustix::fs::statvfs(folder) {
+                Ok(disk) => {
+                    let snapshot = std::fs::metadata(folder.join(SNAPSHOT));
+                    let snapshot = snapshot.map_or(0, |file| file.len());
+                    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+                    self.found(free, self.reserve.max(2 * snapshot));
+                }
+                Err(error) => tracing::warn!(%error, "free space cannot be measured"),
+            }
+        }
+        self.short.load(Ordering::Relaxed)
+    }
+
+    /// The bytes that were free when it was measured last; none for a node in memory.
+    pub(crate) fn free(&self) -> Option<u64> {
+        self.folder.as_ref().map(|_| self.free.load(Ordering::Relaxed))
+    }
+
+    fn is_due(&self) -> bool {
+        let now = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX - 1) + 1;
+        let before = self.measured.load(Ordering::Relaxed);
+        let due = before == 0 || now - before.min(now) >= INTERVAL;
+        due && self
+            .measured
+            .compare_exchange(before, now, Ordering::Relaxed, Ordering::Relaxed)
+            .is_ok()
+    }
+
+    fn found(&self, free: u64, reserve: u64) {
+        self.free.store(free, Ordering::Relaxed);
+        let was = self.short.load(Ordering::Relaxed);
+        let wanted = if was { reserve + reserve / 8 } else { reserve };
+        let short = free < wanted;
+        self.short.store(short, Ordering::Relaxed);
+        match (was, short) {
+            (false, true) => tracing::error!(
+                free,
+                reserve,
+                "too little free space: nothing is written until there is more"
+            ),
+            (true, false) => tracing::info!(free, "there is free space again"),
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn below_the_reserve_it_is_short_until_there_is_an_eighth_more() {
+        let space = Space::new(None, 800);
+        for (free, short) in [(800, false), (799, true), (800, true), (899, true), (900, false)] {
+            space.found(free, 800);
+            assert_eq!(space.is_short(), short, "{free} bytes free");
+        }
+    }
+
+    #[test]
+    fn a_node_in_memory_is_never_short() {
+        let space = Space::new(None, u64::MAX);
+        assert!(!space.is_short());
+        assert_eq!(space.free(), None);
+    }
+
+    #[test]
+    fn a_folder_is_measured() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(Space::new(Some(folder.path().to_owned()), u64::MAX).is_short());
+        let space = Space::new(Some(folder.path().to_owned()), 1);
+        assert!(!space.is_short());
+        assert!(space.free().is_some_and(|free| free > 1));
+    }
+}
