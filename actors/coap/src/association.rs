@@ -6,7 +6,7 @@ use crate::options::read_response;
 use crate::server::Server;
 use crate::transmission::Cargo;
 use crate::wire::Wire;
-use crate::{Counters, ExchangeId, Output, Params, RequestId};
+use crate::{Counters, ExchangeId, Output, Params, Refusal, RequestId};
 use claviger_machine::{Request, Response, Unanswered};
 use core::time::Duration;
 use rand_core::CryptoRng;
@@ -56,7 +56,9 @@ impl Association {
             }
             (Kind::NonConfirmable, Class::Empty)
             | (Kind::Acknowledgement, Class::Request)
-            | (Kind::Reset, Class::Request | Class::Response) => self.wire.counters.malformed += 1,
+            | (Kind::Reset, Class::Request | Class::Response) => {
+                self.wire.refuse(Refusal::Malformed)
+            }
         }
     }
 
@@ -133,7 +135,7 @@ impl Association {
 
     /// A format error: a confirmable message is rejected, another ignored (RFC 7252 §4.2, §4.3).
     fn malformed(&mut self, malformed: &Malformed) {
-        self.wire.counters.malformed += 1;
+        self.wire.refuse(Refusal::Malformed);
         if let Malformed::Format { kind: Kind::Confirmable, message_id } = malformed {
             self.wire.reject(*message_id);
         }
@@ -143,7 +145,7 @@ impl Association {
         match self.wire.settle(message_id) {
             Some(Cargo::Request) => self.client.acknowledged(now, &mut self.wire, message_id),
             Some(Cargo::Response) => {}
-            None => self.wire.counters.unmatched += 1,
+            None => self.wire.refuse(Refusal::Unmatched),
         }
     }
 
@@ -156,7 +158,7 @@ impl Association {
                     self.client.failed(now, &mut self.wire, message_id, why);
                 }
             }
-            None => self.wire.counters.unmatched += 1,
+            None => self.wire.refuse(Refusal::Unmatched),
         }
     }
 
@@ -165,7 +167,7 @@ impl Association {
             let answer = read_response(&mut message);
             self.client.receive(now, &mut self.wire, &message, answer, rng);
         } else {
-            self.wire.counters.unmatched += 1;
+            self.wire.refuse(Refusal::Unmatched);
         }
     }
 
@@ -177,7 +179,7 @@ impl Association {
         }
         let confirmable = message.kind == Kind::Confirmable;
         if !self.client.awaits(&message) {
-            self.wire.counters.unmatched += 1;
+            self.wire.refuse(Refusal::Unmatched);
             if confirmable {
                 self.wire.reject(message.message_id);
             }

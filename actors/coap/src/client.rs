@@ -19,6 +19,9 @@ use zeroize::Zeroize;
 pub(crate) struct Client {
     asked: VecDeque<Asked>,
     next_request: u64,
+    /// The largest block that the peer takes, once it has said less than ours: what it said of
+    /// one body holds for the next ones.
+    peer_szx: Option<u8>,
 }
 
 struct Asked {
@@ -67,7 +70,7 @@ impl Client {
     ) -> RequestId {
         let id = RequestId(self.next_request);
         self.next_request += 1;
-        let szx = wire.params.block_szx;
+        let szx = self.peer_szx.unwrap_or(wire.params.block_szx);
         let body = match request.payload.len() {
             length if length <= size_of(szx) => Body::Whole,
             _ => Body::Upload { offset: 0, szx },
@@ -135,6 +138,9 @@ impl Client {
             .and_then(|answer| asked.advance(&wire.params, answer))
         {
             Ok(Next::Block(body)) => {
+                if let Body::Upload { szx, .. } = body {
+                    self.peer_szx = (szx < wire.params.block_szx).then_some(szx);
+                }
                 asked.body = body;
                 let mut token = [0; 8];
                 rng.fill_bytes(&mut token);

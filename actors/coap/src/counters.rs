@@ -1,5 +1,7 @@
 //! What happened, in numbers.
 
+use crate::Refusal;
+
 /// Plain counters of one association; the shell reads and names them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counters {
@@ -7,18 +9,12 @@ pub struct Counters {
     pub retransmissions: u64,
     /// Messages of the peer that had come before.
     pub duplicates: u64,
-    /// Datagrams that are no CoAP message, or one that must not be (RFC 7252 §3, §4.2, §4.3).
-    pub malformed: u64,
-    /// Requests refused for an option: unknown and critical, out of range, not UTF-8.
-    pub bad_options: u64,
-    /// Requests refused because too many are open.
-    pub overloaded: u64,
+    /// Messages of the peer that came to nothing, in the order of [`Refusal::LABELS`].
+    pub refused: [u64; Refusal::LABELS.len()],
     /// Pings, each answered with a Reset (RFC 7252 §4.3).
     pub pings: u64,
     /// Resets that came for a message of ours.
     pub resets: u64,
-    /// Acknowledgements, resets and responses that belong to nothing we sent.
-    pub unmatched: u64,
     /// Requests of ours given up by time-out.
     pub timeouts: u64,
     /// Separate responses of ours that the peer never acknowledged.
@@ -29,4 +25,11 @@ pub struct Counters {
     pub blockwise_completed: u64,
     /// Transfers in blocks that were given up: out of place, too large, changed, or stale.
     pub blockwise_failed: u64,
+}
+
+impl Counters {
+    /// How many messages came to nothing for this reason.
+    pub const fn refused(&self, why: Refusal) -> u64 {
+        self.refused[why.index()]
+    }
 }

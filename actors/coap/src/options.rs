@@ -1,8 +1,9 @@
 //! Options: from a packet to words, and back (RFC 7252 §5.10, RFC 7959, RFC 9175 §3).
 
+use crate::Refusal;
 use crate::block::Block;
 use crate::identity::{method_byte, method_of};
-use crate::message::Message;
+use crate::message::{Kind, Message};
 use claviger_machine::{Code, Request, Response};
 use coap_lite::{CoapOption, Packet};
 
@@ -10,6 +11,13 @@ const REQUEST_TAG: CoapOption = CoapOption::Unknown(292);
 
 /// A 5.05, for the proxies that we are not.
 const PROXYING_NOT_SUPPORTED: Code = Code::new(5, 5);
+
+/// What a request that cannot be read gets, and why.
+pub(crate) type Unread = (Code, Refusal);
+
+const fn bad_option(number: u16) -> Unread {
+    (Code::BAD_OPTION, Refusal::BadOption(number))
+}
 
 /// A request of the peer as it stands in one message.
 pub(crate) struct Incoming {
@@ -29,7 +37,7 @@ pub(crate) struct Answer {
 }
 
 /// Reads a request, or says which code refuses it (RFC 7252 §5.4, §5.8). The payload moves.
-pub(crate) fn read_request(message: &mut Message) -> Result<Incoming, Code> {
+pub(crate) fn read_request(message: &mut Message) -> Result<Incoming, Unread> {
     let packet = &message.packet;
     for (&number, values) in packet.options() {
         match CoapOption::from(number) {
@@ -40,22 +48,26 @@ pub(crate) fn read_request(message: &mut Message) -> Result<Incoming, Code> {
             | CoapOption::Block1
             | CoapOption::Block2
                 if values.len() == 1 => {}
-            CoapOption::ProxyUri | CoapOption::ProxyScheme => return Err(PROXYING_NOT_SUPPORTED),
-            _ if is_critical(number) => return Err(Code::BAD_OPTION),
+            CoapOption::ProxyUri | CoapOption::ProxyScheme => {
+                return Err((PROXYING_NOT_SUPPORTED, Refusal::BadOption(number)));
+            }
+            _ if is_critical(number) => return Err(bad_option(number)),
             _ => {}
         }
     }
-    let method = method_of(message.code).ok_or(Code::METHOD_NOT_ALLOWED)?;
+    let unknown = (Code::METHOD_NOT_ALLOWED, Refusal::UnknownMethod);
+    let method = method_of(message.code).ok_or(unknown)?;
     let block1 = block(packet, CoapOption::Block1)?;
     let block2 = block(packet, CoapOption::Block2)?;
     let request = Request {
         method,
+        confirmable: message.kind == Kind::Confirmable,
         path: strings(packet, CoapOption::UriPath)?,
         query: strings(packet, CoapOption::UriQuery)?,
         content_format: number(packet, CoapOption::ContentFormat),
         accept: match packet.get_first_option(CoapOption::Accept) {
             None => None,
-            Some(value) => Some(read_uint(value).ok_or(Code::BAD_OPTION)?),
+            Some(value) => Some(read_uint(value).ok_or(bad_option(u16::from(CoapOption::Accept)))?),
         },
         payload: Vec::new(),
     };
@@ -135,10 +147,10 @@ fn number<T: TryFrom<u32>>(packet: &Packet, option: CoapOption) -> Option<T> {
     packet.get_first_option(option).and_then(|value| read_uint(value))
 }
 
-fn block(packet: &Packet, option: CoapOption) -> Result<Option<Block>, Code> {
+fn block(packet: &Packet, option: CoapOption) -> Result<Option<Block>, Unread> {
     match packet.get_first_option(option) {
         None => Ok(None),
-        Some(value) => Block::decode(value).map(Some).ok_or(Code::BAD_REQUEST),
+        Some(value) => Block::decode(value).map(Some).ok_or((Code::BAD_REQUEST, Refusal::BadBlock)),
     }
 }
 
@@ -146,10 +158,11 @@ fn values(packet: &Packet, option: CoapOption) -> impl Iterator<Item = &Vec<u8>>
     packet.get_option(option).into_iter().flatten()
 }
 
-fn strings(packet: &Packet, option: CoapOption) -> Result<Vec<String>, Code> {
-    values(packet, option)
-        .map(|value| String::from_utf8(value.clone()).map_err(|_| Code::BAD_OPTION))
-        .collect()
+fn strings(packet: &Packet, option: CoapOption) -> Result<Vec<String>, Unread> {
+    let text = |value: &Vec<u8>| {
+        String::from_utf8(value.clone()).map_err(|_| bad_option(u16::from(option)))
+    };
+    values(packet, option).map(text).collect()
 }
 
 /// An odd number must be understood (RFC 7252 §5.4.6).
@@ -161,9 +174,13 @@ const fn is_critical(number: u16) -> bool {
 mod tests {
     use super::*;
 
-    fn request(options: &[u8]) -> Result<Incoming, Code> {
+    fn request(options: &[u8]) -> Result<Incoming, Unread> {
         let bytes = [&[0x40, 0x01, 0, 1][..], options].concat();
         read_request(&mut Message::decode(&bytes).expect("well-formed"))
+    }
+
+    fn refusal(options: &[u8]) -> Option<Unread> {
+        request(options).err()
     }
 
     #[test]
@@ -188,16 +205,16 @@ mod tests {
 
     #[test]
     fn refuses_what_is_critical_and_not_understood() {
-        assert_eq!(request(&[0x11, 1]).err(), Some(Code::BAD_OPTION), "If-Match");
-        assert_eq!(request(&[0x90]).err(), Some(Code::BAD_OPTION), "OSCORE");
-        assert_eq!(request(&[0xd1, 4, 40, 0x01, 40]).err(), Some(Code::BAD_OPTION), "two Accept");
-        assert_eq!(
-            request(&[0xb1, 0xff]).err(),
-            Some(Code::BAD_OPTION),
-            "a path that is not UTF-8"
-        );
-        assert_eq!(request(&[0xd1, 14, 7]).err(), Some(Code::BAD_REQUEST), "Block1 of size 7");
-        assert_eq!(request(&[0xd1, 22, b'x']).err(), Some(Code::new(5, 5)), "Proxy-Uri");
+        let proxy = (Code::new(5, 5), Refusal::BadOption(35));
+        let block = (Code::BAD_REQUEST, Refusal::BadBlock);
+
+        assert_eq!(refusal(&[0x11, 1]), Some(bad_option(1)), "If-Match");
+        assert_eq!(refusal(&[0x90]), Some(bad_option(9)), "OSCORE");
+        assert_eq!(refusal(&[0xd1, 4, 40, 0x01, 40]), Some(bad_option(17)), "two Accept");
+        assert_eq!(refusal(&[0xd3, 4, 1, 2, 3]), Some(bad_option(17)), "a long Accept");
+        assert_eq!(refusal(&[0xb1, 0xff]), Some(bad_option(11)), "a path that is not UTF-8");
+        assert_eq!(refusal(&[0xd1, 14, 7]), Some(block), "Block1 of size 7");
+        assert_eq!(refusal(&[0xd1, 22, b'x']), Some(proxy), "Proxy-Uri");
     }
 
     #[test]

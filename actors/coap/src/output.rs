@@ -1,6 +1,6 @@
 //! What an association asks of its owner.
 
-use crate::RequestIdentity;
+use crate::{Refusal, RequestIdentity};
 use claviger_machine::{Request, Response, Unanswered};
 use core::fmt;
 
@@ -34,6 +34,8 @@ pub enum Output {
         /// The answer, all its blocks put together, or why there is none.
         result: Result<Response, Unanswered>,
     },
+    /// A message of the peer came to nothing; it is counted and, where that is due, answered.
+    Refused(Refusal),
 }
 
 impl fmt::Debug for Output {
@@ -51,6 +53,7 @@ impl fmt::Debug for Output {
                 .field("request", request)
                 .field("result", result)
                 .finish(),
+            Self::Refused(why) => f.debug_tuple("Refused").field(why).finish(),
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::options::{Incoming, read_request, uint, write_response};
 use crate::served::{Served, cut};
 use crate::upload::{Piece, Step, Uploads};
 use crate::wire::{ReplyTo, Wire};
-use crate::{ExchangeId, Output, RequestIdentity};
+use crate::{ExchangeId, Output, Refusal, RequestIdentity};
 use claviger_machine::{Code, Method, Request, Response};
 use coap_lite::CoapOption;
 use core::time::Duration;
@@ -45,10 +45,7 @@ impl Server {
         };
         let incoming = match read_request(&mut message) {
             Ok(incoming) => incoming,
-            Err(code) => {
-                wire.counters.bad_options += 1;
-                return refuse_confirmable(now, wire, to, code);
-            }
+            Err((code, why)) => return refuse(now, wire, to, code, why),
         };
         let key = transfer_key(&incoming.request, &incoming.tags);
         let Incoming { mut request, block1, block2, size1, .. } = incoming;
@@ -60,7 +57,7 @@ impl Server {
                 None => return,
             }
         } else if request.payload.len() > wire.params.max_request_body {
-            return refuse_body(now, wire, to, None, Code::REQUEST_ENTITY_TOO_LARGE);
+            return too_large(now, wire, to, None);
         }
         if let Some(block) = block2.filter(|block| block.num > 0)
             && self.serve(now, wire, to, key, block, request.method)
@@ -84,24 +81,31 @@ impl Server {
         piece: Piece,
     ) -> Option<Vec<u8>> {
         let block = piece.block;
-        let code = match self.uploads.take(now, &wire.params, piece) {
+        match self.uploads.take(now, &wire.params, piece) {
             Step::Whole(body) => {
                 wire.counters.blockwise_completed += u64::from(block.num > 0);
-                return Some(body);
+                Some(body)
             }
             Step::More => {
                 let mut packet = write_response(&Response::new(Code::CONTINUE));
                 packet.add_option(CoapOption::Block1, block.encode());
                 wire.reply(now, to, Code::CONTINUE.0, &mut packet);
-                return None;
+                None
             }
-            Step::Uneven => Code::BAD_REQUEST,
-            Step::Incomplete => Code::REQUEST_ENTITY_INCOMPLETE,
-            Step::TooLarge => Code::REQUEST_ENTITY_TOO_LARGE,
-        };
-        wire.counters.blockwise_failed += 1;
-        refuse_body(now, wire, to, Some(block), code);
-        None
+            Step::Uneven => {
+                bad_block(now, wire, to, Some(block), Code::BAD_REQUEST);
+                None
+            }
+            Step::Incomplete => {
+                bad_block(now, wire, to, Some(block), Code::REQUEST_ENTITY_INCOMPLETE);
+                None
+            }
+            Step::TooLarge => {
+                wire.counters.blockwise_failed += 1;
+                too_large(now, wire, to, Some(block));
+                None
+            }
+        }
     }
 
     /// Serves a later block of a response that was kept. True if the request is answered: if
@@ -122,17 +126,14 @@ impl Server {
         if matches!(method, Method::Get | Method::Fetch) {
             return false;
         }
-        wire.counters.blockwise_failed += 1;
-        let mut packet = write_response(&Response::new(Code::REQUEST_ENTITY_INCOMPLETE));
-        wire.reply(now, to, Code::REQUEST_ENTITY_INCOMPLETE.0, &mut packet);
+        bad_block(now, wire, to, None, Code::REQUEST_ENTITY_INCOMPLETE);
         true
     }
 
     fn open(&mut self, now: Duration, wire: &mut Wire, exchange: Exchange, request: Request) {
         let to = exchange.to;
         if self.open.len() >= wire.params.max_open {
-            wire.counters.overloaded += 1;
-            return refuse_confirmable(now, wire, to, Code::SERVICE_UNAVAILABLE);
+            return refuse(now, wire, to, Code::SERVICE_UNAVAILABLE, Refusal::Overloaded);
         }
         let id = ExchangeId(self.next_exchange);
         self.next_exchange += 1;
@@ -238,9 +239,7 @@ fn send_block(
     block1: Option<Block>,
 ) -> bool {
     let Some((mut packet, block)) = cut(response, asked, wire.params.block_szx) else {
-        wire.counters.blockwise_failed += 1;
-        let mut packet = write_response(&Response::new(Code::BAD_REQUEST));
-        wire.reply(now, to, Code::BAD_REQUEST.0, &mut packet);
+        bad_block(now, wire, to, None, Code::BAD_REQUEST);
         return false;
     };
     echo(&mut packet, block1);
@@ -257,21 +256,30 @@ fn echo(packet: &mut coap_lite::Packet, block1: Option<Block>) {
 }
 
 /// Refuses a request if it was confirmable, else drops it (RFC 7252 §5.4.1).
-fn refuse_confirmable(now: Duration, wire: &mut Wire, to: ReplyTo, code: Code) {
+fn refuse(now: Duration, wire: &mut Wire, to: ReplyTo, code: Code, why: Refusal) {
+    wire.refuse(why);
     if to.confirmable {
         let mut packet = write_response(&Response::new(code));
         wire.reply(now, to, code.0, &mut packet);
     }
 }
 
-/// Refuses a body, or a block of it; with 4.13 it says how much would be taken
-/// (RFC 7959 §2.9.3).
-fn refuse_body(now: Duration, wire: &mut Wire, to: ReplyTo, block: Option<Block>, code: Code) {
+/// Refuses a block that is not where it should be.
+fn bad_block(now: Duration, wire: &mut Wire, to: ReplyTo, block: Option<Block>, code: Code) {
+    wire.counters.blockwise_failed += 1;
+    wire.refuse(Refusal::BadBlock);
     let mut packet = write_response(&Response::new(code));
     echo(&mut packet, block);
-    if code == Code::REQUEST_ENTITY_TOO_LARGE {
-        let most = u32::try_from(wire.params.max_request_body).unwrap_or(u32::MAX);
-        packet.add_option(CoapOption::Size1, uint(most));
-    }
+    wire.reply(now, to, code.0, &mut packet);
+}
+
+/// Refuses a body, and says how much would be taken (RFC 7959 §2.9.3).
+fn too_large(now: Duration, wire: &mut Wire, to: ReplyTo, block: Option<Block>) {
+    wire.refuse(Refusal::BodyTooLarge);
+    let code = Code::REQUEST_ENTITY_TOO_LARGE;
+    let mut packet = write_response(&Response::new(code));
+    echo(&mut packet, block);
+    let most = u32::try_from(wire.params.max_request_body).unwrap_or(u32::MAX);
+    packet.add_option(CoapOption::Size1, uint(most));
     wire.reply(now, to, code.0, &mut packet);
 }

@@ -3,7 +3,7 @@
 use crate::dedup::{Again, Seen};
 use crate::message::{self, Kind, Message};
 use crate::transmission::{Cargo, Transmission};
-use crate::{Counters, Output, Params, Token};
+use crate::{Counters, Output, Params, Refusal, Token};
 use coap_lite::Packet;
 use core::time::Duration;
 use std::collections::VecDeque;
@@ -93,6 +93,15 @@ impl Wire {
         let bytes = message::empty(Kind::Acknowledgement, message_id);
         self.seen.answer(message_id, &bytes);
         self.outputs.push_back(Output::Send(bytes));
+    }
+
+    /// Counts a message that came to nothing, and says so. One that matches nothing may as well
+    /// be late as wrong: it is only counted.
+    pub(crate) fn refuse(&mut self, why: Refusal) {
+        self.counters.refused[why.index()] += 1;
+        if why != Refusal::Unmatched {
+            self.outputs.push_back(Output::Refused(why));
+        }
     }
 
     /// Rejects a message (RFC 7252 §4.2).

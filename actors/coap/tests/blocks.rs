@@ -2,7 +2,7 @@
 
 mod script;
 
-use claviger_coap::{Output, Params};
+use claviger_coap::{Output, Params, Refusal};
 use claviger_machine::{Code, Method, Request, Response, Unanswered};
 use core::time::Duration;
 use script::*;
@@ -97,6 +97,7 @@ fn refuses_an_upload_with_a_gap_with_4_08() {
 
     assert_eq!(reply, message(ACK, 0x88, 2, &[], &block1(2, true, 0), &[]));
     assert_eq!(server.coap.counters().blockwise_failed, 1);
+    assert_eq!(server.refused, [Refusal::BadBlock]);
 }
 
 #[test]
@@ -111,6 +112,7 @@ fn refuses_a_body_too_large_with_4_13_and_its_limit() {
     let options = [&block1(1, true, 0)[..], &[0xd1, 20, 31]].concat();
     assert_eq!(in_blocks, message(ACK, 0x8d, 2, &[], &options, &[]));
     assert_eq!(at_once, message(ACK, 0x8d, 3, &[], &[0xd1, 47, 31], &[]));
+    assert_eq!(server.refused, [Refusal::BodyTooLarge; 2]);
 }
 
 #[test]
@@ -164,17 +166,66 @@ fn an_upload_of_ours_goes_on_in_smaller_blocks_if_asked_to() {
     assert_eq!(client.coap.counters().blockwise_completed, 1);
 }
 
-/// A body of 100 bytes goes at once; the device says 4.13 and what it can take.
+/// ```text
+///    +-- CON PUT ------------------>|   100 bytes at once
+///    |<-- ACK 4.13 1:0/0/64 --------+   64 would do
+///    +-- CON PUT 1:0/1/64 --------->|   Size1
+///    |<-- ACK 2.31 1:0/1/64 --------+
+///    +-- CON PUT 1:1/0/64 --------->|
+///    |<-- ACK 2.04 1:1/0/64 --------+             (RFC 7959 §2.9.3)
+/// ```
 #[test]
 fn begins_again_in_smaller_blocks_after_4_13() {
     let mut client = Script::new();
-    let (_, whole) = client.request(put(&["o"], body(100)));
+    let (request, whole) = client.request(put(&["o"], body(100)));
     assert_eq!(rest(&whole)[..3], [0xb1, b'o', 0xff]);
 
-    let block = client.answer(&message(ACK, 0x8d, FIRST, &TOKEN, &block1(0, false, 2), &[]));
+    let first = client.answer(&message(ACK, 0x8d, FIRST, &TOKEN, &block1(0, false, 2), &[]));
+    let cont = message(ACK, CONTINUE, id(&first), token(&first), &block1(0, true, 2), &[]);
+    let second = client.answer(&cont);
+    let done = message(ACK, CHANGED, id(&second), token(&second), &block1(1, false, 2), &[]);
+    let (_, ended, result) = client.ended(&done);
 
-    assert_eq!(rest(&block)[..5], [0xb1, b'o', 0xd1, 3, 0x0a]);
-    assert_eq!(block[block.len() - 64..], body(64));
+    assert_eq!(rest(&first)[..5], [0xb1, b'o', 0xd1, 3, 0x0a]);
+    assert_eq!(first[first.len() - 64..], body(64));
+    assert_eq!(rest(&second)[..5], [0xb1, b'o', 0xd1, 3, 0x12]);
+    assert_eq!(second[second.len() - 36..], body(100)[64..]);
+    assert_eq!((ended, result), (request, Ok(Response::new(Code::CHANGED))));
+}
+
+/// A device that has said how much it takes is not asked again: the next body begins so.
+#[test]
+fn remembers_the_size_that_a_peer_takes() {
+    for (code, size) in [(0x8d, block1(0, false, 2)), (CONTINUE, block1(0, true, 2))] {
+        let mut client = Script::new();
+        let length = if code == CONTINUE { 600 } else { 100 };
+        let (request, _) = client.request(put(&["o"], body(length)));
+        client.hear(&message(ACK, code, FIRST, &TOKEN, &size, &[]));
+        client.coap.cancel(client.now, request);
+
+        let (_, next) = client.request(put(&["o"], body(65)));
+
+        assert_eq!(rest(&next)[..5], [0xb1, b'o', 0xd1, 3, 0x0a], "the first 64 of 65");
+        assert_eq!(client.coap.counters().refused, [0; 7]);
+    }
+}
+
+/// A 4.13 that offers nothing smaller, or comes in the middle, is the answer.
+#[test]
+fn a_4_13_that_offers_nothing_smaller_ends_an_upload() {
+    for (why, hint) in [
+        ("no hint", vec![]),
+        ("the same size", block1(0, false, 5)),
+        ("a larger one", block1(0, false, 6)),
+        ("only Size1", vec![0xd1, 47, 31]),
+    ] {
+        let mut client = Script::new();
+        client.request(put(&["o"], body(700)));
+
+        let (_, _, result) = client.ended(&message(ACK, 0x8d, FIRST, &TOKEN, &hint, &[]));
+
+        assert_eq!(result, Ok(Response::new(Code::REQUEST_ENTITY_TOO_LARGE)), "{why}");
+    }
 }
 
 #[test]
@@ -290,6 +341,39 @@ fn serves_a_large_response_in_blocks() {
     assert_eq!(third[third.len() - 76..], whole[1024..]);
     assert_eq!(past[1], 0x80, "4.00 past the end");
     assert_eq!(first[5..10], second[5..10], "the same ETag");
+}
+
+/// ```text
+/// Device                          Server
+///    +-- CON GET 2:0/0/64 --------->|   asks for little at once (early negotiation)
+///    |<-- ACK 2.05 2:0/1/64 --------+   Size2
+///    +-- CON GET 2:1/0/32 --------->|   and for less later (late negotiation)
+///    |<-- ACK 2.05 2:1/1/32 --------+             (RFC 7959 figures 3 and 4)
+/// ```
+#[test]
+fn serves_blocks_of_the_size_that_is_asked_for() {
+    let mut server = Script::new();
+    let whole = body(700);
+    let (exchange, ..) = server.asked(&message(CON, GET, 1, &[1], &block2(0, false, 2), &[]));
+
+    let first = server
+        .respond(exchange, Response { payload: whole.clone(), ..Response::new(Code::CONTENT) });
+    let second = server.answer(&message(CON, GET, 2, &[2], &block2(1, false, 1), &[]));
+
+    assert_eq!(first[first.len() - 65..], [&[0xff][..], &whole[..64]].concat());
+    assert_eq!(second[second.len() - 33..], [&[0xff][..], &whole[32..64]].concat());
+}
+
+/// However much a device would take at once, blocks have 512 bytes.
+#[test]
+fn serves_no_block_larger_than_its_own_size() {
+    let mut server = Script::new();
+    let (exchange, ..) = server.asked(&message(CON, GET, 1, &[1], &block2(0, false, 6), &[]));
+
+    let first =
+        server.respond(exchange, Response { payload: body(700), ..Response::new(Code::CONTENT) });
+
+    assert_eq!(first[first.len() - 513..], [&[0xff][..], &body(512)].concat());
 }
 
 /// A GET of a later block whose body is gone is asked anew; a POST must not be.

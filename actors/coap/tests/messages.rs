@@ -2,7 +2,7 @@
 
 mod script;
 
-use claviger_coap::{Output, Params};
+use claviger_coap::{Output, Params, Refusal};
 use claviger_machine::{Code, Method, Request, Response, Unanswered};
 use core::time::Duration;
 use script::*;
@@ -131,34 +131,45 @@ fn a_ping_gets_a_reset() {
 #[test]
 fn refuses_as_the_kind_of_message_allows() {
     let bad_option = message(ACK, 0x82, 9, &[1], &[], &[]);
-    let nothing: &[u8] = &[];
-    for (why, datagram, reply) in [
-        ("format error in a CON", message(CON, GET, 9, &[1], &[0xf0], &[]), &empty(RST, 9)[..]),
-        ("format error in a NON", message(NON, GET, 9, &[1], &[0xf0], &[]), nothing),
-        ("format error in an ACK", message(ACK, CONTENT, 9, &[1], &[0xf0], &[]), nothing),
-        ("reserved class in a CON", message(CON, 0x21, 9, &[1], &[], &[]), &empty(RST, 9)),
-        ("version 2", message(CON | 0xc0, GET, 9, &[], &[], &[]), nothing),
-        ("request in an ACK", message(ACK, GET, 9, &[1], &[], &[]), nothing),
-        ("empty NON", empty(NON, 9), nothing),
-        ("unknown critical option in a CON", message(CON, GET, 9, &[1], &[0x90], &[]), &bad_option),
-        ("unknown critical option in a NON", message(NON, GET, 9, &[1], &[0x90], &[]), nothing),
+    let bad_method = message(ACK, 0x85, 9, &[1], &[], &[]);
+    let (reset, nothing) = (empty(RST, 9), Vec::new());
+    let malformed = Refusal::Malformed;
+    let (oscore, unmatched) = (Refusal::BadOption(9), Refusal::Unmatched);
+    for (why, datagram, reply, refusal) in [
+        ("format error, CON", message(CON, GET, 9, &[1], &[0xf0], &[]), &reset, malformed),
+        ("format error, NON", message(NON, GET, 9, &[1], &[0xf0], &[]), &nothing, malformed),
+        ("format error, ACK", message(ACK, CONTENT, 9, &[1], &[0xf0], &[]), &nothing, malformed),
+        ("reserved class, CON", message(CON, 0x21, 9, &[1], &[], &[]), &reset, malformed),
+        ("version 2", message(CON | 0xc0, GET, 9, &[], &[], &[]), &nothing, malformed),
+        ("three bytes", vec![0x40, 1, 9], &nothing, malformed),
+        ("request in an ACK", message(ACK, GET, 9, &[1], &[], &[]), &nothing, malformed),
+        ("request in a RST", message(RST, GET, 9, &[1], &[], &[]), &nothing, malformed),
+        ("empty NON", empty(NON, 9), &nothing, malformed),
+        ("empty, and more", message(CON, 0, 9, &[1], &[], &[]), &reset, malformed),
+        ("critical option, CON", message(CON, GET, 9, &[1], &[0x90], &[]), &bad_option, oscore),
+        ("critical option, NON", message(NON, GET, 9, &[1], &[0x90], &[]), &nothing, oscore),
         (
             "unknown method",
             message(CON, 0x08, 9, &[1], &[], &[]),
-            &message(ACK, 0x85, 9, &[1], &[], &[]),
+            &bad_method,
+            Refusal::UnknownMethod,
         ),
-        ("response to nothing", message(CON, CONTENT, 9, &[1], &[], &[]), &empty(RST, 9)),
-        ("response to nothing, NON", message(NON, CONTENT, 9, &[1], &[], &[]), nothing),
-        ("acknowledgement of nothing", empty(ACK, 9), nothing),
-        ("reset of nothing", empty(RST, 9), nothing),
+        ("response to nothing", message(CON, CONTENT, 9, &[1], &[], &[]), &reset, unmatched),
+        ("response to nothing, NON", message(NON, CONTENT, 9, &[1], &[], &[]), &nothing, unmatched),
+        ("acknowledgement of nothing", empty(ACK, 9), &nothing, unmatched),
+        ("reset of nothing", empty(RST, 9), &nothing, unmatched),
     ] {
         let mut server = Script::new();
 
         let replies: Vec<Vec<u8>> = server.hear(&datagram).into_iter().map(sent).collect();
 
-        assert_eq!(replies.concat(), reply, "{why}");
+        assert_eq!(replies.concat(), *reply, "{why}");
         let counters = server.coap.counters();
-        assert_eq!(counters.malformed + counters.bad_options + counters.unmatched, 1, "{why}");
+        assert_eq!(counters.refused(refusal), 1, "{why}");
+        assert_eq!(counters.refused.iter().sum::<u64>(), 1, "{why}");
+        // What matches nothing may as well be late as wrong: nobody is told.
+        let told: &[Refusal] = if refusal == unmatched { &[] } else { &[refusal] };
+        assert_eq!(server.refused, told, "{why}");
     }
 }
 
@@ -170,6 +181,7 @@ fn refuses_more_open_requests_than_its_limit() {
     let reply = server.answer(&message(CON, GET, 2, &[2], &[], &[]));
 
     assert_eq!(reply, message(ACK, 0xa3, 2, &[2], &[], &[]));
+    assert_eq!(server.refused, [Refusal::Overloaded]);
 }
 
 /// ```text
@@ -213,6 +225,28 @@ fn takes_a_separate_response_and_acknowledges_it_each_time() {
     assert_eq!(sent, [empty(ACK, 0x23bb)]);
     assert_eq!((ended, result), (request, Ok(Response::new(Code::CHANGED))));
     assert_eq!(client.answer(&separate), empty(ACK, 0x23bb));
+}
+
+/// ```text
+///    +-- CON GET -------->|   MID=0x7d34
+///    |<-- ACK 2.05 -------+   "22.3 C"
+///    |<-- ACK 2.05 -------+   again: nothing
+///    |<-- CON 2.05 -------+   and with other words: RST
+/// ```
+#[test]
+fn a_device_that_answers_twice_is_heard_once() {
+    let mut client = Script::new();
+    let (_, get) = client.request(Request::new(Method::Get, &["x"]));
+    let first = message(ACK, CONTENT, id(&get), &TOKEN, &[], b"22.3 C");
+    let (_, _, result) = client.ended(&first);
+
+    let again = client.hear(&first);
+    let other = client.answer(&message(CON, CONTENT, 0x23bb, &TOKEN, &[], b"9 C"));
+
+    assert_eq!(result, Ok(content("22.3 C")));
+    assert_eq!(again, []);
+    assert_eq!(other, empty(RST, 0x23bb));
+    assert_eq!(client.coap.counters().refused(Refusal::Unmatched), 2);
 }
 
 /// The acknowledgement was overtaken: the response stands for it, and it changes nothing more.

@@ -36,9 +36,13 @@ fn patient() -> Params {
 impl Net {
     fn new(seed: u64) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let mut end = || Association::new(patient(), rng.next_u32() as u16);
+        // One end sends larger blocks than the other.
+        let szx = [5, seed as u8 % 6];
+        let ends = szx.map(|block_szx| {
+            Association::new(Params { block_szx, ..patient() }, rng.next_u32() as u16)
+        });
         Self {
-            ends: [end(), end()],
+            ends,
             flying: BTreeMap::new(),
             now: Duration::from_secs(1_000_000),
             sent: 0,
@@ -96,6 +100,7 @@ impl Net {
                     let response = result.expect("an answer, this network is not dead");
                     self.answered[end].push(response.payload);
                 }
+                Output::Refused(why) => panic!("both ends are well-behaved: {why:?}"),
             }
         }
     }

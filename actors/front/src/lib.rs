@@ -74,7 +74,7 @@ mod tests {
 
     fn deliver() -> FromEdge {
         FromEdge::Deliver(Deliver {
-            trace: Trace { id: [1; 16], span: [2; 8] },
+            trace: Trace { id: [1; 16], span: [2; 8], sampled: true },
             session: [3; 16],
             tenant: "t".into(),
             device: "d".into(),
@@ -90,7 +90,7 @@ mod tests {
     #[test]
     fn a_frame_reads_back_as_written() {
         let open = FromEdge::Open(Open {
-            trace: Trace { id: [1; 16], span: [2; 8] },
+            trace: Trace { id: [1; 16], span: [2; 8], sampled: true },
             call: 7,
             listener: "coaps".into(),
             realm: "default".into(),

@@ -124,6 +124,15 @@ pub enum Content {
     Finished,
 }
 
+impl Drop for Content {
+    /// What is to be written to a device can be a key.
+    fn drop(&mut self) {
+        if let Self::Application(bytes) = self {
+            bytes.zeroize();
+        }
+    }
+}
+
 impl fmt::Debug for Content {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -26,6 +26,9 @@ pub enum Method {
 pub struct Request {
     /// What is asked for.
     pub method: Method,
+    /// True for a message that is acknowledged (CON), false for one that is not (NON). Ours are
+    /// always confirmable.
+    pub confirmable: bool,
     /// Uri-Path segments; none for `/`.
     pub path: Vec<String>,
     /// Uri-Query parameters, each as `name=value` or `name`.
@@ -39,10 +42,12 @@ pub struct Request {
 }
 
 impl Request {
-    /// A request of `method` for the path `segments`, without query, options and payload.
+    /// A confirmable request of `method` for the path `segments`, without query, options and
+    /// payload.
     pub fn new(method: Method, segments: &[&str]) -> Self {
         Self {
             method,
+            confirmable: true,
             path: segments.iter().map(|s| (*s).to_owned()).collect(),
             query: Vec::new(),
             content_format: None,
@@ -69,6 +74,7 @@ impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Request")
             .field("method", &self.method)
+            .field("confirmable", &self.confirmable)
             .field("path", &self.path_string())
             .field("query", &self.query)
             .field("content_format", &self.content_format)

@@ -3,7 +3,7 @@
 #![expect(unreachable_pub, reason = "shared by test crates, which have no outside")]
 #![allow(dead_code, clippy::allow_attributes, reason = "each test crate uses its own part")]
 
-use claviger_coap::{Association, ExchangeId, Output, Params, RequestId, RequestIdentity};
+use claviger_coap::{Association, ExchangeId, Output, Params, Refusal, RequestId, RequestIdentity};
 use claviger_machine::{Method, Request, Response, Unanswered};
 use core::time::Duration;
 use rand_chacha::ChaCha8Rng;
@@ -18,6 +18,8 @@ pub const TOKEN: [u8; 8] = *b"tokentok";
 pub struct Script {
     pub coap: Association,
     pub now: Duration,
+    /// What came to nothing so far.
+    pub refused: Vec<Refusal>,
     rng: ChaCha8Rng,
 }
 
@@ -28,7 +30,8 @@ impl Script {
 
     pub fn with(params: Params) -> Self {
         let now = Duration::from_secs(1_000_000);
-        Self { coap: Association::new(params, FIRST), now, rng: ChaCha8Rng::seed_from_u64(1) }
+        let rng = ChaCha8Rng::seed_from_u64(1);
+        Self { coap: Association::new(params, FIRST), now, refused: Vec::new(), rng }
     }
 
     /// Hands a datagram in; gives everything that follows at once.
@@ -92,7 +95,14 @@ impl Script {
     }
 
     pub fn outputs(&mut self) -> Vec<Output> {
-        std::iter::from_fn(|| self.coap.poll()).collect()
+        let mut outputs = Vec::new();
+        while let Some(output) = self.coap.poll() {
+            match output {
+                Output::Refused(why) => self.refused.push(why),
+                output => outputs.push(output),
+            }
+        }
+        outputs
     }
 }
 
