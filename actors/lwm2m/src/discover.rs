@@ -7,6 +7,7 @@
 //! strict where a guess could cost the device its bootstrap account: a Short Server ID that is
 //! no number refuses the whole answer.
 
+use crate::ObjectPath;
 use crate::objects::{SECURITY, SERVER, SHORT_SERVER_IDS};
 
 /// The longest answer that is read, in bytes.
@@ -46,15 +47,6 @@ pub struct ServerInstance {
     pub id: u16,
     /// `ssid`
     pub short_server_id: Option<u16>,
-}
-
-/// `</o>` or `</o/i>`
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ObjectPath {
-    /// The object's id.
-    pub object: u16,
-    /// The instance's id, if the link names one.
-    pub instance: Option<u16>,
 }
 
 /// Why an answer cannot be relied upon.

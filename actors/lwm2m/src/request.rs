@@ -3,7 +3,7 @@
 //! Only the reading of it, and the answers to what a Bootstrap-Server does not serve. Whether
 //! the endpoint name belongs to the peer is the machine's to judge.
 
-use crate::content_format;
+use crate::Format;
 use claviger_machine::{Code, Method, Request, Response};
 
 /// The longest endpoint name that is taken, in bytes of UTF-8.
@@ -15,48 +15,16 @@ pub struct BootstrapRequest {
     /// `ep`: the Endpoint Client Name. Since 1.1 it may be absent where it equals the security
     /// identity.
     pub endpoint: Option<String>,
-    /// `pct`: the Content-Format that the client would rather be written in; since 1.1.
+    /// `pct`: the Content-Format that the client wants to be written in; since 1.1.
     pub preferred: Option<Format>,
-}
-
-/// The Content-Formats that `pct` can name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// 11542
-    Tlv,
-    /// 110
-    SenmlJson,
-    /// 112
-    SenmlCbor,
-    /// 11544, since 1.2
-    Lwm2mCbor,
-}
-
-impl Format {
-    /// The Content-Format's number.
-    pub const fn number(self) -> u16 {
-        match self {
-            Self::Tlv => content_format::TLV,
-            Self::SenmlJson => content_format::SENML_JSON,
-            Self::SenmlCbor => content_format::SENML_CBOR,
-            Self::Lwm2mCbor => content_format::LWM2M_CBOR,
-        }
-    }
-
-    fn from_text(text: &str) -> Result<Self, RequestError> {
-        if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
-            return Err(RequestError::FormatIsNoNumber);
-        }
-        [Self::Tlv, Self::SenmlJson, Self::SenmlCbor, Self::Lwm2mCbor]
-            .into_iter()
-            .find(|format| text.parse() == Ok(format.number()))
-            .ok_or(RequestError::UnsupportedFormat)
-    }
 }
 
 /// Why a Bootstrap-Request is refused before anybody asks whose it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum RequestError {
+    /// It came in a message that is not confirmable (Transport §6.4).
+    #[error("a Bootstrap-Request must be confirmable (CON)")]
+    NotConfirmable,
     /// `ep` is empty, or longer than [`MAX_ENDPOINT`].
     #[error("the endpoint name (ep) is empty or too long")]
     EndpointLength,
@@ -66,8 +34,8 @@ pub enum RequestError {
     /// `pct` is not a decimal number.
     #[error("the preferred content format (pct) is not a number")]
     FormatIsNoNumber,
-    /// `pct` names a format that LwM2M does not have here.
-    #[error("the preferred content format (pct) is not supported")]
+    /// `pct` names a format that is not written here.
+    #[error("the preferred content format (pct) is not supported; there are 11542, 110 and 112")]
     UnsupportedFormat,
 }
 
@@ -76,7 +44,10 @@ impl RequestError {
     pub fn response(self) -> Response {
         let code = match self {
             Self::UnsupportedFormat => Code::UNSUPPORTED_CONTENT_FORMAT,
-            Self::EndpointLength | Self::Repeated | Self::FormatIsNoNumber => Code::BAD_REQUEST,
+            Self::NotConfirmable
+            | Self::EndpointLength
+            | Self::Repeated
+            | Self::FormatIsNoNumber => Code::BAD_REQUEST,
         };
         Response::diagnostic(code, &self.to_string())
     }
@@ -90,13 +61,16 @@ impl BootstrapRequest {
 
     /// Reads the query of a `POST /bs`; the payload, if any, is ignored.
     pub fn parse(request: &Request) -> Result<Self, RequestError> {
+        if !request.confirmable {
+            return Err(RequestError::NotConfirmable);
+        }
         let endpoint = match single(request, "ep")? {
             Some(name) if name.is_empty() || name.len() > MAX_ENDPOINT => {
                 return Err(RequestError::EndpointLength);
             }
             name => name.map(str::to_owned),
         };
-        let preferred = single(request, "pct")?.map(Format::from_text).transpose()?;
+        let preferred = single(request, "pct")?.map(format).transpose()?;
         Ok(Self { endpoint, preferred })
     }
 
@@ -107,6 +81,14 @@ impl BootstrapRequest {
         request.query.extend(self.preferred.map(|format| format!("pct={}", format.number())));
         request
     }
+}
+
+fn format(text: &str) -> Result<Format, RequestError> {
+    if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(RequestError::FormatIsNoNumber);
+    }
+    let known = text.parse().ok().and_then(Format::from_number);
+    known.ok_or(RequestError::UnsupportedFormat)
 }
 
 /// The value of a parameter, refused where it stands twice: two readers could disagree on it.
@@ -157,6 +139,14 @@ mod tests {
     }
 
     #[test]
+    fn refuses_a_request_that_is_not_confirmable_with_4_00() {
+        let read = BootstrapRequest::parse(&Request { confirmable: false, ..post(&["ep=a"]) });
+
+        assert_eq!(read, Err(RequestError::NotConfirmable));
+        assert_eq!(RequestError::NotConfirmable.response().code, Code::BAD_REQUEST);
+    }
+
+    #[test]
     fn takes_a_request_without_endpoint_name_and_format() {
         let read = BootstrapRequest::parse(&post(&[]));
 
@@ -171,8 +161,8 @@ mod tests {
     }
 
     #[test]
-    fn knows_every_format_that_the_spec_names() {
-        for format in [Format::Tlv, Format::SenmlJson, Format::SenmlCbor, Format::Lwm2mCbor] {
+    fn knows_every_format_that_is_written() {
+        for format in Format::ALL {
             let read = BootstrapRequest::parse(&post(&[&format!("pct={}", format.number())]));
 
             assert_eq!(read.map(|r| r.preferred), Ok(Some(format)));
@@ -181,7 +171,9 @@ mod tests {
 
     #[test]
     fn refuses_another_number_with_4_15() {
-        for pct in ["pct=0", "pct=60", "pct=11543", "pct=65536", "pct=99999999999999999999"] {
+        for pct in
+            ["pct=0", "pct=60", "pct=11543", "pct=11544", "pct=65536", "pct=99999999999999999999"]
+        {
             assert_eq!(code_for(&["ep=a", pct]), Code::UNSUPPORTED_CONTENT_FORMAT, "{pct}");
         }
     }
@@ -228,10 +220,9 @@ mod tests {
         #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn what_is_written_is_read_again(name in ".{1,60}", pick in 0usize..5) {
-            let formats =
-                [None, Some(Format::Tlv), Some(Format::SenmlJson), Some(Format::SenmlCbor), Some(Format::Lwm2mCbor)];
-            let request = BootstrapRequest { endpoint: Some(name), preferred: formats[pick] };
+        fn what_is_written_is_read_again(name in ".{1,60}", pick in 0usize..4) {
+            let preferred = Format::ALL.get(pick).copied();
+            let request = BootstrapRequest { endpoint: Some(name), preferred };
 
             prop_assert_eq!(BootstrapRequest::parse(&request.to_request()), Ok(request));
         }

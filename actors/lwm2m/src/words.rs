@@ -1,4 +1,4 @@
-//! Stages, outcomes and timeline entries: the words that metrics and people see.
+//! Stages, outcomes, reasons and timeline entries: the words that metrics and people see.
 
 /// How far a bootstrap session is, named for the step under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -77,6 +77,54 @@ impl Outcome {
     }
 }
 
+macro_rules! reasons {
+    ($($reason:ident $label:literal: $words:literal,)*) => {
+        /// Why an attempt came to nothing: one reason for each, whatever the device does.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Reason {
+            $(#[doc = $words] $reason,)*
+        }
+
+        impl Reason {
+            /// Every reason.
+            pub const ALL: [Self; [$($label),*].len()] = [$(Self::$reason),*];
+
+            /// The metric label.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$reason => $label,)* }
+            }
+        }
+    };
+}
+
+reasons! {
+    NotConfirmable "not_confirmable": "The Bootstrap-Request was a NON message.",
+    BadQuery "bad_query": "Its `ep` is empty or too long, or a parameter stands twice.",
+    BadFormat "bad_format": "Its `pct` is no number.",
+    UnsupportedFormat "unsupported_format": "Its `pct` is no format that is written here.",
+    NoEndpoint "no_endpoint": "It has no `ep`, and the proven identity is no endpoint name.",
+    ForeignEndpoint "foreign_endpoint": "Its `ep` is not the name that the proven identity is bound to.",
+    NotIssued "not_issued": "The ledger refuses to issue a credential.",
+    Unwritable "unwritable": "The credential or the account cannot be written.",
+    LedgerSilent "ledger_silent": "The ledger did not answer.",
+    NoAnswer "no_answer": "The device did not answer, or not in time.",
+    Reset "reset": "The device rejected a message.",
+    Garbled "garbled": "The device's answer could not be put together.",
+    OperationRefused "operation_refused": "The device refused a Discover, Delete, Write or Finish.",
+    Inconsistent "inconsistent": "The device answered Finish with 4.06.",
+    UnreadableDiscover "unreadable_discover": "The answer to Discover cannot be read.",
+    NoBootstrapAccount "no_bootstrap_account": "The answer to Discover shows no bootstrap account.",
+    ServerRefused "server_refused": "The LwM2M server does not take the credential.",
+    ServerSilent "server_silent": "The LwM2M server did not confirm the credential.",
+    BeganAgain "began_again": "The device began anew in the middle.",
+    SessionEnded "session_ended": "The device's session was closed or replaced.",
+    Stopped "stopped": "What the session rests on was revoked, withdrawn, or is over.",
+    DeliveryRefused "delivery_refused": "The ledger refuses to call the credential delivered.",
+    DeliveryUnknown "delivery_unknown": "Whether the ledger has noted the delivery is not known.",
+    OutOfSpace "out_of_space": "The ledger's disk is short of space; the device was put off.",
+    NotServed "not_served": "The device asked for what a Bootstrap-Server does not have.",
+}
+
 /// An entry for the device's timeline: how an attempt ended, or that a request was refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
@@ -84,6 +132,8 @@ pub struct Event {
     pub stage: Stage,
     /// How it ended there.
     pub outcome: Outcome,
+    /// Why; none for what was delivered.
+    pub reason: Option<Reason>,
     /// What happened and what to do, for an operator. Never holds a secret, nor a payload of the
     /// device's, which could echo one.
     pub words: String,
@@ -111,5 +161,13 @@ mod tests {
             ]
         );
         assert_eq!(outcomes, ["delivered", "refused", "unanswered", "superseded", "failed"]);
+    }
+
+    #[test]
+    fn no_two_reasons_have_one_label() {
+        let labels: std::collections::BTreeSet<_> =
+            Reason::ALL.into_iter().map(Reason::as_str).collect();
+
+        assert_eq!(labels.len(), Reason::ALL.len());
     }
 }

@@ -1,5 +1,7 @@
 //! What the ledger has staged for the device, and its payloads.
 
+use super::layout::Layout;
+use crate::Format;
 use crate::objects::{ObjectError, SecurityMode, SecurityObject, ServerObject};
 use core::fmt;
 use zeroize::Zeroizing;
@@ -32,17 +34,16 @@ impl fmt::Debug for Grant {
     }
 }
 
-/// A grant whose payloads are ready, so that nothing can fail between the writes.
+/// A grant whose objects were checked, and the format that they will be written in.
 pub(super) struct Staged {
-    pub(super) credential: [u8; 16],
-    pub(super) security: Zeroizing<Vec<u8>>,
-    pub(super) server: Vec<u8>,
+    credential: [u8; 16],
+    format: Format,
+    security: SecurityObject,
+    server: ServerObject,
 }
 
-impl TryFrom<Grant> for Staged {
-    type Error = ObjectError;
-
-    fn try_from(grant: Grant) -> Result<Self, ObjectError> {
+impl Staged {
+    pub(super) fn new(grant: Grant, format: Format) -> Result<Self, ObjectError> {
         let security = SecurityObject {
             uri: grant.server_uri,
             bootstrap: false,
@@ -58,16 +59,51 @@ impl TryFrom<Grant> for Staged {
             notification_storing: true,
             binding: grant.binding,
         };
+        security.check()?;
+        server.check()?;
+        Ok(Self { credential: grant.credential, format, security, server })
+    }
+}
+
+/// What is to be written and where: both payloads are ready before anything on the device is
+/// touched, so that nothing can fail between the writes.
+pub(super) struct Writes {
+    pub(super) credential: [u8; 16],
+    pub(super) format: Format,
+    pub(super) layout: Layout,
+    pub(super) security: Zeroizing<Vec<u8>>,
+    pub(super) server: Vec<u8>,
+}
+
+impl Writes {
+    pub(super) fn new(staged: Staged, layout: Layout) -> Result<Self, ObjectError> {
+        let Staged { credential, format, security, server } = staged;
         Ok(Self {
-            credential: grant.credential,
-            security: security.encode()?,
-            server: core::mem::take(&mut *server.encode()?),
+            credential,
+            format,
+            layout,
+            security: security.encode(format, layout.security)?,
+            server: core::mem::take(&mut *server.encode(format, layout.server)?),
         })
     }
 }
 
 impl fmt::Debug for Staged {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Staged").finish_non_exhaustive()
+        f.debug_struct("Staged").field("format", &self.format).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Writes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Writes").field("format", &self.format).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+impl Staged {
+    /// Every byte of a secret that it holds.
+    pub(super) fn secret(&self) -> Vec<u8> {
+        self.security.secret_key.to_vec()
     }
 }

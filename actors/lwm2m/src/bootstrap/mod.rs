@@ -11,11 +11,12 @@
 //! written; after a refusal nothing is sent, least of all Finish. Every attempt that was let in
 //! ends with exactly one [`Effect::Record`].
 
+mod failure;
 mod grant;
 mod layout;
 mod state;
-mod words;
 
+pub use failure::not_served;
 pub use grant::Grant;
 
 use crate::words::{Event, Outcome, Stage};
@@ -27,6 +28,9 @@ use state::State;
 pub struct Plan {
     /// The Endpoint Client Name that is bound to the identity the device has proven.
     pub endpoint: String,
+    /// True if the device need not give its name, because the identity is the same (Core
+    /// §6.1.7.1).
+    pub named_by_identity: bool,
 }
 
 /// What comes in. Whatever has no meaning in the present state is ignored.
@@ -59,6 +63,9 @@ pub enum Input<'a> {
     DeliverRefused(String),
     /// The device's session was closed, or a new handshake has superseded it.
     Abandoned,
+    /// What the session rests on has ended, its own credential or the one that it brings; in
+    /// words for an operator.
+    Stopped(String),
     /// The caller's time limit for the whole session has passed.
     TimedOut,
 }

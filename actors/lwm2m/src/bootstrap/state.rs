@@ -1,14 +1,14 @@
 //! The states, each with the data that is valid in it, and the steps between them.
 
-use super::grant::{Grant, Staged};
+use super::failure::{Failure, Step, delivered};
+use super::grant::{Grant, Staged, Writes};
 use super::layout::Layout;
-use super::words::{self, Operation};
 use super::{Effect, Input, Plan};
-use crate::content_format;
 use crate::discover::Discovery;
 use crate::objects::{SECURITY, SERVER};
 use crate::request::{BootstrapRequest, unsupported};
-use crate::words::{Event, Outcome, Stage};
+use crate::words::{Event, Stage};
+use crate::{Format, content_format};
 use claviger_machine::{Code, Method, Request, Response, Unanswered};
 
 pub(super) type Turn = (State, Vec<Effect>);
@@ -27,10 +27,17 @@ pub(super) enum State {
     Delivering(Delivering),
 }
 
+/// A Bootstrap-Request that is not answered yet, and the format that it asks for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked {
+    exchange: u64,
+    format: Format,
+}
+
 /// The ledger is asked for the credential; the device's request is open.
 #[derive(Debug)]
 pub(super) struct Staging {
-    exchange: u64,
+    asked: Asked,
 }
 
 /// Discover is sent, and the LwM2M server is being told at the same time.
@@ -50,8 +57,7 @@ pub(super) struct AwaitingServer {
 /// A Delete of one object is sent.
 #[derive(Debug)]
 pub(super) struct Deleting {
-    staged: Staged,
-    layout: Layout,
+    writes: Writes,
     object: u16,
 }
 
@@ -59,6 +65,7 @@ pub(super) struct Deleting {
 #[derive(Debug)]
 pub(super) struct WritingSecurity {
     credential: [u8; 16],
+    format: Format,
     layout: Layout,
     server: Vec<u8>,
 }
@@ -66,6 +73,7 @@ pub(super) struct WritingSecurity {
 #[derive(Debug)]
 pub(super) struct WritingServer {
     credential: [u8; 16],
+    format: Format,
     layout: Layout,
 }
 
@@ -78,7 +86,7 @@ pub(super) struct Finishing {
 /// request waits until it is known.
 #[derive(Debug)]
 pub(super) struct Delivering {
-    next: Option<u64>,
+    next: Option<Asked>,
 }
 
 impl State {
@@ -88,25 +96,24 @@ impl State {
                 state.requested(plan, exchange, request)
             }
             (Self::Staging(s), Input::Staged(grant)) => s.staged(grant),
-            (Self::Staging(s), Input::StageRefused(why)) => s.refused(&why),
+            (Self::Staging(s), Input::StageRefused(why)) => s.stop(Failure::NotIssued(why)),
             (Self::Discovering(s), Input::ServerReady) => s.server_ready(),
             (Self::AwaitingServer(s), Input::ServerReady) => clear(s.staged, s.layout),
             (
                 state @ (Self::Discovering(_) | Self::AwaitingServer(_)),
                 Input::ServerRefused(why),
-            ) => state.stop_at(Stage::Server, Outcome::Refused, words::server_refused(&why)),
+            ) => state.stop(Failure::ServerRefused(why)),
             (Self::Discovering(s), Input::Answered(answer)) => s.answered(answer),
             (Self::Deleting(s), Input::Answered(answer)) => s.answered(answer),
             (Self::WritingSecurity(s), Input::Answered(answer)) => s.answered(answer),
             (Self::WritingServer(s), Input::Answered(answer)) => s.answered(answer),
             (Self::Finishing(s), Input::Answered(answer)) => s.answered(answer),
-            (Self::Delivering(s), Input::Committed) => {
-                s.settled(Outcome::Delivered, words::delivered())
-            }
+            (Self::Delivering(s), Input::Committed) => s.settled(delivered()),
             (Self::Delivering(s), Input::DeliverRefused(why)) => {
-                s.settled(Outcome::Failed, words::deliver_refused(&why))
+                s.settled(Failure::DeliveryRefused(why).into())
             }
             (state, Input::Abandoned) => state.abandoned(),
+            (state, Input::Stopped(why)) => state.stopped(why),
             (state, Input::TimedOut) => state.timed_out(),
             (state, _) => (state, Vec::new()),
         }
@@ -143,35 +150,34 @@ impl State {
             return (self, vec![Effect::Respond { exchange, response: unsupported(request) }]);
         }
         match admit(plan, request) {
-            Ok(()) => self.begin(exchange),
-            Err((response, why)) => {
-                let mut effects = vec![
-                    Effect::Respond { exchange, response },
-                    record(Stage::Request, Outcome::Refused, why),
-                ];
+            Ok(format) => self.begin(Asked { exchange, format }),
+            Err(failure) => {
+                let respond = Effect::Respond { exchange, response: failure.response() };
+                let outcome = failure.outcome();
+                let mut effects = vec![respond, Effect::Record(failure.into())];
                 // A session that is under way is not ended by a request that has no right to one.
                 if self.stage().is_none() {
-                    effects.push(Effect::Done(Outcome::Refused));
+                    effects.push(Effect::Done(outcome));
                 }
                 (self, effects)
             }
         }
     }
 
-    fn begin(self, exchange: u64) -> Turn {
+    fn begin(self, asked: Asked) -> Turn {
         let mut effects = Vec::new();
         match (self.stage(), self) {
             (_, Self::Delivering(_)) => {
-                return (Self::Delivering(Delivering { next: Some(exchange) }), effects);
+                return (Self::Delivering(Delivering { next: Some(asked) }), effects);
             }
             (Some(stage), state) => {
                 effects.extend(state.has_request_under_way().then_some(Effect::Cancel));
-                effects.push(record(stage, Outcome::Superseded, words::began_again(stage)));
+                effects.push(Effect::Record(Failure::BeganAgain(stage).into()));
             }
             (None, _) => {}
         }
         effects.push(Effect::Stage);
-        (Self::Staging(Staging { exchange }), effects)
+        (Self::Staging(Staging { asked }), effects)
     }
 
     /// A device may close its session as soon as it has answered Finish, so what is being
@@ -180,35 +186,41 @@ impl State {
         match (self.stage(), self) {
             (_, Self::Delivering(_)) => (Self::Delivering(Delivering { next: None }), Vec::new()),
             (None, state) => (state, Vec::new()),
-            (Some(stage), state) => {
-                state.stop_at(stage, Outcome::Superseded, words::abandoned(stage))
-            }
+            (Some(stage), state) => state.stop(Failure::SessionEnded(stage)),
+        }
+    }
+
+    /// What is being delivered stays so: the ledger refuses what must not be.
+    fn stopped(self, why: String) -> Turn {
+        match (self.stage(), self) {
+            (_, state @ Self::Delivering(_)) | (None, state) => (state, Vec::new()),
+            (Some(stage), state) => state.stop(Failure::Stopped(stage, why)),
         }
     }
 
     fn timed_out(self) -> Turn {
         let Some(stage) = self.stage() else { return (self, Vec::new()) };
-        let (outcome, why) = match self {
-            Self::Staging(_) => (Outcome::Failed, words::ledger_silent()),
-            Self::AwaitingServer(_) => (Outcome::Failed, words::server_silent()),
-            Self::Delivering(_) => (Outcome::Failed, words::delivery_unknown()),
-            _ => (Outcome::Unanswered, words::too_slow(stage)),
+        let failure = match self {
+            Self::Staging(_) => Failure::LedgerSilent,
+            Self::AwaitingServer(_) => Failure::ServerSilent,
+            Self::Delivering(_) => Failure::DeliveryUnknown,
+            _ => Failure::TooSlow(stage),
         };
-        self.stop_at(stage, outcome, why)
+        self.stop(failure)
     }
 
     /// Ends a session from outside, whatever is under way.
-    fn stop_at(self, stage: Stage, outcome: Outcome, why: String) -> Turn {
+    fn stop(self, failure: Failure) -> Turn {
         let cancel = self.has_request_under_way().then_some(Effect::Cancel);
-        let (state, effects) = stop(stage, outcome, why);
+        let (state, effects) = stop(failure);
         (state, cancel.into_iter().chain(effects).collect())
     }
 }
 
 impl Staging {
     fn staged(self, grant: Grant) -> Turn {
-        let exchange = self.exchange;
-        match Staged::try_from(grant) {
+        let Asked { exchange, format } = self.asked;
+        match Staged::new(grant, format) {
             Ok(staged) => {
                 let mut discover = Request::new(Method::Get, &[]);
                 discover.accept = Some(content_format::LINK_FORMAT);
@@ -218,21 +230,15 @@ impl Staging {
                 let respond = Effect::Respond { exchange, response };
                 (state, vec![respond, Effect::Send(discover), Effect::AwaitServer])
             }
-            Err(error) => {
-                let response = Response::new(Code::INTERNAL_SERVER_ERROR);
-                self.stop(response, Outcome::Failed, words::unusable_grant(error))
-            }
+            Err(error) => self.stop(Failure::Unwritable(error)),
         }
     }
 
-    fn refused(self, why: &str) -> Turn {
-        let response = Response::diagnostic(Code::BAD_REQUEST, words::NO_CONFIGURATION);
-        self.stop(response, Outcome::Refused, words::stage_refused(why))
-    }
-
-    fn stop(self, response: Response, outcome: Outcome, why: String) -> Turn {
-        let (state, mut effects) = stop(Stage::Request, outcome, why);
-        effects.insert(0, Effect::Respond { exchange: self.exchange, response });
+    fn stop(self, failure: Failure) -> Turn {
+        let exchange = self.asked.exchange;
+        let respond = Effect::Respond { exchange, response: failure.response() };
+        let (state, mut effects) = stop(failure);
+        effects.insert(0, respond);
         (state, effects)
     }
 }
@@ -243,18 +249,16 @@ impl Discovering {
     }
 
     fn answered(self, answer: Answer) -> Turn {
-        let response = match judge(Operation::Discover, "/", answer, &[Code::CONTENT]) {
+        let response = match judge(Step::Discover, answer, &[Code::CONTENT]) {
             Ok(response) => response,
-            Err(turn) => return *turn,
+            Err(failure) => return stop(failure),
         };
         let discovery = match Discovery::parse(&response.payload) {
             Ok(discovery) => discovery,
-            Err(error) => {
-                return stop(Stage::Discover, Outcome::Failed, words::unreadable_discover(error));
-            }
+            Err(error) => return stop(Failure::UnreadableDiscover(error)),
         };
         match Layout::of(&discovery) {
-            None => stop(Stage::Discover, Outcome::Refused, words::no_bootstrap_account()),
+            None => stop(Failure::NoBootstrapAccount),
             Some(layout) if self.server_ready => clear(self.staged, layout),
             Some(layout) => {
                 let state = AwaitingServer { staged: self.staged, layout };
@@ -266,31 +270,30 @@ impl Discovering {
 
 impl Deleting {
     fn answered(self, answer: Answer) -> Turn {
-        let path = format!("/{}", self.object);
+        let Self { writes, object } = self;
         // Clients that take a server's Server instances away with its Security instance
         // (Transport §5.2.5) may find nothing left of object 1.
-        let cascaded = self.object == SERVER && self.layout.stale_security;
+        let cascaded = object == SERVER && writes.layout.stale_security;
         let accepted = [Code::DELETED, Code::NOT_FOUND];
         let accepted = if cascaded { &accepted[..] } else { &accepted[..1] };
-        match judge(Operation::Delete, &path, answer, accepted) {
-            Err(turn) => *turn,
-            Ok(_) if self.object == SECURITY && self.layout.stale_server => {
-                delete(self.staged, self.layout, SERVER)
-            }
-            Ok(_) => write_security(self.staged, self.layout),
+        match judge(Step::Delete { object }, answer, accepted) {
+            Err(failure) => stop(failure),
+            Ok(_) if object == SECURITY && writes.layout.stale_server => delete(writes, SERVER),
+            Ok(_) => write_security(writes),
         }
     }
 }
 
 impl WritingSecurity {
     fn answered(self, answer: Answer) -> Turn {
-        let path = format!("/{SECURITY}/{}", self.layout.security);
-        match judge(Operation::WriteSecurity, &path, answer, &[Code::CHANGED]) {
-            Err(turn) => *turn,
+        let Self { credential, format, layout, server } = self;
+        let step = Step::WriteSecurity { instance: layout.security, format };
+        match judge(step, answer, &[Code::CHANGED]) {
+            Err(failure) => stop(failure),
             Ok(_) => {
-                let Self { credential, layout, server } = self;
-                let state = State::WritingServer(WritingServer { credential, layout });
-                (state, vec![Effect::Send(write(SERVER, layout.server, server))])
+                let state = WritingServer { credential, format, layout };
+                let send = Effect::Send(write(SERVER, layout.server, format, server));
+                (State::WritingServer(state), vec![send])
             }
         }
     }
@@ -298,9 +301,9 @@ impl WritingSecurity {
 
 impl WritingServer {
     fn answered(self, answer: Answer) -> Turn {
-        let path = format!("/{SERVER}/{}", self.layout.server);
-        match judge(Operation::WriteServer, &path, answer, &[Code::CHANGED]) {
-            Err(turn) => *turn,
+        let step = Step::WriteServer { instance: self.layout.server, format: self.format };
+        match judge(step, answer, &[Code::CHANGED]) {
+            Err(failure) => stop(failure),
             Ok(_) => {
                 let state = State::Finishing(Finishing { credential: self.credential });
                 (state, vec![Effect::Send(Request::new(Method::Post, &["bs"]))])
@@ -311,8 +314,8 @@ impl WritingServer {
 
 impl Finishing {
     fn answered(self, answer: Answer) -> Turn {
-        match judge(Operation::Finish, "/bs", answer, &[Code::CHANGED]) {
-            Err(turn) => *turn,
+        match judge(Step::Finish, answer, &[Code::CHANGED]) {
+            Err(failure) => stop(failure),
             Ok(_) => {
                 let deliver = Effect::Deliver { credential: self.credential };
                 (State::Delivering(Delivering { next: None }), vec![deliver])
@@ -323,101 +326,93 @@ impl Finishing {
 
 impl Delivering {
     /// The ledger has spoken; a request that waited begins its own session.
-    fn settled(self, outcome: Outcome, why: String) -> Turn {
-        let (resting, mut effects) = stop(Stage::Finish, outcome, why);
-        let Some(exchange) = self.next else { return (resting, effects) };
-        effects.pop();
-        effects.push(Effect::Stage);
-        (State::Staging(Staging { exchange }), effects)
+    fn settled(self, event: Event) -> Turn {
+        let outcome = event.outcome;
+        let record = Effect::Record(event);
+        match self.next {
+            None => (State::Resting, vec![record, Effect::Done(outcome)]),
+            Some(asked) => (State::Staging(Staging { asked }), vec![record, Effect::Stage]),
+        }
     }
 }
 
-/// Whether the device may have a session; else the answer to it, and the words for an operator.
-///
-/// The format that the client prefers is not heeded: TLV is written, which every client must be
-/// able to read in 1.0 (TS 1.0 §6.4) and which the clients of the field read in 1.1 and 1.2 too.
-fn admit(plan: &Plan, request: &Request) -> Result<(), (Response, String)> {
-    let request = BootstrapRequest::parse(request)
-        .map_err(|error| (error.response(), words::bad_request(error)))?;
+/// Whether the device may have a session, and the format that it is to be written in: what it
+/// asks for, else TLV, which every client reads (TS 1.0 §6.4).
+fn admit(plan: &Plan, request: &Request) -> Result<Format, Failure> {
+    let request = BootstrapRequest::parse(request).map_err(Failure::Request)?;
+    let bound = || plan.endpoint.clone();
     match request.endpoint {
-        Some(name) if name != plan.endpoint => Err((
-            Response::diagnostic(Code::BAD_REQUEST, words::FOREIGN_ENDPOINT),
-            words::foreign_endpoint(&name, &plan.endpoint),
-        )),
-        _ => Ok(()),
+        None if !plan.named_by_identity => Err(Failure::NoEndpoint { bound: bound() }),
+        Some(name) if name != plan.endpoint => {
+            Err(Failure::ForeignEndpoint { name, bound: bound() })
+        }
+        _ => Ok(request.preferred.unwrap_or(Format::Tlv)),
     }
 }
 
 /// The first step after both Discover and the LwM2M server have answered.
 fn clear(staged: Staged, layout: Layout) -> Turn {
-    if layout.stale_security {
-        delete(staged, layout, SECURITY)
-    } else if layout.stale_server {
-        delete(staged, layout, SERVER)
-    } else {
-        write_security(staged, layout)
+    match Writes::new(staged, layout) {
+        Ok(writes) if layout.stale_security => delete(writes, SECURITY),
+        Ok(writes) if layout.stale_server => delete(writes, SERVER),
+        Ok(writes) => write_security(writes),
+        Err(error) => stop(Failure::Unwritable(error)),
     }
 }
 
-fn delete(staged: Staged, layout: Layout, object: u16) -> Turn {
+fn delete(writes: Writes, object: u16) -> Turn {
     let request = Request::new(Method::Delete, &[&object.to_string()]);
-    (State::Deleting(Deleting { staged, layout, object }), vec![Effect::Send(request)])
+    (State::Deleting(Deleting { writes, object }), vec![Effect::Send(request)])
 }
 
-fn write_security(staged: Staged, layout: Layout) -> Turn {
-    let Staged { credential, mut security, server } = staged;
+fn write_security(writes: Writes) -> Turn {
+    let Writes { credential, format, layout, mut security, server } = writes;
     let payload = core::mem::take(&mut *security);
-    let state = State::WritingSecurity(WritingSecurity { credential, layout, server });
-    (state, vec![Effect::Send(write(SECURITY, layout.security, payload))])
+    let state = State::WritingSecurity(WritingSecurity { credential, format, layout, server });
+    (state, vec![Effect::Send(write(SECURITY, layout.security, format, payload))])
 }
 
-fn write(object: u16, instance: u16, payload: Vec<u8>) -> Request {
+fn write(object: u16, instance: u16, format: Format, payload: Vec<u8>) -> Request {
     let mut request = Request::new(Method::Put, &[&object.to_string(), &instance.to_string()]);
-    request.content_format = Some(content_format::TLV);
+    request.content_format = Some(format.number());
     request.payload = payload;
     request
 }
 
 /// Lets an accepted answer through; anything else ends the session.
-fn judge(
-    op: Operation,
-    path: &str,
-    answer: Answer,
-    accepted: &[Code],
-) -> Result<Response, Box<Turn>> {
-    let (outcome, why) = match answer {
-        Ok(response) if accepted.contains(&response.code) => return Ok(response),
-        Ok(response) => (Outcome::Refused, words::refused(op, path, response.code)),
-        Err(unanswered) => (Outcome::Unanswered, words::unanswered(op, path, unanswered)),
-    };
-    Err(Box::new(stop(op.stage(), outcome, why)))
+fn judge(step: Step, answer: Answer, accepted: &[Code]) -> Result<Response, Failure> {
+    match answer {
+        Ok(response) if accepted.contains(&response.code) => Ok(response),
+        Ok(response) => Err(Failure::Refused(step, response.code)),
+        Err(unanswered) => Err(Failure::Unanswered(step, unanswered)),
+    }
 }
 
-fn stop(stage: Stage, outcome: Outcome, why: String) -> Turn {
-    (State::Resting, vec![record(stage, outcome, why), Effect::Done(outcome)])
-}
-
-fn record(stage: Stage, outcome: Outcome, words: String) -> Effect {
-    Effect::Record(Event { stage, outcome, words })
+fn stop(failure: Failure) -> Turn {
+    let outcome = failure.outcome();
+    (State::Resting, vec![Effect::Record(failure.into()), Effect::Done(outcome)])
 }
 
 #[cfg(test)]
 impl State {
-    /// Every payload that the state holds; exhaustive, so that a new field has to be thought of.
+    /// Every payload and key that the state holds; exhaustive, so that a new field has to be
+    /// thought of.
     pub(super) fn payloads(&self) -> Vec<u8> {
-        let of = |staged: &Staged| {
-            let Staged { credential: _, security, server } = staged;
-            [&security[..], server].concat()
-        };
         match self {
-            Self::Resting | Self::Staging(Staging { exchange: _ }) => Vec::new(),
-            Self::Discovering(Discovering { staged, server_ready: _ }) => of(staged),
-            Self::AwaitingServer(AwaitingServer { staged, layout: _ }) => of(staged),
-            Self::Deleting(Deleting { staged, layout: _, object: _ }) => of(staged),
-            Self::WritingSecurity(WritingSecurity { credential: _, layout: _, server }) => {
-                server.clone()
+            Self::Resting | Self::Staging(Staging { asked: _ }) => Vec::new(),
+            Self::Discovering(Discovering { staged, server_ready: _ })
+            | Self::AwaitingServer(AwaitingServer { staged, layout: _ }) => staged.secret(),
+            Self::Deleting(Deleting { writes, object: _ }) => {
+                let Writes { credential: _, format: _, layout: _, security, server } = writes;
+                [&security[..], server].concat()
             }
-            Self::WritingServer(WritingServer { credential: _, layout: _ })
+            Self::WritingSecurity(WritingSecurity {
+                credential: _,
+                format: _,
+                layout: _,
+                server,
+            }) => server.clone(),
+            Self::WritingServer(WritingServer { credential: _, format: _, layout: _ })
             | Self::Finishing(Finishing { credential: _ })
             | Self::Delivering(Delivering { next: _ }) => Vec::new(),
         }

@@ -5,7 +5,7 @@ mod scripts;
 mod table;
 
 use super::*;
-use crate::content_format;
+use crate::{Format, content_format};
 use claviger_machine::{Code, Method};
 use zeroize::Zeroizing;
 
@@ -33,6 +33,10 @@ fn post_bs(query: &[&str]) -> Request {
     request
 }
 
+fn non(request: Request) -> Request {
+    Request { confirmable: false, ..request }
+}
+
 fn content(payload: &str) -> Result<Response, Unanswered> {
     Ok(Response { payload: payload.into(), ..Response::new(Code::CONTENT) })
 }
@@ -49,7 +53,11 @@ struct Session {
 
 impl Session {
     fn new() -> Self {
-        let machine = Bootstrap::new(Plan { endpoint: "urn:dev:a1".into() });
+        Self::of(true)
+    }
+
+    fn of(named_by_identity: bool) -> Self {
+        let machine = Bootstrap::new(Plan { endpoint: "urn:dev:a1".into(), named_by_identity });
         Self { machine: Some(machine), effects: Vec::new() }
     }
 
@@ -79,12 +87,23 @@ impl Session {
         &self.machine.as_ref().expect("it is put back by give").state
     }
 
-    fn words(&self) -> &str {
-        let record = self.effects.iter().find_map(|effect| match effect {
-            Effect::Record(event) => Some(event.words.as_str()),
+    fn event(&self) -> Option<&Event> {
+        self.effects.iter().find_map(|effect| match effect {
+            Effect::Record(event) => Some(event),
             _ => None,
-        });
-        record.unwrap_or_default()
+        })
+    }
+
+    fn words(&self) -> &str {
+        self.event().map_or("", |event| &event.words)
+    }
+
+    /// The payload of the write that was last sent.
+    fn payload(&self) -> &[u8] {
+        match self.effects.first() {
+            Some(Effect::Send(request)) if request.method == Method::Put => &request.payload,
+            other => panic!("a write, not {other:?}"),
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Object 0, LwM2M Security (registry `0.xml`, Core appendix E.1).
 
-use super::{ObjectError, SHORT_SERVER_IDS, find, in_range, integer, need, payload_error, typed};
-use crate::tlv::{self, Tlv, Value};
+use super::{ObjectError, SECURITY, SHORT_SERVER_IDS, find, in_range, integer, need, typed};
+use crate::{Format, ObjectPath, Resource, Value};
 use core::fmt;
 use zeroize::Zeroizing;
 
@@ -85,29 +85,32 @@ impl SecurityObject {
     }
 
     /// The resources, in the order of their ids.
-    pub fn to_resources(&self) -> Vec<Tlv> {
-        let mut row = vec![
-            Tlv::Resource(URI, Value::string(&self.uri)),
-            Tlv::Resource(BOOTSTRAP, Value::boolean(self.bootstrap)),
-            Tlv::Resource(MODE, Value::integer(self.mode.number())),
-            Tlv::Resource(IDENTITY, Value::opaque(&self.identity)),
-            Tlv::Resource(SERVER_PUBLIC_KEY, Value::opaque(&self.server_public_key)),
-            Tlv::Resource(SECRET_KEY, Value::opaque(&self.secret_key)),
-        ];
-        row.extend(
-            self.short_server_id
-                .map(|id| Tlv::Resource(SHORT_SERVER_ID, Value::integer(id.into()))),
-        );
+    pub fn to_resources(&self, instance: u16) -> Vec<Resource<'_>> {
+        let resource = |id, value| Resource::new(instance, id, value);
+        let short_server_id = self.short_server_id.map(|id| Value::Integer(id.into()));
+        let mut row = Vec::with_capacity(7);
+        row.extend([
+            resource(URI, Value::string(&self.uri)),
+            resource(BOOTSTRAP, Value::Boolean(self.bootstrap)),
+            resource(MODE, Value::Integer(self.mode.number())),
+            resource(IDENTITY, Value::opaque(&self.identity)),
+            resource(SERVER_PUBLIC_KEY, Value::opaque(&self.server_public_key)),
+            resource(SECRET_KEY, Value::opaque(&self.secret_key)),
+        ]);
+        row.extend(short_server_id.map(|id| resource(SHORT_SERVER_ID, id)));
         row
     }
 
     /// Reads the resources of one instance, and checks them as [`check`](Self::check) does.
-    pub fn from_resources(row: &[Tlv]) -> Result<Self, ObjectError> {
-        let mode = typed(MODE, need(row, MODE)?, Value::as_integer)?;
-        let opaque = |id| Ok(find(row, id)?.map_or(&[][..], Value::bytes));
+    pub fn from_resources(row: &[Resource<'_>]) -> Result<Self, ObjectError> {
+        let mode = integer(MODE, need(row, MODE)?)?;
+        let opaque = |id| match find(row, id)? {
+            Some(value) => typed(id, value.as_opaque()),
+            None => Ok(&[][..]),
+        };
         let object = Self {
-            uri: typed(URI, need(row, URI)?, Value::as_str)?.to_owned(),
-            bootstrap: typed(BOOTSTRAP, need(row, BOOTSTRAP)?, Value::as_bool)?,
+            uri: typed(URI, need(row, URI)?.as_str())?.to_owned(),
+            bootstrap: typed(BOOTSTRAP, need(row, BOOTSTRAP)?.as_bool())?,
             mode: SecurityMode::from_number(mode).ok_or(ObjectError::Range(MODE))?,
             identity: opaque(IDENTITY)?.to_vec(),
             server_public_key: opaque(SERVER_PUBLIC_KEY)?.to_vec(),
@@ -120,15 +123,17 @@ impl SecurityObject {
         Ok(object)
     }
 
-    /// The payload of a write to the instance.
-    pub fn encode(&self) -> Result<Zeroizing<Vec<u8>>, ObjectError> {
+    /// The payload of a write to `/0/instance`.
+    pub fn encode(&self, format: Format, instance: u16) -> Result<Zeroizing<Vec<u8>>, ObjectError> {
         self.check()?;
-        tlv::encode(&self.to_resources()).map_err(payload_error)
+        let path = ObjectPath::of_instance(SECURITY, instance);
+        Ok(format.encode(path, &self.to_resources(instance))?)
     }
 
-    /// Reads the payload of a write to the instance.
-    pub fn decode(payload: &[u8]) -> Result<Self, ObjectError> {
-        Self::from_resources(&tlv::decode(payload).map_err(payload_error)?)
+    /// Reads the payload of a write to `/0/instance`.
+    pub fn decode(format: Format, instance: u16, payload: &[u8]) -> Result<Self, ObjectError> {
+        let path = ObjectPath::of_instance(SECURITY, instance);
+        Self::from_resources(&format.decode(path, payload)?)
     }
 }
 
@@ -146,7 +151,7 @@ impl fmt::Debug for SecurityObject {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tlv::TlvError;
+    use crate::WrongType;
     use proptest::prelude::*;
 
     fn psk() -> SecurityObject {
@@ -156,50 +161,89 @@ mod tests {
             mode: SecurityMode::Psk,
             identity: b"dm-dev1".to_vec(),
             server_public_key: Vec::new(),
-            secret_key: Zeroizing::new(vec![0xa5; 16]),
+            secret_key: Zeroizing::new((0xf0..=0xff).collect()),
             short_server_id: Some(123),
         }
     }
 
-    /// Built by hand from the registry's definition of object 0.
+    fn row(object: &SecurityObject) -> Vec<Resource<'_>> {
+        object.to_resources(1)
+    }
+
+    /// As Leshan 2.0.0-M18 writes it, in each format.
     const PSK: &[u8] = b"\xc8\x00\x16coaps://127.0.0.1:5784\
         \xc1\x01\x00\xc1\x02\x00\xc7\x03dm-dev1\xc0\x04\
-        \xc8\x05\x10\xa5\xa5\xa5\xa5\xa5\xa5\xa5\xa5\xa5\xa5\xa5\xa5\xa5\xa5\xa5\xa5\
+        \xc8\x05\x10\xf0\xf1\xf2\xf3\xf4\xf5\xf6\xf7\xf8\xf9\xfa\xfb\xfc\xfd\xfe\xff\
         \xc1\x0a\x7b";
+    const PSK_JSON: &[u8] = br#"[{"bn":"/0/1/","n":"0","vs":"coaps://127.0.0.1:5784"},{"n":"1","vb":false},{"n":"2","v":0},{"n":"3","vd":"ZG0tZGV2MQ"},{"n":"4","vd":""},{"n":"5","vd":"8PHy8_T19vf4-fr7_P3-_w"},{"n":"10","v":123}]"#;
+    const PSK_CBOR_REST: &[u8] = b"\xa2\x00\x611\x04\xf4\xa2\x00\x612\x02\x00\
+        \xa2\x00\x613\x08\x47dm-dev1\xa2\x00\x614\x08\x40\
+        \xa2\x00\x615\x08\x50\xf0\xf1\xf2\xf3\xf4\xf5\xf6\xf7\xf8\xf9\xfa\xfb\xfc\xfd\xfe\xff\
+        \xa2\x00\x6210\x02\x18\x7b";
 
     #[test]
     fn a_psk_instance_goes_both_ways() {
-        assert_eq!(psk().encode().expect("valid")[..], *PSK);
-        assert_eq!(SecurityObject::decode(PSK), Ok(psk()));
+        for (format, payload) in [(Format::Tlv, PSK), (Format::SenmlJson, PSK_JSON)] {
+            assert_eq!(psk().encode(format, 1).expect("valid")[..], *payload);
+            assert_eq!(SecurityObject::decode(format, 1, payload), Ok(psk()));
+        }
+    }
+
+    /// In the order of the specification's example: base name, name, value.
+    #[test]
+    fn is_written_in_cbor_with_the_base_name_first_and_read_in_any_order() {
+        let base = b"\x21\x65/0/1/";
+        let name = b"\x00\x610\x03\x76coaps://127.0.0.1:5784";
+        let ours = [b"\x87\xa3", &base[..], name, PSK_CBOR_REST].concat();
+        let leshans = [b"\x87\xa3", &name[..], base, PSK_CBOR_REST].concat();
+
+        assert_eq!(psk().encode(Format::SenmlCbor, 1).expect("valid")[..], ours);
+        assert_eq!(SecurityObject::decode(Format::SenmlCbor, 1, &ours), Ok(psk()));
+        assert_eq!(SecurityObject::decode(Format::SenmlCbor, 1, &leshans), Ok(psk()));
+    }
+
+    #[test]
+    fn refuses_a_payload_of_another_instance() {
+        let outside = ObjectError::Format(crate::senml::SenmlError::Outside.into());
+
+        assert_eq!(SecurityObject::decode(Format::SenmlJson, 2, PSK_JSON), Err(outside));
     }
 
     #[test]
     fn reads_an_instance_without_the_server_public_key() {
-        let row: Vec<_> = psk().to_resources().into_iter().filter(|r| r.id() != 4).collect();
+        let psk = psk();
+        let mut row = row(&psk);
+        row.retain(|resource| resource.id != 4);
 
-        assert_eq!(SecurityObject::from_resources(&row), Ok(psk()));
+        assert_eq!(SecurityObject::from_resources(&row).as_ref(), Ok(&psk));
     }
 
     #[test]
     fn ignores_resources_it_does_not_know() {
-        let mut row = psk().to_resources();
-        row.push(Tlv::Resource(11, Value::integer(10)));
-        row.push(Tlv::MultipleResource(16, vec![Tlv::ResourceInstance(0, Value::integer(49320))]));
+        let psk = psk();
+        let mut row = row(&psk);
+        row.push(Resource::new(1, 11, Value::Integer(10)));
+        row.push(Resource { item: Some(0), ..Resource::new(1, 16, Value::Integer(49320)) });
 
-        assert_eq!(SecurityObject::from_resources(&row), Ok(psk()));
+        assert_eq!(SecurityObject::from_resources(&row).as_ref(), Ok(&psk));
     }
 
     #[test]
     fn a_bootstrap_account_has_no_short_server_id() {
         let account = SecurityObject { bootstrap: true, short_server_id: None, ..psk() };
 
-        assert_eq!(SecurityObject::decode(&account.encode().expect("valid")), Ok(account));
+        for format in Format::ALL {
+            let payload = account.encode(format, 0).expect("valid");
+            assert_eq!(SecurityObject::decode(format, 0, &payload).as_ref(), Ok(&account));
+        }
     }
 
     #[test]
     fn refuses_to_read_an_instance_without_a_mandatory_resource() {
         for id in [0, 1, 2, 10] {
-            let row: Vec<_> = psk().to_resources().into_iter().filter(|r| r.id() != id).collect();
+            let psk = psk();
+            let mut row = row(&psk);
+            row.retain(|resource| resource.id != id);
 
             assert_eq!(SecurityObject::from_resources(&row), Err(ObjectError::Missing(id)));
         }
@@ -207,29 +251,37 @@ mod tests {
 
     #[test]
     fn refuses_a_resource_that_stands_twice() {
-        let mut row = psk().to_resources();
-        row.push(Tlv::Resource(5, Value::opaque(b"other")));
+        let psk = psk();
+        let mut row = row(&psk);
+        row.push(Resource::new(1, 5, Value::opaque(b"other")));
 
         assert_eq!(SecurityObject::from_resources(&row), Err(ObjectError::Repeated(5)));
     }
 
     #[test]
-    fn refuses_an_object_instance_where_resources_belong() {
-        let row = [Tlv::ObjectInstance(0, psk().to_resources())];
+    fn refuses_instances_of_a_resource_that_has_one_value() {
+        let psk = psk();
+        let mut row = row(&psk);
+        row[5].item = Some(0);
 
-        assert_eq!(SecurityObject::from_resources(&row), Err(ObjectError::NotResources));
+        assert_eq!(SecurityObject::from_resources(&row), Err(ObjectError::Multiple(5)));
     }
 
     #[test]
     fn refuses_values_of_another_type() {
-        let mut row = psk().to_resources();
-        row[1] = Tlv::Resource(1, Value::integer(7));
+        let psk = psk();
+        for (id, value, error) in [
+            (0, Value::Integer(7), WrongType("string")),
+            (1, Value::Untyped(&[7]), WrongType("boolean")),
+            (2, Value::string("0"), WrongType("integer")),
+            (5, Value::string("key"), WrongType("opaque")),
+        ] {
+            let mut row = row(&psk);
+            row[usize::from(id)].value = value;
 
-        let error = TlvError::Value("boolean");
-        assert_eq!(
-            SecurityObject::from_resources(&row),
-            Err(ObjectError::Tlv { resource: Some(1), error })
-        );
+            let error = ObjectError::Type { resource: id, error };
+            assert_eq!(SecurityObject::from_resources(&row), Err(error));
+        }
     }
 
     type Change = fn(&mut SecurityObject);
@@ -251,19 +303,19 @@ mod tests {
             let mut object = psk();
             change(&mut object);
 
-            assert_eq!(object.encode().err(), Some(ObjectError::Range(id)));
-            assert_eq!(
-                SecurityObject::from_resources(&object.to_resources()),
-                Err(ObjectError::Range(id))
-            );
+            for format in Format::ALL {
+                assert_eq!(object.encode(format, 1).err(), Some(ObjectError::Range(id)));
+            }
+            assert_eq!(SecurityObject::from_resources(&row(&object)), Err(ObjectError::Range(id)));
         }
     }
 
     #[test]
     fn refuses_a_mode_that_is_not_spoken_here() {
         for mode in [1, 2, 4, 5, -1] {
-            let mut row = psk().to_resources();
-            row[2] = Tlv::Resource(2, Value::integer(mode));
+            let psk = psk();
+            let mut row = row(&psk);
+            row[2].value = Value::Integer(mode);
 
             assert_eq!(SecurityObject::from_resources(&row), Err(ObjectError::Range(2)));
         }
@@ -274,7 +326,7 @@ mod tests {
         let shown = format!("{:?}", psk());
 
         assert!(
-            !shown.contains("165") && !shown.contains("dm-dev1") && !shown.contains("100, 109")
+            !shown.contains("240") && !shown.contains("dm-dev1") && !shown.contains("100, 109")
         );
         assert!(shown.contains(".."));
     }
@@ -297,9 +349,11 @@ mod tests {
                 ..psk()
             };
 
-            let payload = object.encode().expect("valid");
+            for format in Format::ALL {
+                let payload = object.encode(format, 9).expect("valid");
 
-            prop_assert_eq!(SecurityObject::decode(&payload), Ok(object));
+                prop_assert_eq!(SecurityObject::decode(format, 9, &payload), Ok(object.clone()));
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Object 1, LwM2M Server (registry `1.xml`, Core appendix E.2).
 
-use super::{ObjectError, SHORT_SERVER_IDS, in_range, integer, need, payload_error, typed};
-use crate::tlv::{self, Tlv, Value};
+use super::{ObjectError, SERVER, SHORT_SERVER_IDS, in_range, integer, need, typed};
+use crate::{Format, ObjectPath, Resource, Value};
 use zeroize::Zeroizing;
 
 /// The longest binding that is taken, in letters; the registry has seven of them.
@@ -34,38 +34,41 @@ impl ServerObject {
     }
 
     /// The resources, in the order of their ids.
-    pub fn to_resources(&self) -> Vec<Tlv> {
-        vec![
-            Tlv::Resource(SHORT_SERVER_ID, Value::integer(self.short_server_id.into())),
-            Tlv::Resource(LIFETIME, Value::integer(self.lifetime.into())),
-            Tlv::Resource(NOTIFICATION_STORING, Value::boolean(self.notification_storing)),
-            Tlv::Resource(BINDING, Value::string(&self.binding)),
+    pub fn to_resources(&self, instance: u16) -> [Resource<'_>; 4] {
+        let resource = |id, value| Resource::new(instance, id, value);
+        [
+            resource(SHORT_SERVER_ID, Value::Integer(self.short_server_id.into())),
+            resource(LIFETIME, Value::Integer(self.lifetime.into())),
+            resource(NOTIFICATION_STORING, Value::Boolean(self.notification_storing)),
+            resource(BINDING, Value::string(&self.binding)),
         ]
     }
 
     /// Reads the resources of one instance, and checks them as [`check`](Self::check) does.
-    pub fn from_resources(row: &[Tlv]) -> Result<Self, ObjectError> {
+    pub fn from_resources(row: &[Resource<'_>]) -> Result<Self, ObjectError> {
         let storing = need(row, NOTIFICATION_STORING)?;
         let object = Self {
             short_server_id: integer(SHORT_SERVER_ID, need(row, SHORT_SERVER_ID)?)?,
             lifetime: integer(LIFETIME, need(row, LIFETIME)?)?,
-            notification_storing: typed(NOTIFICATION_STORING, storing, Value::as_bool)?,
-            binding: typed(BINDING, need(row, BINDING)?, Value::as_str)?.to_owned(),
+            notification_storing: typed(NOTIFICATION_STORING, storing.as_bool())?,
+            binding: typed(BINDING, need(row, BINDING)?.as_str())?.to_owned(),
         };
         object.check()?;
         Ok(object)
     }
 
-    /// The payload of a write to the instance. It holds no secret, but is of one type with the
+    /// The payload of a write to `/1/instance`. It holds no secret, but is of one type with the
     /// Security object's.
-    pub fn encode(&self) -> Result<Zeroizing<Vec<u8>>, ObjectError> {
+    pub fn encode(&self, format: Format, instance: u16) -> Result<Zeroizing<Vec<u8>>, ObjectError> {
         self.check()?;
-        tlv::encode(&self.to_resources()).map_err(payload_error)
+        let path = ObjectPath::of_instance(SERVER, instance);
+        Ok(format.encode(path, &self.to_resources(instance))?)
     }
 
-    /// Reads the payload of a write to the instance.
-    pub fn decode(payload: &[u8]) -> Result<Self, ObjectError> {
-        Self::from_resources(&tlv::decode(payload).map_err(payload_error)?)
+    /// Reads the payload of a write to `/1/instance`.
+    pub fn decode(format: Format, instance: u16, payload: &[u8]) -> Result<Self, ObjectError> {
+        let path = ObjectPath::of_instance(SERVER, instance);
+        Self::from_resources(&format.decode(path, payload)?)
     }
 }
 
@@ -88,13 +91,32 @@ mod tests {
 
     #[test]
     fn the_specs_server_instance_goes_both_ways() {
-        assert_eq!(server().encode().expect("valid")[..], *SPEC);
-        assert_eq!(ServerObject::decode(SPEC), Ok(server()));
+        assert_eq!(server().encode(Format::Tlv, 0).expect("valid")[..], *SPEC);
+        assert_eq!(ServerObject::decode(Format::Tlv, 0, SPEC), Ok(server()));
+    }
+
+    #[test]
+    fn is_written_in_senml_as_leshan_2_0_0_m18_does() {
+        let json = br#"[{"bn":"/1/0/","n":"0","v":1},{"n":"1","v":86400},{"n":"6","vb":true},{"n":"7","vs":"U"}]"#;
+        // Leshan has the base name last; as the specification's example has it:
+        let cbor = b"\x84\xa3\x21\x65/1/0/\x00\x610\x02\x01\xa2\x00\x611\x02\x1a\x00\x01\x51\x80\
+            \xa2\x00\x616\x04\xf5\xa2\x00\x617\x03\x61U";
+
+        assert_eq!(server().encode(Format::SenmlJson, 0).expect("valid")[..], json[..]);
+        assert_eq!(server().encode(Format::SenmlCbor, 0).expect("valid")[..], cbor[..]);
+    }
+
+    #[test]
+    fn reads_the_cbor_of_leshan_2_0_0_m18() {
+        let cbor = b"\x84\xa3\x00\x610\x02\x01\x21\x65/1/0/\xa2\x00\x611\x02\x1a\x00\x01\x51\x80\
+            \xa2\x00\x616\x04\xf5\xa2\x00\x617\x03\x61U";
+
+        assert_eq!(ServerObject::decode(Format::SenmlCbor, 0, cbor), Ok(server()));
     }
 
     #[test]
     fn writes_every_mandatory_resource() {
-        let ids: Vec<_> = server().to_resources().iter().map(Tlv::id).collect();
+        let ids = server().to_resources(0).map(|resource| resource.id);
 
         assert_eq!(ids, [0, 1, 6, 7]);
     }
@@ -102,8 +124,9 @@ mod tests {
     #[test]
     fn refuses_an_instance_without_a_mandatory_resource() {
         for id in [0, 1, 6, 7] {
-            let row: Vec<_> =
-                server().to_resources().into_iter().filter(|r| r.id() != id).collect();
+            let server = server();
+            let mut row = server.to_resources(0).to_vec();
+            row.retain(|resource| resource.id != id);
 
             assert_eq!(ServerObject::from_resources(&row), Err(ObjectError::Missing(id)));
         }
@@ -112,18 +135,19 @@ mod tests {
     #[test]
     fn refuses_values_out_of_range() {
         for (id, value) in [
-            (0, Value::integer(0)),
-            (0, Value::integer(65_535)),
-            (0, Value::integer(65_536)),
-            (1, Value::integer(-1)),
-            (1, Value::integer(1 << 32)),
+            (0, Value::Integer(0)),
+            (0, Value::Integer(65_535)),
+            (0, Value::Integer(65_536)),
+            (1, Value::Integer(-1)),
+            (1, Value::Integer(1 << 32)),
             (7, Value::string("")),
             (7, Value::string("u")),
             (7, Value::string("UUUUUUUUU")),
         ] {
-            let mut row = server().to_resources();
-            row.retain(|resource| resource.id() != id);
-            row.push(Tlv::Resource(id, value));
+            let server = server();
+            let mut row = server.to_resources(0).to_vec();
+            row.retain(|resource| resource.id != id);
+            row.push(Resource::new(0, id, value));
 
             assert_eq!(ServerObject::from_resources(&row), Err(ObjectError::Range(id)));
         }
@@ -138,9 +162,11 @@ mod tests {
         ) {
             let object = ServerObject { short_server_id, lifetime, notification_storing, binding };
 
-            let payload = object.encode().expect("valid");
+            for format in Format::ALL {
+                let payload = object.encode(format, 3).expect("valid");
 
-            prop_assert_eq!(ServerObject::decode(&payload), Ok(object));
+                prop_assert_eq!(ServerObject::decode(format, 3, &payload), Ok(object.clone()));
+            }
         }
     }
 }

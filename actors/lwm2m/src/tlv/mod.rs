@@ -1,65 +1,19 @@
 //! OMA TLV, Content-Format 11542 (TS 1.0 §6.4.3, Core §7.4.3).
 //!
-//! A payload is a row of [`Tlv`]s. They nest in one way only: an Object Instance holds Resources,
-//! a Multiple Resource holds Resource Instances; anything else is refused, so depth is bounded
-//! by the grammar. What type a value has stands nowhere in the bytes: the object's definition
-//! says it, and the reader asks the [`Value`] accordingly.
+//! A payload is a row of TLVs. They nest in one way only: an Object Instance holds Resources, a
+//! Multiple Resource holds Resource Instances; anything else is refused, so depth is bounded by
+//! the grammar. A write to an instance has no Object Instance around its resources, one to an
+//! object has. What type a value has stands nowhere in the bytes: it is read as
+//! [`Value::Untyped`]. An instance or a multiple resource that is empty leaves no trace.
 //!
 //! [`decode`] takes ids and lengths in any permitted width; [`encode`] writes the shortest.
 
-mod value;
-
-pub use value::{ObjectLink, Value};
-
+use crate::format::{MAX_ENTRIES, MAX_PAYLOAD};
+use crate::resource::{ObjectPath, Resource, Value};
 use zeroize::Zeroizing;
 
-/// The longest payload that [`decode`] reads, in bytes.
-pub const MAX_PAYLOAD: usize = 64 * 1024;
-/// The most TLVs in one payload, nested ones included: an empty one has two bytes only.
-pub const MAX_ENTRIES: usize = 1024;
 /// The longest body that the 24-bit length can state, in bytes.
 pub const MAX_BODY: usize = (1 << 24) - 1;
-
-/// One TLV (TS 1.0 §6.4.3, table "TLV format and description").
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Tlv {
-    /// Type 00: an Object Instance; holds `Resource` and `MultipleResource` only.
-    ObjectInstance(u16, Vec<Tlv>),
-    /// Type 01: one instance of a multiple resource.
-    ResourceInstance(u16, Value),
-    /// Type 10: a multiple resource; holds `ResourceInstance` only.
-    MultipleResource(u16, Vec<Tlv>),
-    /// Type 11: a resource with its value.
-    Resource(u16, Value),
-}
-
-impl Tlv {
-    /// The instance or resource id.
-    pub const fn id(&self) -> u16 {
-        match self {
-            Self::ObjectInstance(id, _)
-            | Self::ResourceInstance(id, _)
-            | Self::MultipleResource(id, _)
-            | Self::Resource(id, _) => *id,
-        }
-    }
-
-    const fn kind(&self) -> Kind {
-        match self {
-            Self::ObjectInstance(..) => Kind::ObjectInstance,
-            Self::ResourceInstance(..) => Kind::ResourceInstance,
-            Self::MultipleResource(..) => Kind::MultipleResource,
-            Self::Resource(..) => Kind::Resource,
-        }
-    }
-
-    fn body_len(&self) -> usize {
-        match self {
-            Self::ObjectInstance(_, inner) | Self::MultipleResource(_, inner) => total_len(inner),
-            Self::ResourceInstance(_, value) | Self::Resource(_, value) => value.bytes().len(),
-        }
-    }
-}
 
 /// Why bytes are no TLV payload, or values none that TLV can state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -73,30 +27,9 @@ pub enum TlvError {
     /// More than [`MAX_ENTRIES`] of them.
     #[error("there are too many TLVs")]
     TooMany,
-    /// A TLV stands inside one that cannot hold it.
+    /// A TLV stands where its type has no place, or a resource is of another instance.
     #[error("a TLV stands where its type has no place")]
     Misplaced,
-    /// A value has not the shape of the type asked for.
-    #[error("the value is not a valid {0}")]
-    Value(&'static str),
-}
-
-/// Reads a payload. Never panics; bytes that do not end with a whole TLV are refused.
-pub fn decode(payload: &[u8]) -> Result<Vec<Tlv>, TlvError> {
-    if payload.len() > MAX_PAYLOAD {
-        return Err(TlvError::TooLong);
-    }
-    let mut budget = MAX_ENTRIES;
-    decode_row(payload, Within::Payload, &mut budget)
-}
-
-/// Writes a payload, every id and length in the fewest bytes.
-///
-/// The buffer is made at its final size, so growing it leaves no copy of a secret behind.
-pub fn encode(entries: &[Tlv]) -> Result<Zeroizing<Vec<u8>>, TlvError> {
-    let mut out = Zeroizing::new(Vec::with_capacity(total_len(entries)));
-    encode_row(entries, Within::Payload, &mut out)?;
-    Ok(out)
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -107,103 +40,160 @@ enum Kind {
     Resource = 0b11,
 }
 
-#[derive(Clone, Copy)]
-enum Within {
-    Payload,
-    ObjectInstance,
-    MultipleResource,
+/// Reads a payload. Bytes that do not end with a whole TLV are refused.
+pub fn decode(path: ObjectPath, payload: &[u8]) -> Result<Vec<Resource<'_>>, TlvError> {
+    if payload.len() > MAX_PAYLOAD {
+        return Err(TlvError::TooLong);
+    }
+    let mut row = Row { rest: payload, budget: MAX_ENTRIES };
+    let mut found = Vec::new();
+    if let Some(instance) = path.instance {
+        row.resources(instance, &mut found)?;
+        return Ok(found);
+    }
+    while let Some((kind, instance, body)) = row.next()? {
+        if kind != Kind::ObjectInstance {
+            return Err(TlvError::Misplaced);
+        }
+        let mut inner = Row { rest: body, ..row };
+        inner.resources(instance, &mut found)?;
+        row.budget = inner.budget;
+    }
+    Ok(found)
 }
 
-impl Within {
-    const fn admits(self, kind: Kind) -> bool {
-        match self {
-            Self::Payload => true,
-            Self::ObjectInstance => matches!(kind, Kind::Resource | Kind::MultipleResource),
-            Self::MultipleResource => matches!(kind, Kind::ResourceInstance),
+/// What is left of a row, and how many TLVs may still come.
+struct Row<'a> {
+    rest: &'a [u8],
+    budget: usize,
+}
+
+/// The type, id and body of one TLV.
+type Front<'a> = (Kind, u16, &'a [u8]);
+
+impl<'a> Row<'a> {
+    fn resources(&mut self, instance: u16, found: &mut Vec<Resource<'a>>) -> Result<(), TlvError> {
+        while let Some((kind, id, body)) = self.next()? {
+            match kind {
+                Kind::Resource => found.push(Resource::new(instance, id, Value::Untyped(body))),
+                Kind::MultipleResource => {
+                    let mut items = Row { rest: body, budget: self.budget };
+                    items.items(instance, id, found)?;
+                    self.budget = items.budget;
+                }
+                Kind::ObjectInstance | Kind::ResourceInstance => return Err(TlvError::Misplaced),
+            }
         }
+        Ok(())
+    }
+
+    fn items(
+        &mut self,
+        instance: u16,
+        id: u16,
+        found: &mut Vec<Resource<'a>>,
+    ) -> Result<(), TlvError> {
+        while let Some((kind, item, body)) = self.next()? {
+            if kind != Kind::ResourceInstance {
+                return Err(TlvError::Misplaced);
+            }
+            found.push(Resource { instance, id, item: Some(item), value: Value::Untyped(body) });
+        }
+        Ok(())
+    }
+
+    /// Takes one TLV off the front: its type, id and body.
+    fn next(&mut self) -> Result<Option<Front<'a>>, TlvError> {
+        if self.rest.is_empty() {
+            return Ok(None);
+        }
+        self.budget = self.budget.checked_sub(1).ok_or(TlvError::TooMany)?;
+        let header = self.number(1)?;
+        let kind = match header >> 6 {
+            0b00 => Kind::ObjectInstance,
+            0b01 => Kind::ResourceInstance,
+            0b10 => Kind::MultipleResource,
+            _ => Kind::Resource,
+        };
+        let id = self.number(if header & 0x20 == 0 { 1 } else { 2 })?;
+        let len = match (header >> 3) & 0b11 {
+            0 => header & 0b111,
+            width => self.number(width)?,
+        };
+        let body = self.take(len)?;
+        Ok(Some((kind, u16::try_from(id).map_err(|_| TlvError::TooLong)?, body)))
+    }
+
+    fn number(&mut self, width: usize) -> Result<usize, TlvError> {
+        Ok(self.take(width)?.iter().fold(0, |n, b| n << 8 | usize::from(*b)))
+    }
+
+    fn take(&mut self, len: usize) -> Result<&'a [u8], TlvError> {
+        let (head, tail) = self.rest.split_at_checked(len).ok_or(TlvError::Truncated)?;
+        self.rest = tail;
+        Ok(head)
     }
 }
 
-fn decode_row(mut bytes: &[u8], within: Within, budget: &mut usize) -> Result<Vec<Tlv>, TlvError> {
-    let mut row = Vec::new();
-    while !bytes.is_empty() {
-        *budget = budget.checked_sub(1).ok_or(TlvError::TooMany)?;
-        let (kind, id, body) = split(&mut bytes)?;
-        if !within.admits(kind) {
+/// Writes a payload, every id and length in the fewest bytes.
+///
+/// The buffer is made at its final size, so growing it leaves no copy of a secret behind.
+pub fn encode(
+    path: ObjectPath,
+    resources: &[Resource<'_>],
+) -> Result<Zeroizing<Vec<u8>>, TlvError> {
+    let mut out = Zeroizing::default();
+    if let Some(instance) = path.instance {
+        if resources.iter().any(|resource| resource.instance != instance) {
             return Err(TlvError::Misplaced);
         }
-        row.push(match kind {
-            Kind::ObjectInstance => {
-                Tlv::ObjectInstance(id, decode_row(body, Within::ObjectInstance, budget)?)
-            }
-            Kind::MultipleResource => {
-                Tlv::MultipleResource(id, decode_row(body, Within::MultipleResource, budget)?)
-            }
-            Kind::ResourceInstance => Tlv::ResourceInstance(id, Value::opaque(body)),
-            Kind::Resource => Tlv::Resource(id, Value::opaque(body)),
-        });
+        *out = Vec::with_capacity(row_len(resources));
+        put_row(resources, &mut out)?;
+        return Ok(out);
     }
-    Ok(row)
+    let instances = || resources.chunk_by(|a, b| a.instance == b.instance);
+    *out =
+        Vec::with_capacity(instances().map(|row| with_header(row[0].instance, row_len(row))).sum());
+    for row in instances() {
+        put_header(Kind::ObjectInstance, row[0].instance, row_len(row), &mut out)?;
+        put_row(row, &mut out)?;
+    }
+    Ok(out)
 }
 
-/// Takes one TLV off the front: its type, id and body.
-fn split<'a>(bytes: &mut &'a [u8]) -> Result<(Kind, u16, &'a [u8]), TlvError> {
-    let header = number(bytes, 1)?;
-    let kind = match header >> 6 {
-        0b00 => Kind::ObjectInstance,
-        0b01 => Kind::ResourceInstance,
-        0b10 => Kind::MultipleResource,
-        _ => Kind::Resource,
-    };
-    let id = number(bytes, if header & 0x20 == 0 { 1 } else { 2 })?;
-    let len = match (header >> 3) & 0b11 {
-        0 => header & 0b111,
-        width => number(bytes, width)?,
-    };
-    let body = take(bytes, len)?;
-    Ok((kind, u16::try_from(id).map_err(|_| TlvError::TooLong)?, body))
+/// Resources of one instance, cut into those with one value and the multiple ones.
+fn groups<'a, 'b>(row: &'a [Resource<'b>]) -> impl Iterator<Item = &'a [Resource<'b>]> {
+    row.chunk_by(|a, b| a.id == b.id && a.item.is_some() && b.item.is_some())
 }
 
-fn take<'a>(bytes: &mut &'a [u8], len: usize) -> Result<&'a [u8], TlvError> {
-    let (head, tail) = bytes.split_at_checked(len).ok_or(TlvError::Truncated)?;
-    *bytes = tail;
-    Ok(head)
-}
-
-fn number(bytes: &mut &[u8], width: usize) -> Result<usize, TlvError> {
-    Ok(take(bytes, width)?.iter().fold(0, |n, b| n << 8 | usize::from(*b)))
-}
-
-fn encode_row(entries: &[Tlv], within: Within, out: &mut Vec<u8>) -> Result<(), TlvError> {
-    for entry in entries {
-        if !within.admits(entry.kind()) {
-            return Err(TlvError::Misplaced);
+fn put_row(row: &[Resource<'_>], out: &mut Vec<u8>) -> Result<(), TlvError> {
+    for group in groups(row) {
+        if group[0].item.is_some() {
+            put_header(Kind::MultipleResource, group[0].id, items_len(group), out)?;
         }
-        put_header(entry, out)?;
-        match entry {
-            Tlv::ObjectInstance(_, inner) => encode_row(inner, Within::ObjectInstance, out)?,
-            Tlv::MultipleResource(_, inner) => encode_row(inner, Within::MultipleResource, out)?,
-            Tlv::ResourceInstance(_, value) | Tlv::Resource(_, value) => {
-                out.extend_from_slice(value.bytes());
-            }
+        for resource in group {
+            let body = Body::of(&resource.value);
+            let (kind, id) = match resource.item {
+                Some(item) => (Kind::ResourceInstance, item),
+                None => (Kind::Resource, resource.id),
+            };
+            put_header(kind, id, body.len(), out)?;
+            out.extend_from_slice(&body);
         }
     }
     Ok(())
 }
 
-fn put_header(entry: &Tlv, out: &mut Vec<u8>) -> Result<(), TlvError> {
-    let len = entry.body_len();
+fn put_header(kind: Kind, id: u16, len: usize, out: &mut Vec<u8>) -> Result<(), TlvError> {
     if len > MAX_BODY {
         return Err(TlvError::TooLong);
     }
     let width = length_width(len);
-    let wide_id = entry.id() > 0xff;
+    let wide_id = id > 0xff;
     let inline = if width == 0 { len } else { 0 };
     // `inline` is at most 7 and `width` at most 3, so every part keeps to its own bits.
-    out.push(
-        (entry.kind() as u8) << 6 | u8::from(wide_id) << 5 | (width as u8) << 3 | inline as u8,
-    );
-    let id = entry.id().to_be_bytes();
+    out.push((kind as u8) << 6 | u8::from(wide_id) << 5 | (width as u8) << 3 | inline as u8);
+    let id = id.to_be_bytes();
     out.extend_from_slice(if wide_id { &id } else { &id[1..] });
     let len = len.to_be_bytes();
     out.extend_from_slice(&len[len.len() - width..]);
@@ -219,12 +209,80 @@ const fn length_width(len: usize) -> usize {
     }
 }
 
-fn total_len(entries: &[Tlv]) -> usize {
-    let one = |entry: &Tlv| {
-        let body = entry.body_len();
-        2 + usize::from(entry.id() > 0xff) + length_width(body) + body
+fn with_header(id: u16, len: usize) -> usize {
+    2 + usize::from(id > 0xff) + length_width(len) + len
+}
+
+fn row_len(row: &[Resource<'_>]) -> usize {
+    let group_len = |group: &[Resource<'_>]| match group {
+        [one] if one.item.is_none() => with_header(one.id, Body::of(&one.value).len()),
+        items => with_header(items[0].id, items_len(items)),
     };
-    entries.iter().map(one).sum()
+    groups(row).map(group_len).sum()
+}
+
+fn items_len(items: &[Resource<'_>]) -> usize {
+    let item_len = |item: &Resource<'_>| {
+        with_header(item.item.unwrap_or_default(), Body::of(&item.value).len())
+    };
+    items.iter().map(item_len).sum()
+}
+
+/// A value's bytes.
+enum Body<'a> {
+    Small([u8; 8], usize),
+    Slice(&'a [u8]),
+}
+
+impl<'a> Body<'a> {
+    fn of(value: &'a Value<'_>) -> Self {
+        match value {
+            Value::Integer(number) => Self::integer(*number),
+            // 32 bits where they say the same.
+            Value::Float(number) if f64::from(*number as f32) == *number => {
+                Self::small((*number as f32).to_be_bytes())
+            }
+            Value::Float(number) => Self::small(number.to_be_bytes()),
+            Value::Boolean(flag) => Self::small([u8::from(*flag)]),
+            Value::ObjectLink(link) => {
+                let [[a, b], [c, d]] = [link.object, link.instance].map(u16::to_be_bytes);
+                Self::small([a, b, c, d])
+            }
+            Value::String(text) => Self::Slice(text.as_bytes()),
+            Value::Opaque(bytes) => Self::Slice(bytes),
+            Value::Untyped(bytes) => Self::Slice(bytes),
+        }
+    }
+
+    /// Signed, in the fewest of 1, 2, 4 or 8 bytes.
+    fn integer(number: i64) -> Self {
+        if let Ok(n) = i8::try_from(number) {
+            Self::small(n.to_be_bytes())
+        } else if let Ok(n) = i16::try_from(number) {
+            Self::small(n.to_be_bytes())
+        } else if let Ok(n) = i32::try_from(number) {
+            Self::small(n.to_be_bytes())
+        } else {
+            Self::small(number.to_be_bytes())
+        }
+    }
+
+    fn small<const N: usize>(bytes: [u8; N]) -> Self {
+        let mut all = [0; 8];
+        all[..N].copy_from_slice(&bytes);
+        Self::Small(all, N)
+    }
+}
+
+impl core::ops::Deref for Body<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Small(bytes, len) => &bytes[..*len],
+            Self::Slice(bytes) => bytes,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! One rule a test.
 
 use super::*;
+use crate::Reason;
 use crate::request::MAX_ENDPOINT;
 use proptest::prelude::*;
 
@@ -16,15 +17,48 @@ fn stops(session: Session, stage: &str, outcome: &str, words: &[&str]) {
 }
 
 #[test]
-fn takes_a_request_without_an_endpoint_name() {
-    Session::new().request(1, &post_bs(&[])).wants(&["stage"]);
+fn takes_a_request_without_a_name_where_the_identity_is_the_name() {
+    Session::of(true).request(1, &post_bs(&[])).wants(&["stage"]);
+    Session::of(false).request(1, &post_bs(&["ep=urn:dev:a1"])).wants(&["stage"]);
 }
 
 #[test]
-fn takes_every_known_preferred_format() {
-    for pct in ["pct=110", "pct=112", "pct=11542", "pct=11544"] {
-        Session::new().request(1, &post_bs(&[pct])).wants(&["stage"]);
+fn refuses_a_request_without_a_name_where_the_identity_is_another() {
+    let session = Session::of(false).request(1, &post_bs(&["pct=112"])).wants(&[
+        "respond 1 4.00 Bad Request",
+        "record bs_request refused",
+        "done refused",
+    ]);
+
+    assert!(session.words().contains("(ep)") && session.words().contains("urn:dev:a1"));
+}
+
+#[test]
+fn writes_in_the_format_that_is_asked_for_else_in_tlv() {
+    for (query, put) in [
+        (&["pct=110"][..], "PUT /0/1 as 110"),
+        (&["pct=112"], "PUT /0/1 as 112"),
+        (&["pct=11542"], "PUT /0/1 as 11542"),
+        (&[], "PUT /0/1 as 11542"),
+    ] {
+        let session = Session::new().request(1, &post_bs(query)).give(Input::Staged(grant()));
+        session.answer(content(FRESH)).give(Input::ServerReady).wants(&[put]);
     }
+}
+
+#[test]
+fn a_request_that_begins_anew_may_ask_for_another_format() {
+    let session = discovering().request(2, &post_bs(&["pct=110"])).give(Input::Staged(grant()));
+
+    session.answer(content(FRESH)).give(Input::ServerReady).wants(&["PUT /0/1 as 110"]);
+}
+
+#[test]
+fn a_request_that_waited_for_the_delivery_keeps_its_format() {
+    let session = delivering().request(2, &post_bs(&["pct=112"])).give(Input::Committed);
+    let session = session.give(Input::Staged(grant())).answer(content(FRESH));
+
+    session.give(Input::ServerReady).wants(&["PUT /0/1 as 112"]);
 }
 
 #[test]
@@ -44,17 +78,21 @@ fn refuses_the_name_of_another_endpoint_and_names_both() {
 #[test]
 fn refuses_a_malformed_request_and_takes_the_next_one() {
     let long = format!("ep={}", "x".repeat(MAX_ENDPOINT + 1));
-    for (query, answer) in [
-        (&["pct=60"][..], "respond 1 4.15 Unsupported Content-Format"),
-        (&["pct=tlv"], "respond 1 4.00 Bad Request"),
-        (&[&long], "respond 1 4.00 Bad Request"),
-        (&["ep=urn:dev:a1", "ep=urn:dev:b2"], "respond 1 4.00 Bad Request"),
+    for (request, answer, words) in [
+        (post_bs(&["pct=60"]), "respond 1 4.15 Unsupported Content-Format", "11542, 110 and 112"),
+        (post_bs(&["pct=11544"]), "respond 1 4.15 Unsupported Content-Format", "pct"),
+        (post_bs(&["pct=tlv"]), "respond 1 4.00 Bad Request", "not a number"),
+        (post_bs(&[&long]), "respond 1 4.00 Bad Request", "too long"),
+        (post_bs(&["ep=a", "ep=b"]), "respond 1 4.00 Bad Request", "repeated"),
+        (non(post_bs(&[])), "respond 1 4.00 Bad Request", "confirmable"),
     ] {
-        let session = Session::new().request(1, &post_bs(query)).wants(&[
+        let session = Session::new().request(1, &request).wants(&[
             answer,
             "record bs_request refused",
             "done refused",
         ]);
+        assert!(session.words().contains(words), "{}", session.words());
+        assert!(session.words().contains("Correct it in the device"), "{}", session.words());
         session.request(2, &post_bs(&[])).wants(&["stage"]);
     }
 }
@@ -184,6 +222,22 @@ fn stops_at_the_first_refused_operation_and_says_which() {
         let session = session.answer(code(Code::BAD_REQUEST));
 
         stops(session, stage, "refused", &[operation, "4.00 Bad Request", "."]);
+    }
+}
+
+#[test]
+fn a_refused_write_names_the_format_and_what_to_do_about_it() {
+    let writing = || {
+        let asked = Session::new().request(1, &post_bs(&["pct=112"])).give(Input::Staged(grant()));
+        asked.answer(content(FRESH)).give(Input::ServerReady)
+    };
+
+    for (refusal, words) in [
+        (Code::BAD_REQUEST, &["SenML CBOR (Content-Format 112)", "Pre-Shared Key"][..]),
+        (Code::UNSUPPORTED_CONTENT_FORMAT, &["SenML CBOR (Content-Format 112)", "pct", "11542"]),
+        (Code::REQUEST_ENTITY_TOO_LARGE, &["4.13", "buffer"]),
+    ] {
+        stops(writing().answer(code(refusal)), "write_security", "refused", words);
     }
 }
 
@@ -320,6 +374,20 @@ fn a_refused_delivery_is_a_failure_in_words() {
 }
 
 #[test]
+fn a_session_whose_ground_is_gone_stops_and_says_why() {
+    let stopped = || Input::Stopped("the credential was revoked".into());
+
+    writing_server().give(stopped()).wants(&[
+        "cancel",
+        "record write_server failed",
+        "done failed",
+    ]);
+    stops(awaiting().give(stopped()), "server", "failed", &["the credential was revoked"]);
+    delivering().give(stopped()).wants(&[]);
+    Session::new().give(stopped()).wants(&[]);
+}
+
+#[test]
 fn a_session_that_ends_in_the_middle_is_superseded() {
     writing_server().give(Input::Abandoned).wants(&[
         "cancel",
@@ -329,6 +397,70 @@ fn a_session_that_ends_in_the_middle_is_superseded() {
     stops(awaiting().give(Input::Abandoned), "server", "superseded", &["same credential"]);
     let finishing = finishing().give(Input::Abandoned);
     assert!(finishing.words().contains("may hold the credential"));
+}
+
+/// One way to come to each failure. The words of all say what to do, or what will happen.
+#[test]
+fn every_failure_has_a_reason_of_its_own_and_words() {
+    let resting = |query: &[&str]| Session::new().request(1, &post_bs(query));
+    let unwritable = Grant { short_server_id: 0, ..grant() };
+    let inconsistent = finishing().answer(code(Code::NOT_ACCEPTABLE));
+    let sessions = [
+        (Reason::NotConfirmable, Session::new().request(1, &non(post_bs(&[])))),
+        (Reason::BadQuery, resting(&["ep="])),
+        (Reason::BadFormat, resting(&["pct=tlv"])),
+        (Reason::UnsupportedFormat, resting(&["pct=60"])),
+        (Reason::NoEndpoint, Session::of(false).request(1, &post_bs(&[]))),
+        (Reason::ForeignEndpoint, resting(&["ep=urn:dev:b2"])),
+        (Reason::NotIssued, staging().give(Input::StageRefused("ask somebody".into()))),
+        (Reason::Unwritable, staging().give(Input::Staged(unwritable))),
+        (Reason::LedgerSilent, staging().give(Input::TimedOut)),
+        (Reason::NoAnswer, deleting().answer(Err(Unanswered::TimedOut))),
+        (Reason::Reset, deleting().answer(Err(Unanswered::Reset))),
+        (Reason::Garbled, deleting().answer(Err(Unanswered::Garbled))),
+        (Reason::OperationRefused, writing_server().answer(code(Code::BAD_REQUEST))),
+        (Reason::Inconsistent, inconsistent),
+        (Reason::UnreadableDiscover, discovering().answer(content("</0/0>;ssid=x"))),
+        (Reason::NoBootstrapAccount, discovering().answer(content("</1/0>"))),
+        (Reason::ServerRefused, awaiting().give(Input::ServerRefused("409".into()))),
+        (Reason::ServerSilent, awaiting().give(Input::TimedOut)),
+        (Reason::BeganAgain, writing_server().request(2, &post_bs(&[]))),
+        (Reason::SessionEnded, writing_server().give(Input::Abandoned)),
+        (Reason::Stopped, writing_server().give(Input::Stopped("it was revoked".into()))),
+        (Reason::DeliveryRefused, delivering().give(Input::DeliverRefused("gone".into()))),
+        (Reason::DeliveryUnknown, delivering().give(Input::TimedOut)),
+    ];
+
+    let mut seen = Vec::new();
+    for (reason, session) in sessions {
+        let event = session.event().expect("a record");
+        assert_eq!(event.reason, Some(reason), "{}", event.words);
+        assert!(event.words.len() > 40, "{}", event.words);
+        seen.push(reason);
+    }
+    let event = not_served(&Request::new(Method::Post, &["rd"])).expect("an event");
+    assert!(event.words.contains("POST /rd"), "{}", event.words);
+    // Before it: what the caller alone can know.
+    seen.extend([Some(Reason::OutOfSpace), event.reason].into_iter().flatten());
+    assert_eq!(seen, Reason::ALL);
+    assert_eq!(delivering().give(Input::Committed).event().expect("a record").reason, None);
+}
+
+#[test]
+fn the_first_question_of_a_1_2_client_is_no_failure() {
+    assert_eq!(not_served(&Request::new(Method::Get, &["bspack"])), None);
+    let long = not_served(&Request::new(Method::Get, &["x".repeat(1000).as_str()]));
+    assert!(long.expect("an event").words.len() < 300);
+}
+
+/// Whether the last retransmission or the session's own limit comes first is chance.
+#[test]
+fn silence_has_one_reason_whatever_noticed_it() {
+    for session in [discovering(), deleting(), writing_security(), writing_server(), finishing()] {
+        let session = session.give(Input::TimedOut);
+
+        assert_eq!(session.event().expect("a record").reason, Some(Reason::NoAnswer));
+    }
 }
 
 #[test]
@@ -371,6 +503,7 @@ enum Step {
     Silence,
     Committed,
     Abandoned,
+    Stopped,
     TimedOut,
 }
 
@@ -389,6 +522,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Silence),
         2 => Just(Step::Committed),
         1 => Just(Step::Abandoned),
+        1 => Just(Step::Stopped),
         1 => Just(Step::TimedOut),
     ]
 }
@@ -404,6 +538,7 @@ fn take(session: Session, step: Step) -> Session {
         Step::Silence => session.answer(Err(Unanswered::TimedOut)),
         Step::Committed => session.give(Input::Committed),
         Step::Abandoned => session.give(Input::Abandoned),
+        Step::Stopped => session.give(Input::Stopped("because".into())),
         Step::TimedOut => session.give(Input::TimedOut),
     }
 }

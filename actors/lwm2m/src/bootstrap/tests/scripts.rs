@@ -31,7 +31,7 @@ fn leshan_is_written_beside_its_account_without_a_delete() {
 
     let log = run(&["pct=112", "ep=urn:dev:a1"], discover);
 
-    assert_eq!(log, ["PUT /0/1 as 11542", "PUT /1/0 as 11542", "POST /bs"]);
+    assert_eq!(log, ["PUT /0/1 as 112", "PUT /1/0 as 112", "POST /bs"]);
 }
 
 #[test]
@@ -53,10 +53,7 @@ fn anjay_1_2_is_written_the_same_way() {
 
     let log = run(&["ep=urn:dev:a1", "pct=112"], discover);
 
-    assert_eq!(
-        log,
-        ["DELETE /0", "DELETE /1", "PUT /0/0 as 11542", "PUT /1/0 as 11542", "POST /bs"]
-    );
+    assert_eq!(log, ["DELETE /0", "DELETE /1", "PUT /0/0 as 112", "PUT /1/0 as 112", "POST /bs"]);
 }
 
 #[test]
@@ -65,40 +62,42 @@ fn wakaama_loses_its_old_server_only() {
 
     let log = run(&["ep=urn:dev:a1", "pct=110"], discover);
 
-    assert_eq!(log, ["DELETE /1", "PUT /0/1 as 11542", "PUT /1/0 as 11542", "POST /bs"]);
+    assert_eq!(log, ["DELETE /1", "PUT /0/1 as 110", "PUT /1/0 as 110", "POST /bs"]);
 }
 
 #[test]
-fn what_is_written_is_the_grant() {
-    let session = writing_security();
-    let Some(Effect::Send(security)) = session.effects.first() else { panic!("a write") };
-    let security = SecurityObject::decode(&security.payload);
-    let session = session.answer(code(Code::CHANGED));
-    let Some(Effect::Send(server)) = session.effects.first() else { panic!("a write") };
-    let server = ServerObject::decode(&server.payload);
+fn what_is_written_is_the_grant_in_the_format_that_was_asked_for() {
+    for format in Format::ALL {
+        let session = Session::new().request(1, &post_bs(&[&format!("pct={}", format.number())]));
+        let session = session.give(Input::Staged(grant())).answer(content(FRESH));
+        let session = session.give(Input::ServerReady);
+        let security = SecurityObject::decode(format, 1, session.payload());
+        let session = session.answer(code(Code::CHANGED));
+        let server = ServerObject::decode(format, 0, session.payload());
 
-    let grant = grant();
-    assert_eq!(
-        security,
-        Ok(SecurityObject {
-            uri: grant.server_uri,
-            bootstrap: false,
-            mode: SecurityMode::Psk,
-            identity: grant.identity,
-            server_public_key: Vec::new(),
-            secret_key: grant.key,
-            short_server_id: Some(123),
-        })
-    );
-    assert_eq!(
-        server,
-        Ok(ServerObject {
-            short_server_id: 123,
-            lifetime: 300,
-            notification_storing: true,
-            binding: "U".into(),
-        })
-    );
+        let grant = grant();
+        assert_eq!(
+            security,
+            Ok(SecurityObject {
+                uri: grant.server_uri,
+                bootstrap: false,
+                mode: SecurityMode::Psk,
+                identity: grant.identity,
+                server_public_key: Vec::new(),
+                secret_key: grant.key,
+                short_server_id: Some(123),
+            })
+        );
+        assert_eq!(
+            server,
+            Ok(ServerObject {
+                short_server_id: 123,
+                lifetime: 300,
+                notification_storing: true,
+                binding: "U".into(),
+            })
+        );
+    }
 }
 
 #[test]

@@ -21,8 +21,9 @@ const STATES: [Row; 11] = [
 
 type Beat = (&'static str, fn(Session) -> Session);
 
-const INPUTS: [Beat; 17] = [
+const INPUTS: [Beat; 18] = [
     ("Requested POST /bs", |s| s.request(3, &post_bs(&[]))),
+    ("Requested POST /bs, NON", |s| s.request(3, &non(post_bs(&[])))),
     ("Requested POST /bs?ep=other", |s| s.request(3, &post_bs(&["ep=other"]))),
     ("Requested GET /rd", |s| s.request(3, &Request::new(Method::Get, &["rd"]))),
     ("Staged", |s| s.give(Input::Staged(grant()))),
