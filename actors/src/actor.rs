@@ -7,13 +7,13 @@ use crate::region::{Region, Rest};
 use crate::{EdgeId, Ports};
 use actix::prelude::*;
 use claviger_front::{Close, Deliver, ToEdge};
-use claviger_ledger::{Command, CredentialId, DeviceRef, SessionId, View};
+use claviger_ledger::{Command, DeviceRef, SessionId, View};
 use claviger_machine::Draw;
 use claviger_seal::TenantKey;
-use core::net::SocketAddr;
 use core::sync::atomic::Ordering;
 use core::time::Duration;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
+use tracing::Instrument;
 
 /// How long an actor stays awake with nothing to do.
 const DROWSY: Duration = Duration::from_secs(120);
@@ -26,20 +26,12 @@ const MAILBOX: usize = 32;
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) enum ToActor {
-    /// The device has opened a session.
-    Opened {
-        edge: EdgeId,
-        session: SessionId,
-        generation: u32,
-        peer: SocketAddr,
-        closed: Vec<SessionId>,
-    },
+    /// What goes to the device as it is.
+    Step(Input),
     /// A record of a session; with its numbers where they survived a sleep.
     Deliver { edge: EdgeId, numbers: Option<Numbers>, frame: Box<Deliver> },
     /// The last flight of a session's handshake must be sent again.
     Repeat { edge: EdgeId, numbers: Option<Numbers>, session: SessionId },
-    /// The LwM2M server has answered.
-    ServerAnswered { credential: CredentialId, result: Result<(), String> },
     /// Go to sleep, unless there is something to do.
     Sleep,
 }
@@ -51,6 +43,32 @@ impl ToActor {
             *numbers = kept.or(*numbers);
         }
         self
+    }
+}
+
+/// Why something is to be sent, as far as it says that it may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cause {
+    /// A commit.
+    Commit,
+    /// No commit.
+    Other,
+}
+
+impl Cause {
+    fn of(input: &Input) -> Self {
+        match input {
+            Input::Opened { .. } | Input::Outcome { result: Ok(_), .. } => Self::Commit,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// The session that a frame sends a record in.
+fn session_of(frame: &ToEdge) -> Option<SessionId> {
+    match frame {
+        ToEdge::Transmit(transmit) => Some(SessionId(transmit.session)),
+        _ => None,
     }
 }
 
@@ -89,35 +107,30 @@ impl DeviceActor {
     }
 
     fn step(&mut self, input: Input, ctx: &mut Context<Self>) {
-        let committed =
-            matches!(input, Input::Outcome { result: Ok(_), .. } | Input::Opened { .. });
+        let before = self.device.span();
+        let entered = before.enter();
+        let cause = Cause::of(&input);
         let effects = {
-            let ledger = self.ports.ledger.clone();
-            let of = self.device.of().clone();
-            let now = self.ports.clock.now();
-            let recall = move |session: SessionId, asked: [u8; 16]| {
-                let at = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
-                let mut sealed = None;
-                ledger.read(&mut |rows| {
-                    sealed = View::new(rows).remembered(&of, session, asked, at);
-                });
-                sealed
-            };
             let mut world = World {
-                now,
+                now: self.ports.clock.now(),
                 crypto: self.ports.crypto.as_ref(),
                 draw: Draw(self.ports.crypto.clone()),
-                recall: &recall,
                 counters: &self.ports.counters,
                 effects: Vec::new(),
             };
             self.device.step(&mut world, input);
             world.effects
         };
-        for effect in effects {
-            self.run(effect, ctx);
-        }
-        self.release(committed, ctx);
+        drop(entered);
+        // A step may begin a bootstrap, or end it: what it proposes belongs to it.
+        let after = self.device.span();
+        let span = if after.is_none() { &before } else { &after };
+        span.in_scope(|| {
+            for effect in effects {
+                self.run(effect, ctx);
+            }
+        });
+        self.release(cause, ctx);
         if !self.is_idle() {
             self.idle_since = self.ports.clock.now();
         }
@@ -137,7 +150,7 @@ impl DeviceActor {
         self.proposing += 1;
         let name = command.name();
         // A device that has its empty acknowledgement does not ask again: it waits.
-        let fate = async move { ports.insist(command).await };
+        let fate = async move { ports.insist(command).await }.in_current_span();
         ctx.spawn(fate.into_actor(self).map(move |result, actor, ctx| {
             actor.proposing -= 1;
             if let Err(why) = &result {
@@ -149,13 +162,14 @@ impl DeviceActor {
 
     /// Sends what waits: at once after a commit, else when the ledger confirms that this node may
     /// still speak. If it does not, nothing is said, and the device sends again.
-    fn release(&mut self, committed: bool, ctx: &mut Context<Self>) {
+    fn release(&mut self, cause: Cause, ctx: &mut Context<Self>) {
         if self.outgoing.is_empty() || self.confirming {
             return;
         }
         let covered = self.outgoing.len();
-        if committed {
-            return self.flush(covered);
+        match cause {
+            Cause::Commit => return self.flush_open(covered, ctx),
+            Cause::Other => {}
         }
         self.confirming = true;
         let ledger = self.ports.ledger.clone();
@@ -163,23 +177,43 @@ impl DeviceActor {
         ctx.spawn(confirmed.into_actor(self).map(move |confirmed, actor, ctx| {
             actor.confirming = false;
             match confirmed {
-                Ok(()) => actor.flush(covered),
+                Ok(()) => actor.flush_open(covered, ctx),
                 Err(why) => {
                     tracing::warn!(device = %actor.device.of(), %why, "nothing is said");
                     // An edge may always forget a session; all else a device asks for again.
                     actor.outgoing.retain(|(_, frame)| matches!(frame, ToEdge::Close(_)));
                     let closes = actor.outgoing.len();
-                    actor.flush(closes);
+                    actor.flush(closes, &[]);
                 }
             }
             // What came meanwhile has a cause of its own, and waits for a word that began after it.
-            actor.release(false, ctx);
+            actor.release(Cause::Other, ctx);
         }));
     }
 
-    fn flush(&mut self, covered: usize) {
+    /// Sends the first `covered` frames, but for records of sessions that the ledger does not have
+    /// any more: whoever ended them may not have told us yet.
+    fn flush_open(&mut self, covered: usize, ctx: &mut Context<Self>) {
+        let frames = self.outgoing.iter().take(covered);
+        let sessions = frames.filter_map(|(_, frame)| session_of(frame));
+        let sessions: BTreeSet<SessionId> = sessions.collect();
+        let mut closed = Vec::new();
+        self.ports.ledger.read(&mut |rows| {
+            let view = View::new(rows);
+            let ended = sessions.iter().filter(|id| !view.is_open(self.device.of(), **id));
+            closed = ended.copied().collect();
+        });
+        self.flush(covered, &closed);
+        if !closed.is_empty() {
+            self.step(Input::Ended { closed, withdrawn: Vec::new() }, ctx);
+        }
+    }
+
+    fn flush(&mut self, covered: usize, closed: &[SessionId]) {
         for (edge, frame) in self.outgoing.drain(..covered) {
-            self.ports.edges.send(edge, frame.encode());
+            if session_of(&frame).is_none_or(|session| !closed.contains(&session)) {
+                self.ports.edges.send(edge, frame.encode());
+            }
         }
     }
 
@@ -218,15 +252,20 @@ impl DeviceActor {
     fn recover(&mut self, edge: EdgeId, id: SessionId, numbers: Option<Numbers>) -> Option<Input> {
         let mut known = None;
         self.ports.ledger.read(&mut |rows| {
-            known = View::new(rows).session(self.device.of(), id);
+            let (view, of) = (View::new(rows), self.device.of());
+            known = view.session(of, id).map(|session| {
+                let credential = view.credential(of, session.credential);
+                (session, credential.map_or_else(Vec::new, |credential| credential.identity))
+            });
         });
-        let session = known?;
+        let (session, identity) = known?;
         let peer = session.peer.parse().ok()?;
         Some(Input::Recovered {
             edge,
             session: id,
             highest_read: session.highest_read,
             peer,
+            identity,
             numbers,
         })
     }
@@ -275,9 +314,7 @@ impl Handler<ToActor> for DeviceActor {
 
     fn handle(&mut self, message: ToActor, ctx: &mut Self::Context) {
         match message {
-            ToActor::Opened { edge, session, generation, peer, closed } => {
-                self.step(Input::Opened { edge, session, generation, peer, closed }, ctx);
-            }
+            ToActor::Step(input) => self.step(input, ctx),
             // Before the window marks it: the device sends it again, when there is less to do.
             ToActor::Deliver { frame, .. }
                 if self.proposing >= PROPOSING && self.device.knows(SessionId(frame.session)) =>
@@ -293,9 +330,6 @@ impl Handler<ToActor> for DeviceActor {
                 if self.meet(edge, session, numbers, ctx) {
                     self.step(Input::Repeat { edge, session }, ctx);
                 }
-            }
-            ToActor::ServerAnswered { credential, result } => {
-                self.step(Input::ServerAnswered { credential, result }, ctx);
             }
             ToActor::Sleep if self.is_idle() => {
                 let of = self.device.of().clone();

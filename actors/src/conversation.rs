@@ -34,8 +34,8 @@ pub(crate) enum Numbered {
     Raise,
     /// It waits for the generation that is being committed.
     Waits,
-    /// The session's numbers are used up: close it.
-    Finished,
+    /// The session's numbers are used up: close it, after a close_notify under this one.
+    Finished(u64),
     /// Too much waits, or the session has ended.
     Dropped,
 }
@@ -89,9 +89,9 @@ impl Conversation {
                     self.pen = Pen::Raising(VecDeque::from([content]));
                     Numbered::Raise
                 }
-                Next::Finished => {
+                Next::Finished(sequence) => {
                     self.pen = Pen::Down;
-                    Numbered::Finished
+                    Numbered::Finished(sequence)
                 }
             },
             Pen::Raising(waiting) if waiting.len() < WAITING => {
@@ -122,5 +122,18 @@ impl Conversation {
     /// True if nothing is under way.
     pub(crate) fn is_idle(&self) -> bool {
         self.association.is_idle() && !matches!(self.pen, Pen::Raising(_))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_whose_numbers_are_used_up_takes_leave_once() {
+        let mut talk = Conversation::opened(EdgeId(1), 1 << 10, 0);
+
+        assert_eq!(talk.number(Content::CloseNotify), Numbered::Finished(1 << 34));
+        assert_eq!(talk.number(Content::CloseNotify), Numbered::Dropped);
     }
 }

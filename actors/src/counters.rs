@@ -1,5 +1,7 @@
 //! What the actors count; `node` names it as metrics.
 
+use claviger_coap::Refusal;
+use claviger_lwm2m::Reason;
 use core::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 /// How a bootstrap can end, as the metrics label it.
@@ -35,6 +37,9 @@ pub struct Counters {
     pub bootstraps_started: AtomicU64,
     /// Bootstraps ended, by [`BOOTSTRAP_RESULTS`].
     pub bootstraps_finished: [AtomicU64; BOOTSTRAP_RESULTS.len()],
+    /// Bootstraps and requests for one that came to nothing, each once, in the order of
+    /// `claviger_lwm2m::Reason::ALL`.
+    pub failures: [AtomicU64; Reason::ALL.len()],
     /// Stages ended, by stage in the order of `claviger_lwm2m::Stage::ALL` and [`STAGE_OUTCOMES`].
     pub stages: [[AtomicU64; STAGE_OUTCOMES.len()]; 7],
     /// CoAP requests of devices.
@@ -43,8 +48,9 @@ pub struct Counters {
     pub coap_retransmissions: AtomicU64,
     /// CoAP messages received again.
     pub coap_duplicates: AtomicU64,
-    /// CoAP messages that could not be read.
-    pub coap_malformed: AtomicU64,
+    /// CoAP messages that came to nothing before anybody acted on them, each once, in the order
+    /// of `claviger_coap::Refusal::LABELS`.
+    pub coap_refused: [AtomicU64; Refusal::LABELS.len()],
 }
 
 /// Adds one.
@@ -62,9 +68,10 @@ impl Counters {
         let pairs = [
             (&self.coap_retransmissions, after.retransmissions - before.retransmissions),
             (&self.coap_duplicates, after.duplicates - before.duplicates),
-            (&self.coap_malformed, after.malformed - before.malformed),
         ];
-        for (counter, more) in pairs {
+        let refused =
+            after.refused.iter().zip(before.refused).map(|(after, before)| after - before);
+        for (counter, more) in pairs.into_iter().chain(self.coap_refused.iter().zip(refused)) {
             counter.fetch_add(more, Ordering::Relaxed);
         }
     }

@@ -9,17 +9,19 @@ use crate::conversation::{Conversation, Numbered, Numbers};
 use crate::counters::{Counters, count};
 use crate::lwm2m::Bootstrapping;
 use crate::path::Path;
-use claviger_coap::Output;
-use claviger_front::{Close, Content, Deliver, ToEdge, Transmit};
+use claviger_coap::{ExchangeId, Output, Refusal};
+use claviger_front::{Close, Content, Deliver, ToEdge, Trace, Transmit};
 use claviger_ledger::{
-    CloseSession, Command, CredentialId, DeviceRef, Outcome, RaiseGeneration, SessionId,
-    Unavailable,
+    CloseSession, Command, CredentialId, DeviceRef, NoteFailure, Outcome, RaiseGeneration,
+    SessionId, Unavailable,
 };
-use claviger_machine::{Crypto, Draw};
+use claviger_lwm2m::{Plan, Reason};
+use claviger_machine::{Crypto, Draw, Request};
 use claviger_seal::TenantKey;
 use core::net::SocketAddr;
 use core::time::Duration;
 use std::collections::BTreeMap;
+use tracing::Span;
 
 /// How long a record is worth sending.
 const WORTH: Duration = Duration::from_secs(5);
@@ -34,6 +36,8 @@ pub(crate) enum Input {
         session: SessionId,
         generation: u32,
         peer: SocketAddr,
+        /// The PSK identity that was proven.
+        identity: Vec<u8>,
         closed: Vec<SessionId>,
     },
     /// A session of the ledger that this incarnation did not know.
@@ -42,6 +46,7 @@ pub(crate) enum Input {
         session: SessionId,
         highest_read: u64,
         peer: SocketAddr,
+        identity: Vec<u8>,
         numbers: Option<Numbers>,
     },
     /// A record of a session that is known.
@@ -52,6 +57,8 @@ pub(crate) enum Input {
     Outcome { about: About, result: Result<Outcome, Unavailable> },
     /// The LwM2M server has answered.
     ServerAnswered { credential: CredentialId, result: Result<(), String> },
+    /// The ledger has closed these sessions and ended these credentials.
+    Ended { closed: Vec<SessionId>, withdrawn: Vec<CredentialId> },
     /// Time has passed.
     Tick,
 }
@@ -84,8 +91,6 @@ pub(crate) struct World<'a> {
     pub(crate) now: Duration,
     pub(crate) crypto: &'a dyn Crypto,
     pub(crate) draw: Draw,
-    /// The sealed response to a request that changed the ledger, while it is remembered.
-    pub(crate) recall: &'a dyn Fn(SessionId, [u8; 16]) -> Option<Vec<u8>>,
     pub(crate) counters: &'a Counters,
     pub(crate) effects: Vec<Effect>,
 }
@@ -102,6 +107,40 @@ pub(crate) struct Line {
     pub(crate) path: Path,
     /// Where its last record came from.
     heard: SocketAddr,
+    /// True if the identity that opened it is the endpoint name.
+    named_by_identity: bool,
+    /// Which refusals are on the timeline already, a bit for each: a device that errs on and on
+    /// does not fill the ledger.
+    noted: u8,
+    /// The trace that its last record belongs to.
+    trace: Trace,
+}
+
+/// The bit in [`Line::noted`] behind those of [`Refusal`].
+const NOT_SERVED: usize = Refusal::LABELS.len();
+const _: () = assert!(NOT_SERVED < u8::BITS as usize, "`noted` has a bit for each");
+impl Line {
+    fn transmit(
+        &mut self,
+        world: &mut World<'_>,
+        session: SessionId,
+        sequence: u64,
+        content: Content,
+    ) {
+        let length = match &content {
+            Content::Application(bytes) => bytes.len(),
+            Content::CloseNotify | Content::Finished => 0,
+        };
+        let deadline = world.now + WORTH;
+        let frame = ToEdge::Transmit(Transmit {
+            session: session.0,
+            sequence,
+            deadline: u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX),
+            to: Some(self.path.target(length)),
+            content,
+        });
+        world.effects.push(Effect::Send { edge: self.talk.edge, frame });
+    }
 }
 
 /// One device.
@@ -109,7 +148,8 @@ pub(crate) struct Device {
     of: DeviceRef,
     endpoint: String,
     tenant_key: TenantKey,
-    lines: BTreeMap<SessionId, Line>,
+    /// Boxed: a node of the map has room for eleven, and most devices have one.
+    lines: BTreeMap<SessionId, Box<Line>>,
     bootstrapping: Option<Bootstrapping>,
 }
 
@@ -124,6 +164,12 @@ impl Device {
 
     pub(crate) fn knows(&self, session: SessionId) -> bool {
         self.lines.contains_key(&session)
+    }
+
+    /// The span of what is under way.
+    pub(crate) fn span(&self) -> Span {
+        let bootstrap = self.bootstrapping.as_ref().map(Bootstrapping::span);
+        bootstrap.cloned().unwrap_or_else(Span::none)
     }
 
     /// True if nothing is under way.
@@ -147,15 +193,15 @@ impl Device {
     /// Takes one input and gives its effects to `world`.
     pub(crate) fn step(&mut self, world: &mut World<'_>, input: Input) {
         match input {
-            Input::Opened { edge, session, generation, peer, closed } => {
+            Input::Opened { edge, session, generation, peer, identity, closed } => {
                 self.drop_lines(world, &closed);
                 if !self.knows(session) {
                     let id = u16::from_ne_bytes(world.crypto.random());
                     let talk = Conversation::opened(edge, generation, id);
-                    self.meet(session, talk, peer);
+                    self.meet(session, talk, peer, &identity);
                 }
             }
-            Input::Recovered { edge, session, highest_read, peer, numbers } => {
+            Input::Recovered { edge, session, highest_read, peer, identity, numbers } => {
                 let id = u16::from_ne_bytes(world.crypto.random());
                 let talk = match numbers {
                     Some(numbers) => Conversation::resumed(edge, numbers, id),
@@ -164,7 +210,7 @@ impl Device {
                         Conversation::recovered(edge, highest_read, id)
                     }
                 };
-                self.meet(session, talk, peer);
+                self.meet(session, talk, peer, &identity);
             }
             Input::Deliver { edge, frame } => self.deliver(world, edge, &frame),
             Input::Repeat { edge, session } => {
@@ -179,6 +225,7 @@ impl Device {
                     bootstrap.server_answered(line, world, credential, result);
                 });
             }
+            Input::Ended { closed, withdrawn } => self.ended(world, &closed, &withdrawn),
             Input::Tick => self.tick(world),
         }
         self.drain(world);
@@ -195,7 +242,34 @@ impl Device {
         }
     }
 
-    fn meet(&mut self, session: SessionId, talk: Conversation, peer: SocketAddr) {
+    /// Nothing more is said in sessions that the ledger has closed with their credential, and
+    /// nothing more is done to bring a credential that it has ended.
+    fn ended(&mut self, world: &mut World<'_>, closed: &[SessionId], withdrawn: &[CredentialId]) {
+        for session in closed {
+            if self.bootstrapping.as_ref().is_some_and(|b| b.session() == *session) {
+                let why = "the credential that the device had proven was revoked, or its time is \
+                           over";
+                self.with_bootstrap(world, |bootstrap, line, world| {
+                    bootstrap.stop(line, world, why);
+                });
+                // One that is being delivered goes on in the ledger, not here.
+                self.bootstrapping = None;
+            }
+            if let Some(line) = self.lines.remove(session) {
+                let frame = ToEdge::Close(Close { session: session.0 });
+                world.effects.push(Effect::Send { edge: line.talk.edge, frame });
+            }
+        }
+        self.with_bootstrap(world, |bootstrap, line, world| {
+            if bootstrap.credential().is_some_and(|id| withdrawn.contains(&id)) {
+                let why = "the credential that it was to bring was withdrawn; the next attempt \
+                           brings a fresh one";
+                bootstrap.stop(line, world, why);
+            }
+        });
+    }
+
+    fn meet(&mut self, session: SessionId, talk: Conversation, peer: SocketAddr, identity: &[u8]) {
         if self.lines.len() >= SESSIONS {
             let bootstrapping = self.bootstrapping.as_ref().map(Bootstrapping::session);
             let oldest = self
@@ -205,7 +279,10 @@ impl Device {
             let oldest = oldest.map(|(id, _)| *id);
             oldest.map(|id| self.lines.remove(&id));
         }
-        self.lines.insert(session, Line { talk, path: Path::proven(peer), heard: peer });
+        let named_by_identity = identity == self.endpoint.as_bytes();
+        let (path, trace) = (Path::proven(peer), Trace::default());
+        let line = Line { talk, path, heard: peer, named_by_identity, noted: 0, trace };
+        self.lines.insert(session, Box::new(line));
     }
 
     fn raise(&self, world: &mut World<'_>, session: SessionId, highest_read: u64) {
@@ -222,6 +299,7 @@ impl Device {
         line.talk.edge = edge;
         line.path.received(frame.from, newest, frame.payload.len());
         line.heard = frame.from;
+        line.trace = frame.trace;
         if frame.alert {
             return self.alert(world, session, &frame.payload, newest);
         }
@@ -297,9 +375,11 @@ impl Device {
                     self.send(world, session, content);
                 }
             }
+            // Its session or its credential has ended.
+            Ok(_) => self.close(world, session, "The session's credential may not be used."),
             // Without a generation nothing may be sent; the next record of the device recovers
             // the session again.
-            Ok(_) | Err(_) => {
+            Err(_) => {
                 self.lines.remove(&session);
                 if self.bootstrapping.as_ref().is_some_and(|b| b.session() == session) {
                     self.bootstrapping = None;
@@ -338,11 +418,7 @@ impl Device {
             Output::Request { exchange, identity, request } => {
                 count(&world.counters.coap_requests);
                 if !Bootstrapping::is_for(&request) {
-                    if let Some(line) = self.lines.get_mut(&session) {
-                        let refusal = claviger_lwm2m::request::unsupported(&request);
-                        line.talk.association.respond(world.now, exchange, refusal);
-                    }
-                    return;
+                    return self.not_served(world, session, exchange, &request);
                 }
                 self.begin(world, session);
                 self.with_bootstrap(world, |bootstrap, line, world| {
@@ -359,7 +435,45 @@ impl Device {
                     }
                 });
             }
+            Output::Refused(why) => self.note(world, session, why.index(), || why.words()),
         }
+    }
+
+    /// The device asks for what is not here.
+    fn not_served(
+        &mut self,
+        world: &mut World<'_>,
+        session: SessionId,
+        exchange: ExchangeId,
+        request: &Request,
+    ) {
+        let Some(line) = self.lines.get_mut(&session) else { return };
+        let refusal = claviger_lwm2m::request::unsupported(request);
+        line.talk.association.respond(world.now, exchange, refusal);
+        if let Some(event) = claviger_lwm2m::not_served(request) {
+            count(&world.counters.failures[Reason::NotServed as usize]);
+            self.note(world, session, NOT_SERVED, || event.words);
+        }
+    }
+
+    /// Puts a message that came to nothing on the timeline, the first of its kind in a session.
+    fn note(
+        &mut self,
+        world: &mut World<'_>,
+        session: SessionId,
+        kind: usize,
+        words: impl FnOnce() -> String,
+    ) {
+        let Some(line) = self.lines.get_mut(&session) else { return };
+        let bit = 1 << kind;
+        if line.noted & bit != 0 {
+            return;
+        }
+        line.noted |= bit;
+        let words = format!("{} More of this kind in this session are only counted.", words());
+        let device = self.of.clone();
+        let note = NoteFailure { device, credential: None, refused: false, words };
+        world.propose(About::Note, note);
     }
 
     /// Sees to it that a bootstrap runs in `session`; one in another session is abandoned.
@@ -370,8 +484,12 @@ impl Device {
             self.bootstrapping = None;
         }
         let (of, key, endpoint) = (&self.of, &self.tenant_key, &self.endpoint);
-        self.bootstrapping
-            .get_or_insert_with(|| Bootstrapping::new(of.clone(), key.clone(), endpoint, session));
+        let trace = self.lines.get(&session).map(|line| line.trace).unwrap_or_default();
+        let named_by_identity = self.lines.get(&session).is_some_and(|l| l.named_by_identity);
+        self.bootstrapping.get_or_insert_with(|| {
+            let plan = Plan { endpoint: endpoint.clone(), named_by_identity };
+            Bootstrapping::new(of.clone(), key.clone(), plan, session, &trace)
+        });
     }
 
     /// Runs `step` on the bootstrap, if there is one and its session is known; drops it at its end.
@@ -392,26 +510,13 @@ impl Device {
     fn send(&mut self, world: &mut World<'_>, session: SessionId, content: Content) {
         let Some(line) = self.lines.get_mut(&session) else { return };
         match line.talk.number(content) {
-            Numbered::Send(sequence, content) => {
-                let length = match &content {
-                    Content::Application(bytes) => bytes.len(),
-                    Content::CloseNotify | Content::Finished => 0,
-                };
-                let deadline = world.now + WORTH;
-                let frame = ToEdge::Transmit(Transmit {
-                    session: session.0,
-                    sequence,
-                    deadline: u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX),
-                    to: Some(line.path.target(length)),
-                    content,
-                });
-                world.effects.push(Effect::Send { edge: line.talk.edge, frame });
-            }
+            Numbered::Send(sequence, content) => line.transmit(world, session, sequence, content),
             Numbered::Raise => {
                 let highest = line.talk.window.highest();
                 self.raise(world, session, highest);
             }
-            Numbered::Finished => {
+            Numbered::Finished(sequence) => {
+                line.transmit(world, session, sequence, Content::CloseNotify);
                 self.close(world, session, "The session used all its record numbers.");
             }
             Numbered::Waits | Numbered::Dropped => {}

@@ -1,10 +1,10 @@
 //! The handle to a node's actors.
 
 use crate::counters::count;
-use crate::region::{Frame, Region, ServerAnswered};
+use crate::region::{CredentialsEnded, Frame, Region, ServerAnswered};
 use crate::{EdgeId, Ports};
 use actix::{Actor, Addr};
-use claviger_ledger::{CredentialId, DeviceRef};
+use claviger_ledger::{CredentialId, DeviceRef, Ended};
 
 /// The devices of this node; cheap to clone, and usable from any thread.
 #[derive(Clone)]
@@ -41,5 +41,12 @@ impl Devices {
         result: Result<(), String>,
     ) {
         self.region.do_send(ServerAnswered { device: device.clone(), credential, result });
+    }
+    /// Takes what a committed command has ended: nothing more is answered in its sessions, and
+    /// LwM2M servers are told. For whoever proposed it, at once.
+    pub fn ended(&self, ended: Ended) {
+        if ended != Ended::default() {
+            self.region.do_send(CredentialsEnded(ended));
+        }
     }
 }

@@ -7,8 +7,8 @@
 //! edge) and not the protocol (`lwm2m`).
 //!
 //! [`Devices::start`], within an actix system, gives the handle by which edges' frames
-//! ([`Devices::frame`]) and LwM2M servers' answers ([`Devices::server_answered`]) come in. What
-//! the actors need of the world stands in [`Ports`].
+//! ([`Devices::frame`]), LwM2M servers' answers ([`Devices::server_answered`]) and the end of
+//! credentials ([`Devices::ended`]) come in. What the actors need of the world stands in [`Ports`].
 
 mod actor;
 mod conversation;
@@ -22,6 +22,7 @@ mod path;
 mod ports;
 mod propose;
 mod region;
+mod trace;
 mod unproven;
 
 pub use counters::{BOOTSTRAP_RESULTS, Counters, OPEN_REFUSALS, STAGE_OUTCOMES};

@@ -2,26 +2,32 @@
 
 use crate::counters::{Counters, count};
 use crate::device::{About, Effect, Line, World};
+use crate::trace;
 use claviger_coap::{ExchangeId, RequestId, RequestIdentity};
+use claviger_front::Trace;
 use claviger_ledger::{
     CredentialId, DeliverCredential, DeviceRef, NoteFailure, Outcome, SessionId, StageCredential,
     Unavailable,
 };
 use claviger_lwm2m::request::BootstrapRequest;
-use claviger_lwm2m::{Bootstrap, Effect as Said, Event, Grant, Input, Plan, Stage};
+use claviger_lwm2m::{
+    Bootstrap, Effect as Said, Event, Grant, Input, Plan, Reason, Stage, content_format,
+};
 use claviger_machine::{Code, Request, Response, Unanswered};
 use claviger_seal::{Label, TenantKey};
 use core::time::Duration;
+use tracing::Span;
 use zeroize::Zeroizing;
 
 /// How long a device waits for Finish: EXCHANGE_LIFETIME after our last command by the text,
 /// 93 s after our 2.04 in Leshan. Who takes longer has lost it.
 const PATIENCE: Duration = Duration::from_secs(90);
+/// After how many seconds a device may try again when the ledger could take nothing.
+const RETRY_AFTER: u32 = 60;
 /// The length of a pre-shared key that Claviger makes, in bytes.
 const KEY: usize = 16;
 /// How long a request is remembered, in ms (RFC 7252 §4.8.2).
 const EXCHANGE_LIFETIME: u64 = 247_000;
-const NON_LIFETIME: u64 = 145_000;
 
 /// A bootstrap under way in one session.
 pub(crate) struct Bootstrapping {
@@ -34,12 +40,17 @@ pub(crate) struct Bootstrapping {
     awaiting: Option<CredentialId>,
     asked: Option<Asked>,
     sent: Option<(RequestId, String)>,
+    span: Span,
+    /// The span of the request of ours that is under way.
+    operation: Span,
     credential: Option<CredentialId>,
     confirmed: bool,
     /// True once the machine knows that the LwM2M server holds the credential.
     told: bool,
     /// What the LwM2M server last said instead of taking the credential.
     objection: Option<String>,
+    /// True if the ledger has noted why it refused: nothing is to be added.
+    noted: bool,
     steps: Vec<String>,
     deadline: Duration,
     over: bool,
@@ -49,13 +60,17 @@ pub(crate) struct Bootstrapping {
 struct Asked {
     identity: RequestIdentity,
     exchange: ExchangeId,
-    /// What an earlier incarnation answered to the same request.
-    remembered: Option<Response>,
 }
 
 impl Bootstrapping {
-    pub(crate) fn new(of: DeviceRef, key: TenantKey, endpoint: &str, session: SessionId) -> Self {
-        let plan = Plan { endpoint: endpoint.to_owned() };
+    pub(crate) fn new(
+        of: DeviceRef,
+        key: TenantKey,
+        plan: Plan,
+        session: SessionId,
+        from: &Trace,
+    ) -> Self {
+        let span = trace::bootstrap(from, &of, &plan.endpoint, session);
         Self {
             of,
             key,
@@ -65,10 +80,13 @@ impl Bootstrapping {
             awaiting: None,
             asked: None,
             sent: None,
+            span,
+            operation: Span::none(),
             credential: None,
             confirmed: false,
             told: false,
             objection: None,
+            noted: false,
             steps: Vec::new(),
             deadline: Duration::MAX,
             over: false,
@@ -78,6 +96,11 @@ impl Bootstrapping {
     /// True for the requests that begin a bootstrap.
     pub(crate) fn is_for(request: &Request) -> bool {
         BootstrapRequest::is_route_of(request)
+    }
+
+    /// The span of the whole bootstrap.
+    pub(crate) fn span(&self) -> &Span {
+        &self.span
     }
 
     pub(crate) fn session(&self) -> SessionId {
@@ -102,12 +125,8 @@ impl Bootstrapping {
         request: &Request,
     ) {
         count(&world.counters.bootstraps_started);
-        let sealed = (world.recall)(self.session, digest(identity));
-        let label = Label::Response { tenant: &self.of.tenant, session: &self.session.0 };
-        let remembered = sealed.and_then(|sealed| self.key.open(label, &sealed).ok());
-        let remembered = remembered.and_then(|bytes| response_of(&bytes));
         // Whether it begins a bootstrap is the machine's to say; one under way is not disturbed.
-        self.incoming = Some(Asked { identity: *identity, exchange, remembered });
+        self.incoming = Some(Asked { identity: *identity, exchange });
         let input = Input::Requested { exchange: exchange.0, request };
         self.advance(line, world, input);
     }
@@ -127,8 +146,15 @@ impl Bootstrapping {
         let (of, now) = (self.of.clone(), world.now);
         match result {
             Ok(Outcome::Staged {
-                credential, identity, sealed_key, confirmed, account, ..
+                credential,
+                identity,
+                sealed_key,
+                confirmed,
+                account,
+                withdrawn,
+                ..
             }) => {
+                world.effects.extend(withdrawn.into_iter().map(Effect::Wake));
                 let label = Label::Credential {
                     tenant: &of.tenant,
                     device: &of.device,
@@ -154,11 +180,25 @@ impl Bootstrapping {
                 self.advance(line, world, Input::Staged(grant));
             }
             Ok(Outcome::Refused(why)) => {
+                self.noted = true;
                 self.advance(line, world, Input::StageRefused(why.to_string()));
+            }
+            Err(Unavailable::OutOfSpace) => {
+                // It was not taken, so the device may be told.
+                if let Some(asked) = self.asked.take() {
+                    line.talk.association.respond(world.now, asked.exchange, out_of_space());
+                }
+                count(
+                    &world.counters.bootstraps_finished[claviger_lwm2m::Outcome::Failed as usize],
+                );
+                count(&world.counters.failures[Reason::OutOfSpace as usize]);
+                tracing::warn!(device = %of, "a bootstrap was put off: no free space");
+                self.over = true;
             }
             // Its fate is unknown: say nothing, and the device asks again.
             Ok(_) | Err(_) => {
                 self.forget(line);
+                count(&world.counters.failures[Reason::LedgerSilent as usize]);
                 tracing::warn!(device = %of, at = ?now, "a bootstrap waits for the ledger");
                 self.over = true;
             }
@@ -203,7 +243,7 @@ impl Bootstrapping {
             Ok(()) => self.server_ready(line, world),
             // The outbox goes on trying; the device waits until its patience ends.
             Err(words) => {
-                tracing::warn!(device = %self.of, %credential, words, "not told yet");
+                tracing::debug!(device = %self.of, %credential, words, "not told yet");
                 self.objection = Some(words);
             }
         }
@@ -218,6 +258,11 @@ impl Bootstrapping {
         result: Result<Response, Unanswered>,
     ) {
         let Some((_, step)) = self.sent.take_if(|(sent, _)| *sent == request) else { return };
+        let operation = core::mem::replace(&mut self.operation, Span::none());
+        if let Ok(response) = &result {
+            trace::answered(&operation, response.code);
+        }
+        drop(operation);
         if result.as_ref().is_ok_and(|response| response.code.is_success()) {
             if let Some(stage) = self.machine.as_ref().and_then(Bootstrap::stage) {
                 world.counters.stage(stage, true);
@@ -231,6 +276,17 @@ impl Bootstrapping {
     pub(crate) fn abandon(&mut self, line: &mut Line, world: &mut World<'_>) {
         self.forget(line);
         self.advance(line, world, Input::Abandoned);
+    }
+
+    /// The credential that it brings, if one is staged.
+    pub(crate) fn credential(&self) -> Option<CredentialId> {
+        self.credential
+    }
+
+    /// What it rests on has ended.
+    pub(crate) fn stop(&mut self, line: &mut Line, world: &mut World<'_>, why: &str) {
+        self.forget(line);
+        self.advance(line, world, Input::Stopped(why.to_owned()));
     }
 
     /// Drops the requests of the device that are not answered yet.
@@ -270,20 +326,20 @@ impl Bootstrapping {
     fn run(&mut self, line: &mut Line, world: &mut World<'_>, effect: Said) {
         match effect {
             Said::Respond { exchange, response } => {
-                let remembered = self.asked.as_mut().and_then(|asked| asked.remembered.take());
-                let response =
-                    remembered.filter(|_| response.code.is_success()).unwrap_or(response);
                 line.talk.association.respond(world.now, ExchangeId(exchange), response);
             }
             Said::Send(request) => {
                 let step = step_of(&request);
+                let operation = trace::operation(&self.span, &request);
                 let token = world.crypto.random();
                 let length = request.payload.len();
                 let sent = line.talk.association.request(world.now, request, token);
                 line.path.challenge(sent, length);
                 self.sent = Some((sent, step));
+                self.operation = operation;
             }
             Said::Cancel => {
+                self.operation = Span::none();
                 if let Some((sent, _)) = self.sent.take() {
                     line.talk.association.cancel(world.now, sent);
                 }
@@ -336,8 +392,6 @@ impl Bootstrapping {
         let (tenant, device) = (&self.of.tenant, &self.of.device);
         let label = Label::Credential { tenant, device, credential: &credential.0 };
         let sealed_key = self.key.seal(label, &*psk, world.crypto.random());
-        let label = Label::Response { tenant, session: &self.session.0 };
-        let answer = response_bytes(&Response::new(Code::CHANGED));
         StageCredential {
             device: self.of.clone(),
             session: self.session,
@@ -347,13 +401,15 @@ impl Bootstrapping {
             sealed_key,
             key_length: KEY as u16,
             asked: digest(identity),
-            sealed_response: self.key.seal(label, &answer, world.crypto.random()),
-            remember: if identity.confirmable { EXCHANGE_LIFETIME } else { NON_LIFETIME },
+            // An empty 2.04 needs no memory: who asks again gets it again, with the same
+            // credential and the rest of the bootstrap.
+            sealed_response: Vec::new(),
+            remember: EXCHANGE_LIFETIME,
         }
     }
 
     /// Notes how an attempt ended; a delivery is on the timeline by its own command.
-    fn record(&self, world: &mut World<'_>, event: &Event) {
+    fn record(&mut self, world: &mut World<'_>, event: &Event) {
         use claviger_lwm2m::Outcome as Ended;
         let delivered = event.outcome == Ended::Delivered;
         // Each attempt that was let in, and each that was refused, is recorded once.
@@ -362,10 +418,17 @@ impl Bootstrapping {
             device = %self.of, stage = event.stage.as_str(), outcome = event.outcome.as_str(),
             words = event.words, "bootstrap ended"
         );
+        trace::ended(&self.span, event);
         if delivered {
             return;
         }
+        if let Some(reason) = event.reason {
+            count(&world.counters.failures[reason as usize]);
+        }
         world.counters.stage(event.stage, false);
+        if core::mem::take(&mut self.noted) {
+            return;
+        }
         let refused = event.stage == Stage::Request && event.outcome == Ended::Refused;
         let (device, credential) = (self.of.clone(), self.credential);
         let mut words = event.words.clone();
@@ -382,6 +445,13 @@ impl Counters {
     }
 }
 
+/// What a device hears while the ledger's disk is below its reserve.
+fn out_of_space() -> Response {
+    let words = "the server is out of space; try again later";
+    let refusal = Response::diagnostic(Code::SERVICE_UNAVAILABLE, words);
+    Response { max_age: Some(RETRY_AFTER), ..refusal }
+}
+
 /// By what a repetition of a request is known: half a SHA-256 over message id, token and request.
 fn digest(identity: &RequestIdentity) -> [u8; 16] {
     use sha2::{Digest, Sha256};
@@ -394,36 +464,17 @@ fn digest(identity: &RequestIdentity) -> [u8; 16] {
     *whole.first_chunk().expect("16 is less than 32")
 }
 
-/// A response that is remembered: its code, then its payload.
-fn response_bytes(response: &Response) -> Vec<u8> {
-    [&[response.code.0], response.payload.as_slice()].concat()
-}
-
-fn response_of(bytes: &[u8]) -> Option<Response> {
-    let (code, payload) = bytes.split_first()?;
-    Some(Response { payload: payload.to_vec(), ..Response::new(Code(*code)) })
-}
-
 /// An operation as LwM2M names it, for the timeline.
 fn step_of(request: &Request) -> String {
     use claviger_machine::Method;
     let path = request.path_string();
     match request.method {
         Method::Get => format!("Discover {path}"),
-        Method::Put => format!("Write {path}"),
+        Method::Put => match request.content_format.and_then(content_format::name) {
+            Some(format) => format!("Write {path} as {format}"),
+            None => format!("Write {path}"),
+        },
         Method::Delete => format!("Delete {path}"),
         _ => "Finish".to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_remembered_response_reads_back_as_written() {
-        let response = Response::diagnostic(Code::CHANGED, "so");
-        assert_eq!(response_of(&response_bytes(&response)), Some(response));
-        assert_eq!(response_of(&[]), None);
     }
 }

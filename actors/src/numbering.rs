@@ -7,8 +7,9 @@ pub(crate) enum Next {
     Sequence(u64),
     /// This generation is used up: commit the next one first.
     Exhausted,
-    /// The session has used all its generations: close it.
-    Finished,
+    /// The session has used all its generations: take leave under this sequence, the last one,
+    /// and close it.
+    Finished(u64),
 }
 
 /// The numbers that one incarnation of an actor may give to a session's records.
@@ -31,15 +32,16 @@ impl Numbering {
 
     /// Takes the next number.
     pub(crate) const fn take(&mut self) -> Next {
-        if self.generation >= Self::GENERATIONS {
-            return Next::Finished;
-        }
-        if self.used >= Self::RECORDS {
+        let sequence = ((self.generation as u64) << 24) + self.used as u64;
+        if self.generation < Self::GENERATIONS && self.used >= Self::RECORDS {
             return Next::Exhausted;
         }
-        let sequence = ((self.generation as u64) << 24) + self.used as u64;
         self.used += 1;
-        Next::Sequence(sequence)
+        if self.generation < Self::GENERATIONS {
+            Next::Sequence(sequence)
+        } else {
+            Next::Finished(sequence)
+        }
     }
 }
 
@@ -62,6 +64,7 @@ mod tests {
 
     #[test]
     fn a_session_ends_with_its_last_generation() {
-        assert_eq!(Numbering::begin(Numbering::GENERATIONS).take(), Next::Finished);
+        let last = u64::from(Numbering::GENERATIONS) << 24;
+        assert_eq!(Numbering::begin(Numbering::GENERATIONS).take(), Next::Finished(last));
     }
 }

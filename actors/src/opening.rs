@@ -16,6 +16,9 @@ pub(crate) struct Checked {
     pub(crate) opened: Opened,
     /// The tenant's key, for the actor.
     pub(crate) tenant_key: TenantKey,
+    /// Whose session it will be, and which.
+    pub(crate) device: DeviceRef,
+    pub(crate) session: SessionId,
     /// What to propose.
     pub(crate) command: Command,
 }
@@ -65,7 +68,7 @@ pub(crate) fn check(
     let label = Label::Session { tenant: &device.tenant, session: &session.0 };
     let sealed_keys = tenant_key.seal(label, &*keys, salt);
     let command = propose(open, &device, credential, session, sealed_keys);
-    Ok(Checked { opened, tenant_key, command })
+    Ok(Checked { opened, tenant_key, device, session, command })
 }
 
 /// The key of `tenant`, unwrapped.

@@ -6,14 +6,19 @@
 use crate::actor::{DeviceActor, ToActor};
 use crate::conversation::Numbers;
 use crate::counters::count;
+use crate::device::Input;
 use crate::opening::{self, Checked, Failure};
+use crate::trace;
 use crate::{EdgeId, Ports, Reason};
 use actix::prelude::*;
 use claviger_front::{Close, Deliver, FromEdge, Open, Opened, Refusal, Refused, Repeat, ToEdge};
-use claviger_ledger::{CredentialId, DeviceRef, Outcome, Session, SessionId, Unavailable, View};
+use claviger_ledger::{
+    CredentialId, DeviceRef, Ended, Outcome, Session, SessionId, Unavailable, View,
+};
 use claviger_seal::TenantKey;
 use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
+use tracing::Instrument;
 
 /// How many frames wait for an actor that is being put to sleep.
 const PARKED: usize = 16;
@@ -54,6 +59,11 @@ pub(crate) struct ServerAnswered {
     pub(crate) credential: CredentialId,
     pub(crate) result: Result<(), String>,
 }
+
+/// The ledger has ended credentials.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct CredentialsEnded(pub(crate) Ended);
 
 /// What an actor says about its sleep.
 #[derive(Message)]
@@ -145,14 +155,14 @@ impl Region {
         for session in &closed {
             self.send(edge, ToEdge::Close(Close { session: session.0 }));
         }
-        let peer = open.peer;
-        let begun = ToActor::Opened { edge, session, generation, peer, closed };
+        let (peer, identity) = (open.peer, open.identity.clone());
+        let begun = Input::Opened { edge, session, generation, peer, identity, closed };
         let counter = &self.ports.counters.activations_opened;
         if !self.slots.contains_key(&device) {
             count(counter);
             self.spawn(device.clone(), endpoint, checked.tenant_key, ctx);
         }
-        self.hand(&device, begun, true);
+        self.hand(&device, ToActor::Step(begun), true);
         self.send(
             edge,
             ToEdge::Opened(Opened {
@@ -306,11 +316,11 @@ impl Region {
         };
         for message in parked {
             let (edge, session) = match &message {
-                ToActor::Opened { edge, session, .. } | ToActor::Repeat { edge, session, .. } => {
-                    (*edge, *session)
-                }
+                ToActor::Step(Input::Opened { edge, session, .. })
+                | ToActor::Repeat { edge, session, .. } => (*edge, *session),
                 ToActor::Deliver { edge, frame, .. } => (*edge, SessionId(frame.session)),
-                ToActor::ServerAnswered { .. } | ToActor::Sleep => continue,
+                // Nothing of what has ended is awake.
+                ToActor::Step(_) | ToActor::Sleep => continue,
             };
             if self.wake(edge, device, session, ctx) {
                 let message = message.with_numbers(self.take_numbers(session));
@@ -338,7 +348,8 @@ async fn check_and_propose(ports: &Ports, open: &Open) -> Checking {
         checked = look();
     }
     let checked = checked?;
-    let outcome = ports.propose(checked.command.clone()).await;
+    let span = trace::session_open(&open.trace, &checked.device, checked.session);
+    let outcome = ports.propose(checked.command.clone()).instrument(span).await;
     Ok((checked, outcome))
 }
 
@@ -371,7 +382,31 @@ impl Handler<ServerAnswered> for Region {
         let ServerAnswered { device, credential, result } = answer;
         // An actor that sleeps waits for no answer: it asks the ledger when its device does.
         if self.slots.contains_key(&device) {
-            self.hand(&device, ToActor::ServerAnswered { credential, result }, true);
+            let answered = Input::ServerAnswered { credential, result };
+            self.hand(&device, ToActor::Step(answered), true);
+        }
+    }
+}
+
+impl Handler<CredentialsEnded> for Region {
+    type Result = ();
+
+    fn handle(&mut self, CredentialsEnded(ended): CredentialsEnded, _: &mut Self::Context) {
+        let mut told: BTreeMap<DeviceRef, (Vec<SessionId>, Vec<CredentialId>)> = BTreeMap::new();
+        for (device, session) in ended.closed {
+            self.dormant.remove(&session);
+            told.entry(device).or_default().0.push(session);
+        }
+        for (device, credential) in ended.withdrawn {
+            self.ports.outbox.wake(&device, credential);
+            told.entry(device).or_default().1.push(credential);
+        }
+        for (device, (closed, withdrawn)) in told {
+            // Of one that sleeps an edge may hold a session: it learns of it when it asks.
+            if self.slots.contains_key(&device) {
+                let ended = Input::Ended { closed, withdrawn };
+                self.hand(&device, ToActor::Step(ended), true);
+            }
         }
     }
 }

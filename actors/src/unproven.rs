@@ -28,7 +28,10 @@ impl Reason {
     /// What an operator can do.
     pub const fn advice(self) -> &'static str {
         match self {
-            Self::UnknownIdentity => "Enrol the device under this identity, or ignore a stranger.",
+            Self::UnknownIdentity => {
+                "Nobody is enrolled under this identity, or its credential was revoked: enrol the \
+                 device anew, or ignore a stranger."
+            }
             Self::WrongKey => "Compare the enrolled key with the one in the device.",
             Self::Stale => "Look at the clocks of this cluster's nodes.",
         }
