@@ -1,29 +1,33 @@
-//! Record protection with AES-128-CCM-8 (RFC 6655 §3), with and without a connection id
+//! Record protection by an AEAD (RFC 5288, RFC 6655), with and without a connection id
 //! (RFC 9146 §5.3).
 //!
 //! A nonce is the direction's salt, then epoch and sequence: it repeats only if a caller repeats
-//! a sequence, which sessions refuse. Keys are expanded for each record (0.1 us), so that an idle
-//! session holds 40 bytes instead of two key schedules.
+//! a sequence, which sessions refuse. Nothing here allocates, as long as the caller's buffer has
+//! room.
 
-use aes::Aes128;
-use ccm::aead::AeadInOut;
-use ccm::consts::{U8, U12};
-use ccm::{Ccm, KeyInit};
-
+use crate::cipher::{Cipher, Use};
+use crate::counters::DropReason;
 use crate::keys::SessionKeys;
 use crate::wire::DTLS_1_2;
-use crate::wire::record::{self, ContentType, RawRecord};
+use crate::wire::record::{self, ContentType, MAX_PLAINTEXT, RawRecord};
 
-type Ccm8 = Ccm<Aes128, U8, U12>;
-
+/// The part of a nonce that a record bears, the same in all suites (RFC 5288 §3, RFC 6655 §3).
 const EXPLICIT_NONCE: usize = 8;
-const TAG: usize = 8;
 /// Longest additional data: 23 bytes and the longest connection id.
 const MAX_AAD: usize = 23 + 255;
+/// Most padding that a peer may add (RFC 9146 §4), its type byte included.
+pub(crate) const MAX_PADDING: usize = 256;
 
-/// One direction of a session: key, salt, and the receiver's connection id (empty if none).
+/// How many bytes longer a record's body is than its plaintext, padding and type aside.
+pub(crate) const fn overhead(cipher: Cipher) -> usize {
+    EXPLICIT_NONCE + cipher.tag()
+}
+
+/// One direction of a session: cipher, key, salt, and the receiver's connection id (empty if
+/// none).
 #[derive(Clone, Copy)]
 pub(crate) struct Direction<'a> {
+    cipher: Cipher,
     key: &'a [u8; 16],
     iv: &'a [u8; 4],
     cid: &'a [u8],
@@ -31,13 +35,13 @@ pub(crate) struct Direction<'a> {
 
 impl<'a> Direction<'a> {
     /// From client to server; `cid` is the server's.
-    pub(crate) fn from_client(keys: &'a SessionKeys, cid: &'a [u8]) -> Self {
-        Self { key: &keys.client_key, iv: &keys.client_iv, cid }
+    pub(crate) fn from_client(cipher: Cipher, keys: &'a SessionKeys, cid: &'a [u8]) -> Self {
+        Self { cipher, key: &keys.client_key, iv: &keys.client_iv, cid }
     }
 
     /// From server to client; `cid` is the client's.
-    pub(crate) fn from_server(keys: &'a SessionKeys, cid: &'a [u8]) -> Self {
-        Self { key: &keys.server_key, iv: &keys.server_iv, cid }
+    pub(crate) fn from_server(cipher: Cipher, keys: &'a SessionKeys, cid: &'a [u8]) -> Self {
+        Self { cipher, key: &keys.server_key, iv: &keys.server_iv, cid }
     }
 
     /// Appends a protected record. The caller never repeats a sequence, and keeps `payload`
@@ -51,7 +55,7 @@ impl<'a> Direction<'a> {
     ) {
         let with_cid = !self.cid.is_empty();
         let inner = payload.len() + usize::from(with_cid);
-        let length = EXPLICIT_NONCE + inner + TAG;
+        let length = inner + overhead(self.cipher);
         let outer = if with_cid { ContentType::Tls12Cid } else { kind };
         let number = record::number(place.0, place.1);
         out.reserve(record::HEADER + self.cid.len() + length);
@@ -63,45 +67,50 @@ impl<'a> Direction<'a> {
             out.push(kind as u8);
         }
         let aad = Aad::new(outer, DTLS_1_2, number, self.cid, inner);
-        let tag = self
-            .cipher()
-            .encrypt_inout_detached(
-                &self.nonce(&number).into(),
-                aad.bytes(),
-                (&mut out[start..]).into(),
-            )
-            .expect("a record is far below CCM's 2^24 bytes");
-        out.extend_from_slice(&tag);
+        let nonce = self.nonce(&number);
+        let with = Use { key: self.key, nonce: &nonce, aad: aad.bytes() };
+        self.cipher.seal(with, out, start);
     }
 
-    /// Opens a record; `None` if it does not verify, or holds no content type.
-    pub(crate) fn open(&self, record: &RawRecord<'_>) -> Option<(ContentType, Vec<u8>)> {
+    /// Opens a record: `payload`, empty before, holds its plaintext then.
+    ///
+    /// # Errors
+    /// [`DropReason::WrongForm`], [`DropReason::BadMac`], [`DropReason::TooLong`], or
+    /// [`DropReason::Meaningless`] if it holds no content type. What `payload` holds then is of
+    /// no use.
+    pub(crate) fn open(
+        &self,
+        record: &RawRecord<'_>,
+        payload: &mut Vec<u8>,
+    ) -> Result<ContentType, DropReason> {
         let with_cid = !self.cid.is_empty();
         if (record.kind == ContentType::Tls12Cid) != with_cid || record.cid != self.cid {
-            return None;
+            return Err(DropReason::WrongForm);
         }
-        let (explicit, sealed) = record.body.split_first_chunk::<EXPLICIT_NONCE>()?;
-        let (inner, tag) = sealed.split_last_chunk::<TAG>()?;
-        if inner.len() > record::MAX_PLAINTEXT + 256 {
-            return None;
+        let (explicit, inner, tag) = self.split(record.body).ok_or(DropReason::BadMac)?;
+        if inner.len() > MAX_PLAINTEXT + MAX_PADDING {
+            return Err(DropReason::TooLong);
         }
         let number = record::number(record.epoch, record.sequence);
         let aad = Aad::new(record.kind, record.version, number, self.cid, inner.len());
-        let mut payload = inner.to_vec();
-        self.cipher()
-            .decrypt_inout_detached(
-                &self.nonce(explicit).into(),
-                aad.bytes(),
-                payload.as_mut_slice().into(),
-                &(*tag).into(),
-            )
-            .ok()?;
-        let kind = if with_cid { unpad(&mut payload)? } else { record.kind };
-        Some((kind, payload))
+        let nonce = self.nonce(explicit);
+        let with = Use { key: self.key, nonce: &nonce, aad: aad.bytes() };
+        payload.extend_from_slice(inner);
+        if !self.cipher.open(with, payload, tag) {
+            return Err(DropReason::BadMac);
+        }
+        let kind = if with_cid { unpad(payload) } else { Some(record.kind) };
+        if payload.len() > MAX_PLAINTEXT {
+            return Err(DropReason::TooLong);
+        }
+        kind.ok_or(DropReason::Meaningless)
     }
 
-    fn cipher(&self) -> Ccm8 {
-        Ccm8::new(self.key.into())
+    /// A body's explicit nonce, ciphertext and tag.
+    fn split<'b>(&self, body: &'b [u8]) -> Option<(&'b [u8; EXPLICIT_NONCE], &'b [u8], &'b [u8])> {
+        let (explicit, sealed) = body.split_first_chunk()?;
+        let (inner, tag) = sealed.split_at(sealed.len().checked_sub(self.cipher.tag())?);
+        Some((explicit, inner, tag))
     }
 
     fn nonce(&self, explicit: &[u8; EXPLICIT_NONCE]) -> [u8; 12] {
@@ -163,26 +172,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::suite::SUITES;
     use crate::tests::hex;
 
     fn keys() -> SessionKeys {
         SessionKeys::from_bytes(&core::array::from_fn(|i| i as u8))
-    }
-
-    #[test]
-    fn the_cipher_is_that_of_nist_sp_800_38c_example_3() {
-        let cipher =
-            Ccm8::new_from_slice(&hex("404142434445464748494a4b4c4d4e4f")).expect("16 bytes");
-        let nonce: [u8; 12] = core::array::from_fn(|i| 0x10 + i as u8);
-        let aad: [u8; 20] = core::array::from_fn(|i| i as u8);
-        let mut text: [u8; 24] = core::array::from_fn(|i| 0x20 + i as u8);
-
-        let tag = cipher
-            .encrypt_inout_detached(&nonce.into(), &aad, (&mut text[..]).into())
-            .expect("short");
-
-        assert_eq!(text[..], hex("e3b201a9f5b71a7a9b1ceaeccd97e70b6176aad9a4428aa5"));
-        assert_eq!(tag[..], hex("484392fbc1b09951"));
     }
 
     #[test]
@@ -201,23 +195,55 @@ mod tests {
     }
 
     #[test]
-    fn a_sealed_record_has_its_number_in_clear_and_eight_bytes_of_tag() {
+    fn a_sealed_record_has_its_number_in_clear_and_the_tag_of_its_suite() {
         let keys = keys();
-        let mut out = Vec::new();
+        for (cipher, length) in
+            [(Cipher::Aes128Ccm8, 0x12), (Cipher::Aes128Ccm, 0x1A), (Cipher::Aes128Gcm, 0x1A)]
+        {
+            let mut out = Vec::new();
 
-        Direction::from_server(&keys, &[]).seal(
-            &mut out,
-            ContentType::ApplicationData,
-            (1, 9),
-            b"hi",
-        );
+            Direction::from_server(cipher, &keys, &[]).seal(
+                &mut out,
+                ContentType::ApplicationData,
+                (1, 9),
+                b"hi",
+            );
 
-        assert_eq!(out[..21], hex("17 fefd 0001 000000000009 0012 0001000000000009"));
-        assert_eq!(out.len(), 21 + 2 + 8);
+            let expected = [hex("17 fefd 0001 000000000009 00"), vec![length]].concat();
+            assert_eq!(out[..13], expected);
+            assert_eq!(out[13..21], hex("0001000000000009"));
+            assert_eq!(out.len(), 21 + 2 + cipher.tag());
+        }
     }
 
     #[test]
-    fn an_inner_plaintext_of_padding_alone_is_refused() {
+    fn every_length_of_body_is_refused_without_a_panic() {
+        let keys = keys();
+        for suite in &SUITES {
+            let direction = Direction::from_client(suite.cipher, &keys, &[]);
+            for length in 0..64 {
+                let body = vec![0; length];
+                let mut bytes = Vec::new();
+                record::put_header(
+                    &mut bytes,
+                    ContentType::ApplicationData,
+                    DTLS_1_2,
+                    (1, 1),
+                    &[],
+                    length,
+                );
+                bytes.extend_from_slice(&body);
+
+                let record = record::decode(&bytes, 0).expect("well-formed");
+                let refused = direction.open(&record, &mut Vec::new());
+
+                assert_eq!(refused, Err(DropReason::BadMac), "{} {length}", suite.name);
+            }
+        }
+    }
+
+    #[test]
+    fn an_inner_plaintext_of_padding_alone_means_nothing() {
         assert_eq!(unpad(&mut vec![0, 0, 0]), None);
         assert_eq!(unpad(&mut vec![]), None);
         let mut padded = vec![7, 23, 0, 0];
@@ -230,23 +256,27 @@ mod tests {
 
         #[test]
         fn what_was_sealed_opens_and_a_flipped_bit_does_not(
+            suite in 0..SUITES.len(),
             cid in proptest::collection::vec(any::<u8>(), 0..=255),
             payload in proptest::collection::vec(any::<u8>(), 0..64),
             sequence in 0..=record::MAX_SEQUENCE,
             flip: proptest::sample::Index,
         ) {
             let keys = keys();
-            let direction = Direction::from_client(&keys, &cid);
+            let direction = Direction::from_client(SUITES[suite].cipher, &keys, &cid);
             let mut bytes = Vec::new();
             direction.seal(&mut bytes, ContentType::ApplicationData, (1, sequence), &payload);
 
-            let opened = direction.open(&record::decode(&bytes, cid.len()).expect("well-formed"));
+            let mut plain = Vec::new();
+            let record = record::decode(&bytes, cid.len()).expect("well-formed");
+            let opened = direction.open(&record, &mut plain);
             let bit = flip.index(bytes.len() * 8);
             bytes[bit / 8] ^= 1 << (bit % 8);
-            let forged = record::decode(&bytes, cid.len()).ok().and_then(|r| direction.open(&r));
+            let forged = record::decode(&bytes, cid.len())
+                .and_then(|record| direction.open(&record, &mut Vec::new()));
 
-            prop_assert_eq!(opened, Some((ContentType::ApplicationData, payload)));
-            prop_assert_eq!(forged, None);
+            prop_assert_eq!((opened, plain), (Ok(ContentType::ApplicationData), payload));
+            prop_assert!(forged.is_err());
         }
     }
 }

@@ -20,7 +20,7 @@ pub enum DropReason {
     BadCookie,
     /// A ClientHello that repeats that of a session already established.
     RepeatedHello,
-    /// A flight that was already sent as often as a peer may ask for it.
+    /// An answer that was already sent as often as a peer may ask for it.
     RepeatLimit,
     /// No suite, compression or version in common.
     NoCommonSuite,
@@ -30,7 +30,7 @@ pub enum DropReason {
     FutureMessage,
     /// A fragment that contradicts those before it, or exceeds its message.
     InconsistentFragment,
-    /// A message above 8 KiB.
+    /// A handshake message above 8 KiB, or a record above 2^14 bytes of plaintext.
     TooLong,
     /// A message that has no place in this state.
     UnexpectedMessage,

@@ -21,6 +21,7 @@
 
 mod aead;
 mod cid;
+mod cipher;
 mod client;
 mod cookie;
 mod counters;
@@ -43,5 +44,6 @@ pub use server::{
     CallId, Claim, Content, Endpoint, EndpointConfig, FailureReason, HandshakeEvent, OpenCall,
     Opened, Output, Record, Refusal, SealError,
 };
+pub use suite::{SUITES, Suite};
 pub use wire::alert::{Alert, AlertDescription, AlertLevel};
 pub use wire::record::ContentType;

@@ -13,7 +13,7 @@ use crate::aead::Direction;
 use crate::keys::SessionId;
 use crate::prf;
 use crate::server::Opened;
-use crate::suite::{self, KeyExchange};
+use crate::suite::{KeyExchange, Suite};
 use crate::wire::cursor::Cursor;
 use crate::wire::handshake::{self, Fragment, kind};
 use crate::wire::hello::{ClientHello, ServerHello};
@@ -64,6 +64,7 @@ pub fn open(psk: &[u8], now: Duration, call: &Evidence<'_>) -> Result<Opened, Op
     if !transcript.agrees_with(call) || psk.len() > MAX_PSK {
         return Err(OpenError::Malformed);
     }
+    let cipher = transcript.suite.cipher;
     let (client, server) = (&transcript.client, &transcript.server);
     check_fresh(now, &server.random)?;
     let transcript_hash = prf::hash(&[call.transcript]);
@@ -76,10 +77,11 @@ pub fn open(psk: &[u8], now: Duration, call: &Evidence<'_>) -> Result<Opened, Op
     if record.epoch != 1 || record.raw.len() != call.finished.len() {
         return Err(OpenError::Malformed);
     }
-    let finished = match Direction::from_client(&keys, cid).open(&record) {
-        Some((ContentType::Handshake, message)) => message,
+    let mut finished = Vec::with_capacity(record.body.len());
+    match Direction::from_client(cipher, &keys, cid).open(&record, &mut finished) {
+        Ok(ContentType::Handshake) => {}
         _ => return Err(OpenError::BadFinished),
-    };
+    }
     let expected = finished_message(
         transcript.next_sequence,
         &prf::verify_data(&master, b"client finished", &transcript_hash),
@@ -130,6 +132,7 @@ struct Transcript<'a> {
     client: ClientHello<'a>,
     server: ServerHello<'a>,
     identity: &'a [u8],
+    suite: &'static Suite,
     /// Number of the client's Finished.
     next_sequence: u16,
 }
@@ -145,10 +148,12 @@ impl<'a> Transcript<'a> {
         let server = ServerHello::decode(message(kind::SERVER_HELLO)?.body)?;
         message(kind::SERVER_HELLO_DONE)?;
         let exchange = message(kind::CLIENT_KEY_EXCHANGE)?;
+        let suite = Suite::by_id(server.suite).filter(|s| s.key_exchange == KeyExchange::Psk)?;
         cursor.is_empty().then_some(Self {
             client,
             server,
             identity: decode_identity(exchange.body)?,
+            suite,
             next_sequence: exchange.sequence.checked_add(1)?,
         })
     }
@@ -159,10 +164,9 @@ impl<'a> Transcript<'a> {
     }
 
     fn agrees_with(&self, call: &Evidence<'_>) -> bool {
-        let known = suite::by_id(call.suite).is_some_and(|s| s.key_exchange == KeyExchange::Psk);
         let cid = self.server.extensions.cid;
-        known
-            && self.server.suite == call.suite
+        self.suite.id == call.suite
+            && self.client.offers(call.suite)
             && cid == call.cid
             && cid.and(self.client.extensions.cid) == call.peer_cid
     }

@@ -6,8 +6,12 @@
 //! [`Edge::poll`] gives; the seeded world does the same without a socket.
 
 mod report;
+mod sampling;
+#[cfg(test)]
+mod tests;
 
 pub use report::{FAILURES, Report};
+pub use sampling::Sampling;
 
 use claviger_dtls::{
     Alert, CallId, Claim, Content, ContentType, Endpoint, HandshakeEvent, OpenCall, Opened,
@@ -54,13 +58,14 @@ pub struct Edge {
     realm: String,
     endpoint: Endpoint,
     owners: BTreeMap<SessionId, Owner>,
+    sampling: Sampling,
     report: Report,
 }
 
 /// Whose a session is, as its frames name it.
 struct Owner {
-    tenant: String,
-    device: String,
+    tenant: Box<str>,
+    device: Box<str>,
 }
 
 impl Edge {
@@ -71,13 +76,29 @@ impl Edge {
             realm: realm.to_owned(),
             endpoint,
             owners: BTreeMap::new(),
+            sampling: Sampling::NONE,
             report: Report::default(),
         }
+    }
+
+    /// The same, with the traces of `sampling` marked in its frames; without this there are none.
+    pub fn sampled(self, sampling: Sampling) -> Self {
+        Self { sampling, ..self }
+    }
+
+    /// The trace that the session's frames carry.
+    pub fn trace(&self, session: SessionId) -> Trace {
+        Trace::of(session.0, self.sampling.takes(&session.0))
     }
 
     /// Takes one datagram.
     pub fn receive(&mut self, now: Duration, from: SocketAddr, datagram: &[u8]) {
         self.endpoint.receive(now, from, datagram);
+    }
+
+    /// Takes back the bytes of a datagram that was sent, to write the next one into.
+    pub fn reuse(&mut self, bytes: Vec<u8>) {
+        self.endpoint.reuse(bytes);
     }
 
     /// Does what is due.
@@ -121,11 +142,14 @@ impl Edge {
     fn opened(&mut self, now: Duration, opened: &front::Opened) -> Result<(), Undone> {
         let keys = opened.keys.as_slice().try_into().map_err(|_| Undone::Unreadable)?;
         let session = SessionId(opened.session);
-        let owner = Owner { tenant: opened.tenant.clone(), device: opened.device.clone() };
-        self.owners.insert(session, owner);
         let keys = SessionKeys::from_bytes(keys);
         let verify_data = opened.verify_data;
-        self.endpoint.opened(now, CallId(opened.call), Opened { session, keys, verify_data });
+        let answer = Opened { session, keys, verify_data };
+        // An answer that comes too late opens nothing, and nothing may be kept of it.
+        if self.endpoint.opened(now, CallId(opened.call), answer) {
+            let (tenant, device) = (opened.tenant.as_str().into(), opened.device.as_str().into());
+            self.owners.insert(session, Owner { tenant, device });
+        }
         Ok(())
     }
 
@@ -134,15 +158,12 @@ impl Edge {
         if now > Duration::from_millis(transmit.deadline) {
             return Err(Undone::Late);
         }
-        if let Some(peer) = transmit.to {
-            self.endpoint.set_peer(session, peer);
-        }
         let content = match &transmit.content {
             front::Content::Application(bytes) => Content::Application(bytes),
             front::Content::CloseNotify => Content::Alert(Alert::CLOSE_NOTIFY),
             front::Content::Finished => Content::Finished,
         };
-        Ok(self.endpoint.seal(session, transmit.sequence, content)?)
+        Ok(self.endpoint.seal(session, transmit.sequence, transmit.to, content)?)
     }
 
     /// The next thing to do; call it until there is none.
@@ -154,12 +175,16 @@ impl Edge {
                     self.report.note(&event);
                     return Some(Output::Event(event));
                 }
-                Dtls::Open(call) => Some(self.open(call)),
+                Dtls::Open(call) => Some(self.open(*call).encode()),
                 Dtls::Record(record) => self.deliver(record),
-                Dtls::Repeat { session } => self.repeat(session),
+                Dtls::Repeat { session } => self.repeat(session).map(|frame| frame.encode()),
+                Dtls::Displaced { session } => {
+                    self.owners.remove(&session);
+                    None
+                }
             };
             if let Some(frame) = frame {
-                return Some(Output::Frame(frame.encode()));
+                return Some(Output::Frame(frame));
             }
         }
     }
@@ -167,7 +192,7 @@ impl Edge {
     fn open(&self, call: OpenCall) -> FromEdge {
         let Claim::Psk { identity } = call.claim;
         FromEdge::Open(Open {
-            trace: Trace { id: SessionId::of(&call.transcript).0, span: [0; 8] },
+            trace: self.trace(SessionId::of(&call.transcript)),
             call: call.call.0,
             listener: self.listener.clone(),
             realm: self.realm.clone(),
@@ -181,25 +206,30 @@ impl Edge {
         })
     }
 
-    fn deliver(&self, record: Record) -> Option<FromEdge> {
+    fn deliver(&mut self, record: Record) -> Option<Vec<u8>> {
         let owner = self.owners.get(&record.session)?;
-        Some(FromEdge::Deliver(Deliver {
-            trace: Trace { id: record.session.0, span: record.sequence.to_be_bytes() },
+        let mut frame = FromEdge::Deliver(Deliver {
+            trace: self.trace(record.session),
             session: record.session.0,
-            tenant: owner.tenant.clone(),
-            device: owner.device.clone(),
+            tenant: owner.tenant.to_string(),
+            device: owner.device.to_string(),
             alert: record.content == ContentType::Alert,
             epoch: record.epoch,
             sequence: record.sequence,
             from: record.from,
             newest: record.newest,
             payload: record.payload,
-        }))
+        });
+        let bytes = frame.encode();
+        if let FromEdge::Deliver(deliver) = &mut frame {
+            self.endpoint.reuse(core::mem::take(&mut deliver.payload));
+        }
+        Some(bytes)
     }
 
     fn repeat(&self, session: SessionId) -> Option<FromEdge> {
         let owner = self.owners.get(&session)?;
-        let (tenant, device) = (owner.tenant.clone(), owner.device.clone());
+        let (tenant, device) = (owner.tenant.to_string(), owner.device.to_string());
         Some(FromEdge::Repeat(Repeat { session: session.0, tenant, device }))
     }
 

@@ -5,6 +5,7 @@ use core::time::Duration;
 
 use zeroize::Zeroizing;
 
+use crate::suite::SUITES;
 use crate::wire::alert::Alert;
 
 /// What a client is and how patient it is.
@@ -17,6 +18,8 @@ pub struct ClientConfig {
     /// The connection id to be addressed by (RFC 9146 §3), at most 255 bytes. Empty: use the
     /// server's and be sent none. `None`: do not offer the extension.
     pub cid: Option<Vec<u8>>,
+    /// IANA numbers of the suites to offer, each one of [`crate::SUITES`], the best first.
+    pub suites: Vec<u16>,
     /// First wait before a flight is sent again; doubles each time (1 s in RFC 6347 §4.2.4,
     /// 9 s in RFC 7925 §11).
     pub retransmit: Duration,
@@ -26,12 +29,13 @@ pub struct ClientConfig {
 
 impl ClientConfig {
     /// A client with this identity and key: it takes the server's connection id and has none of
-    /// its own, waits 1 s before the first repetition, and gives up after 60 s.
+    /// its own, offers every suite, waits 1 s before the first repetition, and gives up after 60 s.
     pub fn new(identity: Vec<u8>, psk: Zeroizing<Vec<u8>>) -> Self {
         Self {
             identity,
             psk,
             cid: Some(Vec::new()),
+            suites: SUITES.iter().map(|suite| suite.id).collect(),
             retransmit: Duration::from_secs(1),
             give_up: Duration::from_secs(60),
         }
@@ -90,7 +94,7 @@ pub enum ClientFailure {
     IllegalParameter,
     /// The server's Finished does not verify.
     BadFinished,
-    /// Identity, key or connection id is too long.
+    /// Identity, key or connection id is too long, or a suite is unknown.
     Config,
     /// Record numbers are used up.
     Exhausted,

@@ -8,7 +8,7 @@ use super::open::Connection;
 use crate::prf;
 use crate::reassembly::Reassembly;
 use crate::schedule::finished_message;
-use crate::suite::{self, SUITES};
+use crate::suite::Suite;
 use crate::wire::DTLS_1_2;
 use crate::wire::cursor::put_vec16;
 use crate::wire::extension::Extensions;
@@ -22,6 +22,8 @@ use crate::wire::record::{self, ContentType, RawRecord};
 const MAX_CREDENTIAL: usize = 4096;
 /// Longest connection id (RFC 9146 §3).
 const MAX_CID: usize = 255;
+/// Most suites offered: far more than there are.
+const MAX_SUITES: usize = 32;
 /// How many cookies a server may ask for.
 const MAX_COOKIES: u16 = 4;
 
@@ -54,7 +56,7 @@ pub(super) struct Hello {
 /// What the server chose.
 struct Chosen {
     random: [u8; 32],
-    suite: u16,
+    suite: &'static Suite,
     extended_master_secret: bool,
     cid: Option<Vec<u8>>,
 }
@@ -67,6 +69,11 @@ impl Hello {
     ) -> Result<Self, ClientFailure> {
         let cid_length = config.cid.as_ref().map_or(0, Vec::len);
         let longest = config.identity.len().max(config.psk.len());
+        let suites = &config.suites;
+        let known = suites.iter().all(|id| Suite::by_id(*id).is_some());
+        if !known || suites.is_empty() || suites.len() > MAX_SUITES {
+            return Err(ClientFailure::Config);
+        }
         if longest > MAX_CREDENTIAL || cid_length > MAX_CID {
             return Err(ClientFailure::Config);
         }
@@ -141,7 +148,8 @@ impl Hello {
     }
 
     fn write_hello(&mut self) {
-        let mut suites: Vec<u8> = SUITES.iter().flat_map(|suite| suite.id.to_be_bytes()).collect();
+        let offered = self.config.suites.iter();
+        let mut suites: Vec<u8> = offered.flat_map(|id| id.to_be_bytes()).collect();
         suites.extend(EMPTY_RENEGOTIATION_INFO_SCSV.to_be_bytes());
         let hello = ClientHello {
             version: DTLS_1_2,
@@ -158,7 +166,7 @@ impl Hello {
             },
         };
         let mut body = Vec::with_capacity(128);
-        hello.encode(&mut body).expect("a cookie and a connection id have at most 255 bytes");
+        hello.encode(&mut body).expect("cookie, connection id and suites are short");
         self.transcript.clear();
         handshake::put_message(&mut self.transcript, kind::CLIENT_HELLO, self.message, &body);
         self.hello_length = self.transcript.len();
@@ -167,15 +175,16 @@ impl Hello {
     fn choose(&self, body: &[u8]) -> Option<Chosen> {
         let hello = ServerHello::decode(body)?;
         let extensions = hello.extensions;
+        let offered = self.config.suites.contains(&hello.suite);
+        let suite = Suite::by_id(hello.suite).filter(|_| offered)?;
         let acceptable = hello.version == DTLS_1_2
-            && suite::by_id(hello.suite).is_some()
             && hello.compression == 0
             && extensions.renegotiation.is_none_or(<[u8]>::is_empty)
             && (self.extended_master_secret || !extensions.extended_master_secret)
             && (self.config.cid.is_some() || extensions.cid.is_none());
         acceptable.then(|| Chosen {
             random: hello.random,
-            suite: hello.suite,
+            suite,
             extended_master_secret: extensions.extended_master_secret,
             cid: extensions.cid.map(<[u8]>::to_vec),
         })

@@ -254,7 +254,7 @@ impl Client {
         if let State::Finishing(finishing) = core::mem::replace(&mut self.state, State::Ended) {
             let connection = finishing.connection;
             self.outputs.push_back(ClientOutput::Established {
-                suite: connection.suite,
+                suite: connection.suite.id,
                 cid: connection.server_cid.clone(),
             });
             self.state = State::Open(Box::new(connection));

@@ -3,12 +3,13 @@
 use crate::aead::Direction;
 use crate::keys::SessionKeys;
 use crate::replay::Window;
+use crate::suite::Suite;
 use crate::wire::record::{ContentType, MAX_SEQUENCE, RawRecord};
 
 /// Keys, connection ids and numbers of epoch 1.
 #[derive(Debug)]
 pub(super) struct Connection {
-    pub(super) suite: u16,
+    pub(super) suite: &'static Suite,
     keys: SessionKeys,
     /// The id that the server puts into its records; empty if none.
     cid: Vec<u8>,
@@ -20,7 +21,7 @@ pub(super) struct Connection {
 
 impl Connection {
     pub(super) fn new(
-        suite: u16,
+        suite: &'static Suite,
         keys: SessionKeys,
         cid: Vec<u8>,
         server_cid: Option<Vec<u8>>,
@@ -41,14 +42,17 @@ impl Connection {
         }
         self.next_sequence += 1;
         let cid = self.server_cid.as_deref().unwrap_or_default();
-        Direction::from_client(&self.keys, cid).seal(out, kind, (1, sequence), payload);
+        let direction = Direction::from_client(self.suite.cipher, &self.keys, cid);
+        direction.seal(out, kind, (1, sequence), payload);
         Some(())
     }
 
     /// Opens a record that was not read before.
     pub(super) fn open(&mut self, record: &RawRecord<'_>) -> Option<(ContentType, Vec<u8>)> {
-        let opened = Direction::from_server(&self.keys, &self.cid).open(record)?;
+        let direction = Direction::from_server(self.suite.cipher, &self.keys, &self.cid);
+        let mut payload = Vec::with_capacity(record.body.len());
+        let kind = direction.open(record, &mut payload).ok()?;
         self.window.accept(record.sequence)?;
-        Some(opened)
+        Some((kind, payload))
     }
 }

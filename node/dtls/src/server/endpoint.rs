@@ -8,17 +8,18 @@ use core::time::Duration;
 
 use rand_core::CryptoRng;
 
-use super::half_open::{GIVE_UP, HalfOpen, Stage};
+use super::half_open::{Due, GIVE_UP, HalfOpen, Stage};
 use super::limits::AlertLimits;
 use super::output::{CallId, FailureReason, HandshakeEvent, Opened, Output, Refusal};
 use super::pending::Pending;
-use super::session::{LastFlight, Session, Sessions};
+use super::session::{LastFlight, Name, Session, Sessions};
+use super::spare::Spare;
 use crate::cid;
 use crate::counters::{Counters, DropReason};
 use crate::keys::{ClusterKeys, SessionId};
 use crate::wire::alert::{Alert, AlertDescription};
 use crate::wire::handshake::{Fragments, kind};
-use crate::wire::record::{self, ContentType, RawRecord, Records};
+use crate::wire::record::{self, ContentType, MAX_PLAINTEXT, RawRecord, Records};
 use crate::wire::{DTLS_1_0, DTLS_1_2};
 
 /// Limits and options of an endpoint.
@@ -51,6 +52,9 @@ pub struct Endpoint {
     pub(super) limits: AlertLimits,
     pub(super) counters: Counters,
     pub(super) outputs: VecDeque<Output>,
+    pub(super) spare: Spare,
+    /// Whether this datagram was answered with a HelloVerifyRequest already.
+    pub(super) verify_requested: bool,
     next_call: u64,
 }
 
@@ -75,6 +79,8 @@ impl Endpoint {
             limits: AlertLimits::default(),
             counters: Counters::default(),
             outputs: VecDeque::new(),
+            spare: Spare::default(),
+            verify_requested: false,
             next_call: 0,
         }
     }
@@ -82,6 +88,10 @@ impl Endpoint {
     /// A datagram has arrived. Whatever is wrong with it is dropped and counted.
     pub fn receive(&mut self, now: Duration, from: SocketAddr, datagram: &[u8]) {
         self.counters.datagrams += 1;
+        self.verify_requested = false;
+        if datagram.is_empty() {
+            self.counters.drop_for(DropReason::Malformed);
+        }
         for record in Records::new(datagram, cid::LENGTH) {
             let result = record.and_then(|record| self.record(now, from, &record));
             if let Err(reason) = result {
@@ -98,9 +108,16 @@ impl Endpoint {
                 self.fail(peer, half_open.reason);
                 continue;
             }
-            if let Some(bytes) = half_open.retransmit(now) {
-                self.counters.retransmissions += 1;
-                self.outputs.push_back(Output::Datagram { to: peer, bytes });
+            match half_open.due(now, peer) {
+                Due::Flight(bytes) => {
+                    self.counters.retransmissions += 1;
+                    self.outputs.push_back(Output::Datagram { to: peer, bytes });
+                }
+                Due::Call(call) => {
+                    self.counters.opens += 1;
+                    self.outputs.push_back(Output::Open(Box::new(call)));
+                }
+                Due::Nothing => {}
             }
             self.pending.put(peer, half_open);
         }
@@ -118,12 +135,18 @@ impl Endpoint {
         self.outputs.pop_front()
     }
 
+    /// Takes back the buffer of an output, for the next one. Nobody must; who does, spares an
+    /// allocation for each record. It is wiped.
+    pub fn reuse(&mut self, bytes: Vec<u8>) {
+        self.spare.give(bytes);
+    }
+
     /// A credential step went well: the session is open, and the last flight leaves with epoch 1
-    /// sequence 0. If the handshake is gone by now, nothing happens.
-    pub fn opened(&mut self, now: Duration, call: CallId, opened: Opened) {
+    /// sequence 0. If the handshake is gone by now, nothing happens, and the answer is false.
+    pub fn opened(&mut self, now: Duration, call: CallId, opened: Opened) -> bool {
         let Some((peer, half_open)) = self.pending.take_call(call) else {
             self.counters.late_answers += 1;
-            return;
+            return false;
         };
         let took = now.saturating_sub(half_open.started);
         let (suite, cid) = (half_open.agreement.suite.id, half_open.agreement.cid.is_some());
@@ -137,6 +160,7 @@ impl Endpoint {
             cid,
             took,
         }));
+        true
     }
 
     /// A credential step went otherwise.
@@ -162,14 +186,6 @@ impl Endpoint {
         } else {
             half_open.resume(now, reason);
             self.pending.put(peer, half_open);
-        }
-    }
-
-    /// Sends a session's records to this address from now on. The owner of the session decides
-    /// that (RFC 9146 §6); a session without a connection id is still found by its old address.
-    pub fn set_peer(&mut self, session: SessionId, peer: SocketAddr) {
-        if let Some(session) = self.sessions.get_mut(session) {
-            session.peer = peer;
         }
     }
 
@@ -219,18 +235,21 @@ impl Endpoint {
                 if record.body.is_empty() {
                     return Err(DropReason::Malformed);
                 }
+                if record.body.len() > MAX_PLAINTEXT {
+                    return Err(DropReason::TooLong);
+                }
                 for fragment in Fragments::new(record.body) {
                     let fragment = fragment?;
                     if fragment.kind == kind::CLIENT_HELLO {
                         self.client_hello(now, from, record, &fragment)?;
                     } else {
-                        self.advance(from, |half_open| half_open.fragment(&fragment))?;
+                        self.advance(now, from, |half_open| half_open.fragment(&fragment))?;
                     }
                 }
                 Ok(())
             }
             ContentType::ChangeCipherSpec => {
-                self.advance(from, |half_open| half_open.change_cipher_spec(record.body))
+                self.advance(now, from, |half_open| half_open.change_cipher_spec(record.body))
             }
             ContentType::Alert => Err(DropReason::PlaintextAlert),
             ContentType::ApplicationData => Err(DropReason::PlaintextRecord),
@@ -242,15 +261,16 @@ impl Endpoint {
     /// is complete.
     pub(super) fn advance(
         &mut self,
+        now: Duration,
         from: SocketAddr,
         step: impl FnOnce(&mut HalfOpen) -> Result<(), DropReason>,
     ) -> Result<(), DropReason> {
         let mut half_open = self.pending.take(from).ok_or(DropReason::PlaintextRecord)?;
         let result = step(&mut half_open);
-        if let Some(call) = half_open.open(from, CallId(self.next_call)) {
+        if let Some(call) = half_open.open(now, from, CallId(self.next_call)) {
             self.next_call += 1;
             self.counters.opens += 1;
-            self.outputs.push_back(Output::Open(call));
+            self.outputs.push_back(Output::Open(Box::new(call)));
         }
         self.pending.put(from, half_open);
         result
@@ -260,10 +280,10 @@ impl Endpoint {
         let message = half_open.finished_message();
         let agreement = half_open.agreement;
         let mut session = Session {
+            cipher: agreement.suite.cipher,
             keys: opened.keys,
             peer,
-            home: peer,
-            cid: agreement.cid,
+            name: agreement.cid.map_or(Name::Home(peer), Name::Cid),
             peer_cid: agreement.peer_cid.unwrap_or_default().into(),
             last_sealed: 0,
             window: Default::default(),
@@ -272,15 +292,19 @@ impl Endpoint {
             session.window.accept(finished_sequence);
         }
         let mut flight = LastFlight {
+            home: peer,
             verify_data: opened.verify_data,
             message,
             next_record: half_open.next_record,
             client_random: agreement.client_random,
             quiet_until: now,
         };
-        let bytes = session.write_last_flight(&mut flight, 0);
+        let mut bytes = self.spare.take();
+        session.write_last_flight(&mut flight, 0, &mut bytes);
         self.counters.records_sealed += 1;
-        self.sessions.insert(now, opened.session, session, flight);
+        if let Some(session) = self.sessions.insert(now, opened.session, session, flight) {
+            self.outputs.push_back(Output::Displaced { session });
+        }
         self.outputs.push_back(Output::Datagram { to: peer, bytes });
     }
 
@@ -290,7 +314,7 @@ impl Endpoint {
             self.counters.alerts_held += 1;
             return;
         }
-        let mut bytes = Vec::new();
+        let mut bytes = self.spare.take();
         record::put_plain(&mut bytes, ContentType::Alert, DTLS_1_2, sequence, &alert.encode());
         self.counters.alerts_sent += 1;
         self.outputs.push_back(Output::Datagram { to, bytes });

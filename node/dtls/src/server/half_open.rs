@@ -10,6 +10,7 @@ use core::ops::Range;
 use core::time::Duration;
 
 use super::output::{CallId, Claim, FailureReason, OpenCall};
+use crate::aead::{self, MAX_PADDING};
 use crate::counters::DropReason;
 use crate::reassembly::Reassembly;
 use crate::schedule;
@@ -24,10 +25,11 @@ pub(super) const GIVE_UP: Duration = Duration::from_secs(60);
 const MAX_CALLS: u8 = 4;
 /// How often our flight is sent again at most, by timer or on request.
 const MAX_REPEATS: u8 = 16;
-/// An encrypted Finished: explicit nonce, message, tag.
-const FINISHED_BODY: usize = 8 + handshake::HEADER + 12 + 8;
-/// Padding that a peer may add to it (RFC 9146 §4), its type byte included.
-const MAX_PADDING: usize = 256;
+/// How long an answer to a credential step is waited for before it is asked for again: a frame
+/// may be lost, and opening the same session twice is opening it once.
+const ASK_AGAIN: Duration = Duration::from_secs(10);
+/// The message of a Finished.
+const FINISHED: usize = handshake::HEADER + 12;
 
 /// What the two hellos agreed on.
 #[derive(Debug)]
@@ -69,11 +71,25 @@ pub(super) enum Stage {
     /// That of the credential step.
     Opening {
         call: CallId,
+        /// The identity that the client claims.
+        identity: Vec<u8>,
+        /// When to ask again.
+        ask_again: Duration,
         /// Number of the record that bore the client's Finished.
         finished_sequence: u64,
         /// The wait for our flight's next repetition, should the client have to try again.
         interval: Duration,
     },
+}
+
+/// What is to be done when its time has come.
+pub(super) enum Due {
+    /// Send our flight again.
+    Flight(Vec<u8>),
+    /// Ask for the credential step again: no answer has come.
+    Call(OpenCall),
+    /// Our flight was sent often enough.
+    Nothing,
 }
 
 /// The client's flight as far as it has come, in whatever order.
@@ -145,7 +161,7 @@ impl HalfOpen {
         let give_up = self.started + GIVE_UP;
         match self.stage {
             Stage::Collecting { retransmit, .. } => retransmit.min(give_up),
-            Stage::Opening { .. } => give_up,
+            Stage::Opening { ask_again, .. } => ask_again.min(give_up),
         }
     }
 
@@ -168,14 +184,19 @@ impl HalfOpen {
         datagram
     }
 
-    /// Our flight again because the timer ran out; it doubles.
-    pub(super) fn retransmit(&mut self, now: Duration) -> Option<Vec<u8>> {
-        let Stage::Collecting { retransmit, interval, .. } = &mut self.stage else {
-            return None;
-        };
-        *interval = interval.saturating_mul(2);
-        *retransmit = now.saturating_add(*interval);
-        self.repeat().ok()
+    /// Its time has come: our flight again, and the wait doubles; or the credential step again.
+    pub(super) fn due(&mut self, now: Duration, peer: SocketAddr) -> Due {
+        match &mut self.stage {
+            Stage::Collecting { retransmit, interval, .. } => {
+                *interval = interval.saturating_mul(2);
+                *retransmit = now.saturating_add(*interval);
+                self.repeat().map_or(Due::Nothing, Due::Flight)
+            }
+            Stage::Opening { ask_again, .. } => {
+                *ask_again = now + ASK_AGAIN;
+                self.call(peer).map_or(Due::Nothing, Due::Call)
+            }
+        }
     }
 
     /// Our flight again because the client repeated its own.
@@ -220,7 +241,8 @@ impl HalfOpen {
 
     /// A record of epoch 1, which can only be the client's Finished. The newest one counts.
     pub(super) fn finished(&mut self, record: &RawRecord<'_>) -> Result<(), DropReason> {
-        let padding = record.body.len().wrapping_sub(FINISHED_BODY);
+        let shortest = aead::overhead(self.agreement.suite.cipher) + FINISHED;
+        let padding = record.body.len().wrapping_sub(shortest);
         let fits = match record.kind {
             ContentType::Handshake => padding == 0,
             ContentType::Tls12Cid => (1..=MAX_PADDING).contains(&padding),
@@ -240,7 +262,12 @@ impl HalfOpen {
     }
 
     /// Once the client's flight is complete: the credential step, to be known as `call`.
-    pub(super) fn open(&mut self, peer: SocketAddr, call: CallId) -> Option<OpenCall> {
+    pub(super) fn open(
+        &mut self,
+        now: Duration,
+        peer: SocketAddr,
+        call: CallId,
+    ) -> Option<OpenCall> {
         let Stage::Collecting { flight, interval, .. } = &mut self.stage else {
             return None;
         };
@@ -251,16 +278,23 @@ impl HalfOpen {
         let (finished_sequence, finished) = flight.finished.take()?;
         let identity = flight.identity.take()?;
         self.calls += 1;
-        self.tried.clone_from(&finished);
-        self.stage = Stage::Opening { call, finished_sequence, interval };
+        self.tried = finished;
+        let ask_again = now + ASK_AGAIN;
+        self.stage = Stage::Opening { call, identity, ask_again, finished_sequence, interval };
+        self.call(peer)
+    }
+
+    /// The credential step that is under way.
+    fn call(&self, peer: SocketAddr) -> Option<OpenCall> {
+        let Stage::Opening { call, identity, .. } = &self.stage else { return None };
         Some(OpenCall {
-            call,
+            call: *call,
             peer,
-            claim: Claim::Psk { identity },
+            claim: Claim::Psk { identity: identity.clone() },
             suite: self.agreement.suite.id,
             sni: self.agreement.sni.clone(),
             transcript: self.transcript.clone(),
-            finished,
+            finished: self.tried.clone(),
             cid: self.agreement.cid,
             peer_cid: self.agreement.peer_cid.clone(),
         })
@@ -271,6 +305,10 @@ impl HalfOpen {
     pub(super) fn resume(&mut self, now: Duration, reason: FailureReason) {
         let Stage::Opening { interval, .. } = self.stage else { return };
         self.reason = reason;
+        if reason == FailureReason::Unavailable {
+            // Nobody has looked at it, so the same bytes are worth another call.
+            self.tried.clear();
+        }
         self.stage = Stage::Collecting {
             flight: ClientFlight::new(self.client_next),
             retransmit: now + interval,

@@ -9,7 +9,7 @@ use super::output::{FailureReason, HandshakeEvent, Output};
 use crate::cid;
 use crate::cookie;
 use crate::counters::DropReason;
-use crate::suite::SUITES;
+use crate::suite::Suite;
 use crate::wire::alert::{Alert, AlertDescription};
 use crate::wire::cursor::put_vec8;
 use crate::wire::extension::Extensions;
@@ -40,9 +40,7 @@ impl Endpoint {
         }
         let hello = ClientHello::decode(fragment.body).ok_or(DropReason::Malformed)?;
         if !cookie::verify(&self.keys.cookie, now, from, &hello) {
-            let bytes = self.verify_request(now, from, record, fragment, &hello);
-            self.counters.cookies_sent += 1;
-            self.outputs.push_back(Output::Datagram { to: from, bytes });
+            self.verify_request(now, from, record, fragment, &hello)?;
             // A cookie that does not hold is as good as none (RFC 6347 §4.2.1).
             return if hello.cookie.is_empty() { Ok(()) } else { Err(DropReason::BadCookie) };
         }
@@ -56,22 +54,32 @@ impl Endpoint {
         self.begin(now, from, record, fragment, &hello)
     }
 
+    /// Answers with a cookie, once a datagram: many hellos in one must not be many datagrams to
+    /// an address that nobody has proven.
     fn verify_request(
-        &self,
+        &mut self,
         now: Duration,
         from: SocketAddr,
         record: &RawRecord<'_>,
         fragment: &Fragment<'_>,
         hello: &ClientHello<'_>,
-    ) -> Vec<u8> {
+    ) -> Result<(), DropReason> {
+        if core::mem::replace(&mut self.verify_requested, true) {
+            return Err(DropReason::RepeatLimit);
+        }
+        let mut bytes = self.spare.take();
+        let out = &mut bytes;
         let cookie = cookie::make(&self.keys.cookie, now, from, hello);
-        let mut body = DTLS_1_0.to_be_bytes().to_vec();
-        put_vec8(&mut body, &cookie).expect("a cookie has 17 bytes");
-        let mut message = Vec::with_capacity(handshake::HEADER + body.len());
-        handshake::put_message(&mut message, kind::HELLO_VERIFY_REQUEST, fragment.sequence, &body);
-        let mut bytes = Vec::with_capacity(record::HEADER + message.len());
-        record::put_plain(&mut bytes, ContentType::Handshake, DTLS_1_0, record.sequence, &message);
-        bytes
+        let body = 2 + 1 + cookie.len();
+        let length = handshake::HEADER + body;
+        let (place, kind) = ((0, record.sequence), kind::HELLO_VERIFY_REQUEST);
+        record::put_header(out, ContentType::Handshake, DTLS_1_0, place, &[], length);
+        handshake::put_header(out, kind, fragment.sequence, body);
+        out.extend_from_slice(&DTLS_1_0.to_be_bytes());
+        put_vec8(out, &cookie).expect("a cookie has 17 bytes");
+        self.counters.cookies_sent += 1;
+        self.outputs.push_back(Output::Datagram { to: from, bytes });
+        Ok(())
     }
 
     fn repeat_flight(&mut self, from: SocketAddr) -> Result<(), DropReason> {
@@ -137,8 +145,8 @@ impl Endpoint {
         if !hello.compressions.contains(&0) || !first_handshake {
             return Err(AlertDescription::HANDSHAKE_FAILURE);
         }
-        let suite = SUITES.iter().find(|suite| hello.offers(suite.id));
-        let suite = suite.ok_or(AlertDescription::HANDSHAKE_FAILURE)?;
+        let suite =
+            hello.suites().find_map(Suite::by_id).ok_or(AlertDescription::HANDSHAKE_FAILURE)?;
         let host_name = hello.extensions.host_name.and_then(|name| core::str::from_utf8(name).ok());
         Ok(Agreement {
             client_random: hello.random,

@@ -8,6 +8,7 @@ mod output;
 mod pending;
 mod record;
 mod session;
+mod spare;
 
 pub use endpoint::{Endpoint, EndpointConfig};
 pub use output::{

@@ -21,12 +21,17 @@ pub enum Output {
     },
     /// Check a credential; the handshake waits for [`crate::Endpoint::opened`] or
     /// [`crate::Endpoint::refused`].
-    Open(OpenCall),
+    Open(Box<OpenCall>),
     /// A record of a session was opened.
     Record(Record),
     /// The client repeated its Finished, so our last flight was lost: seal
     /// [`Content::Finished`] under a new sequence. At most once a second for a session.
     Repeat {
+        /// The session.
+        session: SessionId,
+    },
+    /// A session is gone: it was found by its address alone, and a newer one has that now.
+    Displaced {
         /// The session.
         session: SessionId,
     },

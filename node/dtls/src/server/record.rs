@@ -18,44 +18,54 @@ use crate::wire::record::{self, ContentType, MAX_PLAINTEXT, MAX_SEQUENCE, RawRec
 
 impl Endpoint {
     /// Seals one record of a session under this sequence, and queues the datagram. The session's
-    /// owner numbers its records upwards; 0 was its Finished.
+    /// owner numbers its records upwards; 0 was its Finished. With `to`, this record and those
+    /// after it go to that address: the owner decides that (RFC 9146 §6). A session without a
+    /// connection id is still found by its old one.
     ///
     /// # Errors
-    /// See [`SealError`]; after an error nothing was sealed and no sequence is used up.
+    /// See [`SealError`]; after an error nothing was sealed, no sequence is used up, and the
+    /// address is the old one.
     pub fn seal(
         &mut self,
         session: SessionId,
         sequence: u64,
+        to: Option<SocketAddr>,
         content: Content<'_>,
     ) -> Result<(), SealError> {
-        let id = session;
-        let session = self.sessions.get_mut(id).ok_or(SealError::UnknownSession)?;
+        let found = match content {
+            Content::Finished => self.sessions.with_flight(session),
+            Content::Application(_) | Content::Alert(_) => {
+                self.sessions.get_mut(session).map(|session| (session, None))
+            }
+        };
+        let (session, flight) = found.ok_or(SealError::UnknownSession)?;
         if sequence > MAX_SEQUENCE {
             return Err(SealError::SequenceExhausted);
         }
         if sequence <= session.last_sealed {
             return Err(SealError::SequenceUsed);
         }
-        let bytes = match content {
+        let mut bytes = self.spare.take();
+        match content {
             Content::Application(data) if data.len() > MAX_PLAINTEXT => {
                 return Err(SealError::TooLong);
             }
             Content::Application(data) => {
-                session.seal(ContentType::ApplicationData, sequence, data)
+                session.seal(&mut bytes, ContentType::ApplicationData, sequence, data);
             }
-            Content::Alert(alert) => session.seal(ContentType::Alert, sequence, &alert.encode()),
+            Content::Alert(alert) => {
+                session.seal(&mut bytes, ContentType::Alert, sequence, &alert.encode());
+            }
             Content::Finished => {
-                let (session, flight) =
-                    self.sessions.with_flight(id).ok_or(SealError::FlightForgotten)?;
+                let flight = flight.ok_or(SealError::FlightForgotten)?;
                 self.counters.retransmissions += 1;
-                session.write_last_flight(flight, sequence)
+                session.write_last_flight(flight, sequence, &mut bytes);
             }
-        };
+        }
         self.counters.records_sealed += 1;
-        let session = self.sessions.get_mut(id).ok_or(SealError::UnknownSession)?;
         session.last_sealed = sequence;
-        let to = session.peer;
-        self.outputs.push_back(Output::Datagram { to, bytes });
+        session.peer = to.unwrap_or(session.peer);
+        self.outputs.push_back(Output::Datagram { to: session.peer, bytes });
         Ok(())
     }
 
@@ -67,23 +77,20 @@ impl Endpoint {
         record: &RawRecord<'_>,
     ) -> Result<(), DropReason> {
         if record.kind == ContentType::Tls12Cid {
+            // The look-up comes first: it costs less than the id's check bytes.
+            if let Some(session) = self.sessions.with_cid(record.cid) {
+                return self.open(now, from, session, record);
+            }
             let cid = cid::parse(&self.keys.cid, record.cid).ok_or(DropReason::ForeignCid)?;
-            return match self.sessions.with_cid(cid) {
-                Some(session) => self.open(now, from, session, record),
-                None => self.finished(from, Some(cid), record),
-            };
+            return self.finished(now, from, Some(cid), record);
         }
         let Some(session) = self.sessions.at_home(from) else {
-            return self.finished(from, None, record);
+            return self.finished(now, from, None, record);
         };
         // The address may have a new handshake beside its session; the MAC tells them apart.
-        let result = match self.sessions.get_mut(session) {
-            Some(open) if open.cid.is_none() => self.open(now, from, session, record),
-            _ => Err(DropReason::WrongForm),
-        };
-        match result {
+        match self.open(now, from, session, record) {
             Err(reason @ (DropReason::BadMac | DropReason::WrongForm)) => {
-                match self.finished(from, None, record) {
+                match self.finished(now, from, None, record) {
                     Err(DropReason::NoSession) => Err(reason),
                     other => other,
                 }
@@ -94,6 +101,7 @@ impl Endpoint {
 
     fn finished(
         &mut self,
+        now: Duration,
         from: SocketAddr,
         cid: Option<[u8; cid::LENGTH]>,
         record: &RawRecord<'_>,
@@ -104,7 +112,7 @@ impl Endpoint {
             (Some(_), Some(_)) => return Err(DropReason::NoSession),
             _ => return Err(DropReason::WrongForm),
         }
-        self.advance(from, |half_open| half_open.finished(record))
+        self.advance(now, from, |half_open| half_open.finished(record))
     }
 
     fn open(
@@ -114,26 +122,46 @@ impl Endpoint {
         id: SessionId,
         record: &RawRecord<'_>,
     ) -> Result<(), DropReason> {
+        let mut payload = self.spare.take();
+        match self.read(now, id, record, &mut payload) {
+            Ok(Some((content, newest))) => {
+                self.counters.records_opened += 1;
+                self.outputs.push_back(Output::Record(Record {
+                    session: id,
+                    content,
+                    epoch: record.epoch,
+                    sequence: record.sequence,
+                    from,
+                    newest,
+                    payload,
+                }));
+                Ok(())
+            }
+            done => {
+                self.spare.give(payload);
+                done.map(|_| ())
+            }
+        }
+    }
+
+    /// Opens a record into `payload`: what is in it, and whether it is the newest; `None` if it
+    /// is nothing for the session's owner.
+    fn read(
+        &mut self,
+        now: Duration,
+        id: SessionId,
+        record: &RawRecord<'_>,
+        payload: &mut Vec<u8>,
+    ) -> Result<Option<(ContentType, bool)>, DropReason> {
         let session = self.sessions.get_mut(id).ok_or(DropReason::NoSession)?;
-        let (content, payload) = session.open(record).ok_or(DropReason::BadMac)?;
+        let content = session.open(record, payload)?;
         let newest = session.window.accept(record.sequence).ok_or(DropReason::Replayed)?;
         match content {
-            ContentType::ApplicationData => {}
-            ContentType::Alert if Alert::decode(&payload).is_some() => {}
-            ContentType::Handshake => return self.late_handshake(now, id, &payload),
-            _ => return Err(DropReason::Meaningless),
+            ContentType::ApplicationData => Ok(Some((content, newest))),
+            ContentType::Alert if Alert::decode(payload).is_some() => Ok(Some((content, newest))),
+            ContentType::Handshake => self.late_handshake(now, id, payload).map(|()| None),
+            _ => Err(DropReason::Meaningless),
         }
-        self.counters.records_opened += 1;
-        self.outputs.push_back(Output::Record(Record {
-            session: id,
-            content,
-            epoch: record.epoch,
-            sequence: record.sequence,
-            from,
-            newest,
-            payload,
-        }));
-        Ok(())
     }
 
     /// A handshake message inside a session: the client's Finished again, since ours was lost,
@@ -160,27 +188,31 @@ impl Endpoint {
 }
 
 impl Session {
-    fn open(&self, record: &RawRecord<'_>) -> Option<(ContentType, Vec<u8>)> {
-        let cid = self.cid.as_ref().map_or(&[][..], |cid| cid);
-        Direction::from_client(&self.keys, cid).open(record)
+    fn open(
+        &self,
+        record: &RawRecord<'_>,
+        payload: &mut Vec<u8>,
+    ) -> Result<ContentType, DropReason> {
+        Direction::from_client(self.cipher, &self.keys, self.cid()).open(record, payload)
     }
 
-    fn seal(&self, kind: ContentType, sequence: u64, payload: &[u8]) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        let direction = Direction::from_server(&self.keys, &self.peer_cid);
-        direction.seal(&mut bytes, kind, (1, sequence), payload);
-        bytes
+    fn seal(&self, out: &mut Vec<u8>, kind: ContentType, sequence: u64, payload: &[u8]) {
+        let direction = Direction::from_server(self.cipher, &self.keys, &self.peer_cid);
+        direction.seal(out, kind, (1, sequence), payload);
     }
 
-    /// ChangeCipherSpec under the next number of epoch 0, Finished under `sequence` of epoch 1.
-    pub(super) fn write_last_flight(&self, flight: &mut LastFlight, sequence: u64) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(128);
+    /// Appends ChangeCipherSpec under the next number of epoch 0, Finished under `sequence` of
+    /// epoch 1.
+    pub(super) fn write_last_flight(
+        &self,
+        flight: &mut LastFlight,
+        sequence: u64,
+        out: &mut Vec<u8>,
+    ) {
         let number = flight.next_record;
         flight.next_record += 1;
-        record::put_plain(&mut bytes, ContentType::ChangeCipherSpec, DTLS_1_2, number, &[1]);
+        record::put_plain(out, ContentType::ChangeCipherSpec, DTLS_1_2, number, &[1]);
         let message = finished_message(flight.message, &flight.verify_data);
-        let direction = Direction::from_server(&self.keys, &self.peer_cid);
-        direction.seal(&mut bytes, ContentType::Handshake, (1, sequence), &message);
-        bytes
+        self.seal(out, ContentType::Handshake, sequence, &message);
     }
 }

@@ -72,6 +72,7 @@ fn evidence_that_contradicts_its_transcript_is_refused() {
     plain_epoch[4] = 0;
     let rows = [
         schedule::Evidence { suite: 0xC0A4, ..base },
+        schedule::Evidence { suite: 0xC0A9, ..base },
         schedule::Evidence { cid: None, ..base },
         schedule::Evidence { cid: Some(&other_cid), ..base },
         schedule::Evidence { peer_cid: Some(&[]), ..base },
@@ -198,7 +199,7 @@ fn an_answer_that_comes_too_late_does_nothing() {
     pair.endpoint.handle_timeout(pair.now);
     pair.server_sends();
 
-    pair.endpoint.opened(pair.now, call.call, opened);
+    assert!(!pair.endpoint.opened(pair.now, call.call, opened));
     pair.endpoint.refused(pair.now, CallId(99), Refusal::Denied);
 
     assert!(pair.server_sends().is_empty());
@@ -236,4 +237,63 @@ fn a_refused_finished_does_not_quicken_our_repetitions() {
     // Then the timer goes on at the wait that it had reached
     let due = pair.endpoint.next_timeout().expect("the handshake is under way");
     assert_eq!(due, pair.now + Duration::from_secs(2));
+}
+
+#[test]
+fn a_credential_step_without_an_answer_is_asked_for_again_with_the_same_bytes() {
+    let (mut pair, call) = asked(Options::default());
+    assert_eq!(pair.endpoint.next_timeout(), Some(pair.now + Duration::from_secs(10)));
+
+    pair.later(10);
+    pair.endpoint.handle_timeout(pair.now);
+
+    pair.server_sends();
+    assert_eq!(pair.calls, [call]);
+    pair.answer();
+    pair.settle();
+    assert!(matches!(pair.reports[..], [ClientOutput::Established { .. }]));
+}
+
+#[test]
+fn an_unanswered_credential_step_is_asked_for_five_times_more_and_then_given_up() {
+    let (mut pair, _) = asked(Options::default());
+    while let Some(at) = pair.endpoint.next_timeout() {
+        pair.now = at;
+        pair.endpoint.handle_timeout(at);
+    }
+
+    pair.server_sends();
+    assert_eq!(pair.calls.len(), 5);
+    assert_eq!(pair.endpoint.half_open(), 0);
+    assert_eq!(pair.endpoint.counters().timed_out, 1);
+}
+
+#[test]
+fn of_two_answers_to_one_credential_step_the_second_comes_too_late() {
+    let (mut pair, call) = asked(Options::default());
+    let opened = schedule::open(PSK, pair.now, &call.evidence()).expect("the key is right");
+    pair.later(10);
+    pair.endpoint.handle_timeout(pair.now);
+
+    assert!(pair.endpoint.opened(pair.now, call.call, opened.clone()));
+    assert!(!pair.endpoint.opened(pair.now, call.call, opened));
+
+    assert_eq!(pair.endpoint.sessions(), 1);
+    assert_eq!(pair.server_sends().len(), 1);
+}
+
+#[test]
+fn after_no_answer_could_be_had_the_same_bytes_are_worth_another_call() {
+    let mut pair = Pair::new(Options::default());
+    let flight = pair.client_flight();
+    pair.tell_server(&flight);
+    pair.server_sends();
+    let call = pair.calls.remove(0);
+    pair.endpoint.refused(pair.now, call.call, Refusal::Unavailable);
+
+    pair.tell_server(&flight);
+
+    pair.server_sends();
+    assert_eq!(pair.calls.len(), 1);
+    assert_eq!(pair.calls[0].finished, call.finished);
 }

@@ -368,6 +368,47 @@ fn a_new_handshake_leaves_the_session_of_its_address_alone_until_it_is_proven() 
     pair.server_sends();
     assert_ne!(pair.session(), old);
     assert_eq!(pair.endpoint.sessions(), 1);
+    assert_eq!(pair.displaced, [old]);
+}
+
+#[test]
+fn a_session_with_an_id_outlives_a_new_handshake_of_its_address() {
+    // Given a session that is found by its id, and a device that starts anew at the same address
+    let (mut pair, old) = Pair::established(Options::default());
+    let mut newer = Pair::new(Options { seed: 7, ..Options::default() });
+    pair.swap_client(&mut newer);
+
+    // When each step of the new handshake is followed by a record of the old session
+    let mut read = 0;
+    let mut old_speaks = |pair: &mut Pair| {
+        newer.client.send(b"still here").expect("open");
+        let data = newer.client_datagram();
+        pair.tell_server(&data);
+        read += 1;
+        assert_eq!(pair.endpoint.counters().records_opened, read);
+    };
+    let hello = pair.client_datagram();
+    pair.tell_server(&hello);
+    old_speaks(&mut pair);
+    let request = pair.server_datagram();
+    pair.client.receive(pair.now, &request);
+    let hello = pair.client_datagram();
+    pair.tell_server(&hello);
+    old_speaks(&mut pair);
+    let flight = pair.server_datagram();
+    pair.client.receive(pair.now, &flight);
+    let finished = pair.client_datagram();
+    pair.tell_server(&finished);
+    old_speaks(&mut pair);
+    pair.server_sends();
+    pair.answer();
+    old_speaks(&mut pair);
+
+    // Then both are open, and the old one was never disturbed
+    pair.server_sends();
+    assert_eq!(pair.endpoint.sessions(), 2);
+    assert!(pair.displaced.is_empty());
+    assert!(pair.records.iter().all(|record| record.session == old));
 }
 
 #[test]

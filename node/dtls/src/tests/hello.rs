@@ -15,7 +15,7 @@ fn message(datagram: &[u8]) -> Fragment<'_> {
 }
 
 /// Sends a ClientHello built by hand, answers the cookie, and gives the server's answer.
-fn offer(pair: &mut Pair, hello: ClientHello<'_>) -> Vec<u8> {
+pub(super) fn offer(pair: &mut Pair, hello: ClientHello<'_>) -> Vec<u8> {
     let encode = |hello: &ClientHello<'_>, number: u16| {
         let (mut body, mut bytes) = (Vec::new(), Vec::new());
         hello.encode(&mut body).expect("short");

@@ -1,5 +1,6 @@
 //! Two ends in virtual time, and what strangers do to them.
 
+mod bad_input;
 mod client;
 mod credential;
 mod handshake;
@@ -8,6 +9,8 @@ mod lossy;
 mod mutation;
 mod pair;
 mod records;
+mod suites;
+mod vectors;
 
 /// Reads hexadecimal digits, skipping white space.
 pub(crate) fn hex(text: &str) -> Vec<u8> {

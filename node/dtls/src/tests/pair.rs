@@ -13,7 +13,7 @@ use crate::schedule::{self, OpenError};
 use crate::wire::record::{ContentType, RawRecord, Records};
 use crate::{
     Client, ClientConfig, ClientOutput, ClusterKeys, Content, DropReason, Endpoint, EndpointConfig,
-    HandshakeEvent, OpenCall, Output, Record, Refusal, SessionId,
+    HandshakeEvent, OpenCall, Output, Record, Refusal, SUITES, SessionId,
 };
 
 pub(super) const PSK: &[u8] = b"sixteen byte key";
@@ -32,6 +32,8 @@ pub(super) struct Options {
     pub(super) cid: Option<Vec<u8>>,
     pub(super) extended_master_secret: bool,
     pub(super) client_psk: &'static [u8],
+    /// As in [`ClientConfig`].
+    pub(super) suites: Vec<u16>,
     pub(super) config: EndpointConfig,
 }
 
@@ -42,6 +44,7 @@ impl Default for Options {
             cid: Some(vec![0xC1, 0x1D, 0x01]),
             extended_master_secret: true,
             client_psk: PSK,
+            suites: SUITES.iter().map(|suite| suite.id).collect(),
             config: EndpointConfig::default(),
         }
     }
@@ -62,6 +65,7 @@ pub(super) struct Pair {
     pub(super) calls: Vec<OpenCall>,
     pub(super) records: Vec<Record>,
     pub(super) repeats: Vec<SessionId>,
+    pub(super) displaced: Vec<SessionId>,
     pub(super) events: Vec<HandshakeEvent>,
     /// What the client reported besides datagrams.
     pub(super) reports: Vec<ClientOutput>,
@@ -79,6 +83,7 @@ impl Pair {
         let cid_length = options.cid.as_ref().map_or(0, Vec::len);
         let config = ClientConfig {
             cid: options.cid,
+            suites: options.suites,
             ..ClientConfig::new(IDENTITY.to_vec(), Zeroizing::new(options.client_psk.to_vec()))
         };
         Self {
@@ -89,6 +94,7 @@ impl Pair {
             calls: Vec::new(),
             records: Vec::new(),
             repeats: Vec::new(),
+            displaced: Vec::new(),
             events: Vec::new(),
             reports: Vec::new(),
             next_sequence: BTreeMap::new(),
@@ -148,9 +154,10 @@ impl Pair {
         while let Some(output) = self.endpoint.poll() {
             match output {
                 Output::Datagram { to, bytes } => datagrams.push((to, bytes)),
-                Output::Open(call) => self.calls.push(call),
+                Output::Open(call) => self.calls.push(*call),
                 Output::Record(record) => self.records.push(record),
                 Output::Repeat { session } => self.repeats.push(session),
+                Output::Displaced { session } => self.displaced.push(session),
                 Output::Event(event) => self.events.push(event),
             }
         }
@@ -175,7 +182,7 @@ impl Pair {
             match self.judge(&call) {
                 Ok(opened) => {
                     self.next_sequence.insert(opened.session, 1);
-                    self.endpoint.opened(self.now, call.call, opened);
+                    assert!(self.endpoint.opened(self.now, call.call, opened));
                 }
                 Err(refusal) => self.endpoint.refused(self.now, call.call, refusal),
             }
@@ -197,7 +204,7 @@ impl Pair {
         let next = self.next_sequence.entry(session).or_insert(1);
         let sequence = *next;
         *next += 1;
-        self.endpoint.seal(session, sequence, content).expect("the sequence is new");
+        self.endpoint.seal(session, sequence, None, content).expect("the sequence is new");
     }
 
     /// Delivers everything until both ends are silent.

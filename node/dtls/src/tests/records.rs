@@ -7,7 +7,7 @@ use crate::aead::Direction;
 use crate::keys::SessionKeys;
 use crate::wire::handshake::{self, kind};
 use crate::wire::record::{ContentType, MAX_SEQUENCE};
-use crate::{Alert, ClientOutput, Content, DropReason, SealError, SessionId};
+use crate::{Alert, ClientOutput, Content, DropReason, SUITES, SealError, SessionId};
 
 fn data(pair: &mut Pair, payload: &[u8]) -> Vec<u8> {
     pair.client.send(payload).expect("open");
@@ -15,7 +15,7 @@ fn data(pair: &mut Pair, payload: &[u8]) -> Vec<u8> {
 }
 
 /// Opens a session by hand, so that the test can seal as the client.
-fn with_keys(options: Options) -> (Pair, SessionId, SessionKeys, Vec<u8>) {
+pub(super) fn with_keys(options: Options) -> (Pair, SessionId, SessionKeys, Vec<u8>) {
     let mut pair = Pair::new(options);
     let flight = pair.client_flight();
     pair.tell_server(&flight);
@@ -24,13 +24,13 @@ fn with_keys(options: Options) -> (Pair, SessionId, SessionKeys, Vec<u8>) {
     let opened = crate::schedule::open(super::pair::PSK, pair.now, &call.evidence());
     let opened = opened.expect("the key is right");
     let (session, keys) = (opened.session, opened.keys.clone());
-    pair.endpoint.opened(pair.now, call.call, opened);
+    assert!(pair.endpoint.opened(pair.now, call.call, opened));
     pair.settle();
     let cid = call.cid.map(Vec::from).unwrap_or_default();
     (pair, session, keys, cid)
 }
 
-fn seal_as_client(
+pub(super) fn seal_as_client(
     keys: &SessionKeys,
     cid: &[u8],
     kind: ContentType,
@@ -38,7 +38,12 @@ fn seal_as_client(
     payload: &[u8],
 ) -> Vec<u8> {
     let mut bytes = Vec::new();
-    Direction::from_client(keys, cid).seal(&mut bytes, kind, (1, sequence), payload);
+    Direction::from_client(SUITES[0].cipher, keys, cid).seal(
+        &mut bytes,
+        kind,
+        (1, sequence),
+        payload,
+    );
     bytes
 }
 
@@ -165,11 +170,18 @@ fn ids_may_come_from_any_address_but_answers_go_where_the_owner_says() {
 
     pair.tell_server(&bytes);
     pair.seal(session, Content::Application(b"to the old address"));
-    pair.endpoint.set_peer(session, away);
-    pair.seal(session, Content::Application(b"to the new one"));
+    pair.endpoint
+        .seal(session, 1, Some(away), Content::Application(b"under a used number"))
+        .expect_err("the number is used");
+    pair.seal(session, Content::Application(b"still to the old one"));
+    pair.endpoint
+        .seal(session, 3, Some(away), Content::Application(b"to the new one"))
+        .expect("the number is new");
+    pair.next_sequence.insert(session, 4);
+    pair.seal(session, Content::Application(b"and there it stays"));
 
     let to: Vec<_> = pair.server_sends().into_iter().map(|(to, _)| to).collect();
-    assert_eq!(to, [home, away]);
+    assert_eq!(to, [home, home, away, away]);
     assert_eq!((pair.records[0].from, pair.records[0].newest), (away, true));
 }
 
@@ -226,7 +238,8 @@ fn an_alert_is_for_the_owner_to_judge() {
 #[test]
 fn no_sequence_is_sealed_twice_or_backwards_or_past_48_bits() {
     let (mut pair, session) = Pair::established(Options::default());
-    let mut seal = |sequence| pair.endpoint.seal(session, sequence, Content::Application(b"x"));
+    let mut seal =
+        |sequence| pair.endpoint.seal(session, sequence, None, Content::Application(b"x"));
 
     assert_eq!(seal(0), Err(SealError::SequenceUsed));
     assert_eq!(seal(1 << 24), Ok(()));
@@ -243,11 +256,11 @@ fn what_does_not_fit_uses_no_sequence_up() {
     let (mut pair, session) = Pair::established(Options::default());
     let long = vec![0; (1 << 14) + 1];
 
-    let refused = pair.endpoint.seal(session, 1, Content::Application(&long));
-    let taken = pair.endpoint.seal(session, 1, Content::Application(&long[1..]));
+    let refused = pair.endpoint.seal(session, 1, None, Content::Application(&long));
+    let taken = pair.endpoint.seal(session, 1, None, Content::Application(&long[1..]));
 
     assert_eq!((refused, taken), (Err(SealError::TooLong), Ok(())));
-    let unknown = pair.endpoint.seal(SessionId([0; 16]), 1, Content::Finished);
+    let unknown = pair.endpoint.seal(SessionId([0; 16]), 1, None, Content::Finished);
     assert_eq!(unknown, Err(SealError::UnknownSession));
 }
 
@@ -269,12 +282,15 @@ fn the_last_flight_is_kept_for_four_minutes() {
     assert_eq!(pair.endpoint.next_timeout(), Some(pair.now + Duration::from_secs(240)));
     pair.later(239);
     pair.endpoint.handle_timeout(pair.now);
-    assert_eq!(pair.endpoint.seal(session, 1, Content::Finished), Ok(()));
+    assert_eq!(pair.endpoint.seal(session, 1, None, Content::Finished), Ok(()));
     pair.later(1);
 
     pair.endpoint.handle_timeout(pair.now);
 
-    assert_eq!(pair.endpoint.seal(session, 2, Content::Finished), Err(SealError::FlightForgotten));
-    assert_eq!(pair.endpoint.seal(session, 2, Content::Application(b"x")), Ok(()));
+    assert_eq!(
+        pair.endpoint.seal(session, 2, None, Content::Finished),
+        Err(SealError::FlightForgotten)
+    );
+    assert_eq!(pair.endpoint.seal(session, 2, None, Content::Application(b"x")), Ok(()));
     assert_eq!(pair.endpoint.next_timeout(), None);
 }

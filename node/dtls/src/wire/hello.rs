@@ -45,8 +45,13 @@ impl<'a> ClientHello<'a> {
         })
     }
 
+    /// What it offers, in its order.
+    pub(crate) fn suites(&self) -> impl Iterator<Item = u16> {
+        self.suites.as_chunks().0.iter().map(|pair| u16::from_be_bytes(*pair))
+    }
+
     pub(crate) fn offers(&self, suite: u16) -> bool {
-        self.suites.chunks_exact(2).any(|pair| pair == suite.to_be_bytes())
+        self.suites().any(|offered| offered == suite)
     }
 
     /// Appends the body; `None` if a field exceeds its length prefix.

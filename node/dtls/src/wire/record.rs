@@ -36,6 +36,8 @@ impl ContentType {
 pub(crate) const HEADER: usize = 13;
 /// Most plaintext that a record carries (RFC 5246 §6.2.1).
 pub(crate) const MAX_PLAINTEXT: usize = 1 << 14;
+/// Longest body of a record, protected or not (RFC 5246 §6.2.3).
+pub(crate) const MAX_BODY: usize = MAX_PLAINTEXT + 2048;
 /// Sequence numbers have 48 bits.
 pub(crate) const MAX_SEQUENCE: u64 = (1 << 48) - 1;
 
@@ -100,6 +102,9 @@ pub(crate) fn decode(bytes: &[u8], cid_length: usize) -> Result<RawRecord<'_>, D
     }
     let cid = cursor.take(cid_length).ok_or(DropReason::Malformed)?;
     let body = cursor.vec16().ok_or(DropReason::Malformed)?;
+    if body.len() > MAX_BODY {
+        return Err(DropReason::TooLong);
+    }
     Ok(RawRecord {
         kind,
         version,

@@ -1,0 +1,192 @@
+//! A listener, the devices before it and a ledger of one device behind it, in virtual time.
+
+use claviger_dtls::schedule::{self, OpenError};
+use claviger_dtls::{
+    Client, ClientConfig, ClientOutput, ClusterKeys, DropReason, Endpoint, EndpointConfig,
+};
+use claviger_front::{
+    Close, Content, Deliver, FromEdge, Open, Opened, Refusal, Refused, ToEdge, Transmit,
+};
+use core::net::SocketAddr;
+use core::time::Duration;
+use rand_chacha::ChaCha8Rng;
+use rand_core::SeedableRng;
+use zeroize::Zeroizing;
+
+use crate::{Edge, Output, Undone};
+
+pub(super) const KEY: &[u8] = b"sixteen byte key";
+pub(super) const NAME: &str = "urn:dev:1";
+pub(super) const START: Duration = Duration::from_secs(1_800_000_000);
+
+/// A device and its address.
+pub(super) struct Device {
+    pub(super) client: Client,
+    pub(super) at: SocketAddr,
+    /// What its client reported besides datagrams.
+    pub(super) reports: Vec<ClientOutput>,
+}
+
+impl Device {
+    /// `cid`: with a connection id, or found by its address.
+    pub(super) fn new(seed: u64, name: &str, key: &[u8], cid: bool) -> Self {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut config = ClientConfig::new(name.into(), Zeroizing::new(key.to_vec()));
+        config.cid = cid.then(Vec::new);
+        Self {
+            client: Client::new(START, config, &mut rng),
+            at: "192.0.2.1:5000".parse().expect("an address"),
+            reports: Vec::new(),
+        }
+    }
+
+    pub(super) fn datagrams(&mut self) -> Vec<Vec<u8>> {
+        let mut datagrams = Vec::new();
+        while let Some(output) = self.client.poll() {
+            match output {
+                ClientOutput::Datagram(bytes) => datagrams.push(bytes),
+                other => self.reports.push(other),
+            }
+        }
+        datagrams
+    }
+}
+
+/// The edge, and what it told the actors that they have not looked at.
+pub(super) struct Play {
+    pub(super) now: Duration,
+    pub(super) edge: Edge,
+    pub(super) opens: Vec<Open>,
+    pub(super) delivered: Vec<Deliver>,
+    /// Datagrams that are on their way to devices.
+    pub(super) sent: Vec<(SocketAddr, Vec<u8>)>,
+}
+
+impl Play {
+    pub(super) fn new() -> Self {
+        let rng = Box::new(ChaCha8Rng::seed_from_u64(99));
+        let keys = ClusterKeys::new([1; 32], [2; 32]);
+        let endpoint = Endpoint::new(EndpointConfig::default(), keys, rng);
+        Self {
+            now: START,
+            edge: Edge::new("coaps", "default", endpoint),
+            opens: Vec::new(),
+            delivered: Vec::new(),
+            sent: Vec::new(),
+        }
+    }
+
+    pub(super) fn dropped(&self, reason: DropReason) -> u64 {
+        self.edge.report().dtls.dropped(reason)
+    }
+
+    /// Takes what the edge has to say.
+    pub(super) fn drain(&mut self) {
+        while let Some(output) = self.edge.poll() {
+            match output {
+                Output::Datagram { to, bytes } => self.sent.push((to, bytes)),
+                Output::Frame(frame) => match FromEdge::decode(&frame).expect("our frame") {
+                    FromEdge::Open(open) => self.opens.push(open),
+                    FromEdge::Deliver(deliver) => self.delivered.push(deliver),
+                    FromEdge::Repeat(_) => {}
+                },
+                Output::Event(_) => {}
+            }
+        }
+    }
+
+    pub(super) fn frame(&mut self, frame: &ToEdge) -> Result<(), Undone> {
+        let done = self.edge.frame(self.now, &frame.encode());
+        self.drain();
+        done
+    }
+
+    /// What a ledger with this one device answers.
+    pub(super) fn judge(&self, open: &Open) -> ToEdge {
+        let refused = |refusal| ToEdge::Refused(Refused { call: open.call, refusal });
+        if open.identity != NAME.as_bytes() {
+            return refused(Refusal::UnknownIdentity);
+        }
+        let evidence = schedule::Evidence {
+            transcript: &open.transcript,
+            finished: &open.finished,
+            suite: open.suite,
+            cid: open.cid.as_ref().map(|cid| &cid[..]),
+            peer_cid: open.peer_cid.as_deref(),
+        };
+        match schedule::open(KEY, self.now, &evidence) {
+            Ok(opened) => ToEdge::Opened(Opened {
+                call: open.call,
+                session: opened.session.0,
+                tenant: "default".into(),
+                device: "1".into(),
+                keys: opened.keys.to_bytes().to_vec(),
+                verify_data: opened.verify_data,
+            }),
+            Err(OpenError::BadFinished) => refused(Refusal::BadFinished),
+            Err(_) => refused(Refusal::Unavailable),
+        }
+    }
+
+    /// Answers all that waits.
+    pub(super) fn answer(&mut self) {
+        for open in core::mem::take(&mut self.opens) {
+            let answer = self.judge(&open);
+            self.frame(&answer).expect("a frame of this version");
+        }
+    }
+
+    /// Carries datagrams until nobody says anything.
+    pub(super) fn settle(&mut self, device: &mut Device) {
+        loop {
+            let datagrams = device.datagrams();
+            for datagram in &datagrams {
+                self.edge.receive(self.now, device.at, datagram);
+            }
+            self.drain();
+            self.answer();
+            let sent = core::mem::take(&mut self.sent);
+            for (_, datagram) in &sent {
+                device.client.receive(self.now, datagram);
+            }
+            if datagrams.is_empty() && sent.is_empty() {
+                return;
+            }
+        }
+    }
+
+    /// Lets time pass, with all that falls due.
+    pub(super) fn pass(&mut self, device: &mut Device, seconds: u64) {
+        let end = self.now + Duration::from_secs(seconds);
+        loop {
+            let due = [self.edge.next_timeout(), device.client.next_timeout()];
+            let due = due.into_iter().flatten().min().filter(|due| *due <= end);
+            self.now = due.unwrap_or(end);
+            self.edge.handle_timeout(self.now);
+            device.client.handle_timeout(self.now);
+            self.settle(device);
+            if due.is_none() {
+                return;
+            }
+        }
+    }
+
+    pub(super) fn transmit(&self, session: [u8; 16], sequence: u64, content: Content) -> ToEdge {
+        let deadline = (self.now.as_millis() as u64) + 1_000;
+        ToEdge::Transmit(Transmit { session, sequence, deadline, to: None, content })
+    }
+
+    pub(super) fn close(session: [u8; 16]) -> ToEdge {
+        ToEdge::Close(Close { session })
+    }
+}
+
+/// A device whose session is open, and the session.
+pub(super) fn open(cid: bool) -> (Play, Device, [u8; 16]) {
+    let (mut play, mut device) = (Play::new(), Device::new(1, NAME, KEY, cid));
+    play.settle(&mut device);
+    device.client.send(b"first").expect("the session is open");
+    play.settle(&mut device);
+    let session = play.delivered.pop().expect("its record").session;
+    (play, device, session)
+}
