@@ -1,13 +1,18 @@
-//! Connectors: how LwM2M servers learn of credentials.
+//! Connectors: how LwM2M servers come to the keys of their devices.
 
-use crate::Secret;
+use crate::{Secret, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// A connector to be set: `PUT /api/v1/tenants/{tenant}/connectors/{name}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PutConnector {
-    /// Where the webhook is sent: an `https` URL, or an `http` one at a loopback address.
+    /// How it reaches its server; by webhook where it is absent.
+    #[serde(default)]
+    pub kind: ConnectorKind,
+    /// Where the webhook is sent: an `https` URL, or an `http` one at a loopback address. Absent
+    /// where the server asks.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub url: String,
     /// The signing secret as `whsec_` and 24 to 64 bytes in base64; made where it is absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -19,11 +24,68 @@ pub struct PutConnector {
 pub struct Connector {
     /// Its name.
     pub name: String,
-    /// Where the webhook is sent.
+    /// How it reaches its server.
+    pub kind: ConnectorKind,
+    /// Where the webhook is sent; absent where the server asks.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub url: String,
     /// Raised by each change, from 1.
     pub version: u64,
     /// The signing secret, in the one answer to the request that had it made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<Secret>,
+}
+
+/// A tenant's connectors, in the order of the length of their names, then of their names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Connectors {
+    /// The connectors; never their secrets.
+    pub connectors: Vec<Connector>,
+}
+
+/// How an LwM2M server comes to its devices' keys.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ConnectorKind {
+    /// Claviger posts a signed webhook before a device is given a key.
+    #[default]
+    Webhook,
+    /// The server asks for the key of an identity when a device comes with it.
+    Pull,
+}
+
+impl ConnectorKind {
+    /// The kind, as JSON has it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Webhook => "webhook",
+            Self::Pull => "pull",
+        }
+    }
+}
+
+/// An LwM2M server asks for a key: `POST .../connectors/{name}/psk`, signed with the connector's
+/// secret as a webhook is (Standard Webhooks, symmetric).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PskRequest {
+    /// The PSK identity that a device names in its handshake.
+    pub identity: String,
+}
+
+/// The key that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AskedPsk {
+    /// The device's id.
+    pub device: String,
+    /// Its LwM2M endpoint client name.
+    pub endpoint: String,
+    /// The credential's id.
+    pub credential: String,
+    /// The PSK identity.
+    pub identity: String,
+    /// The key in hexadecimal digits.
+    pub key: Secret,
+    /// From when it is not valid any more: ask again then, and sooner if it may be revoked.
+    pub not_after: Option<Timestamp>,
 }

@@ -47,3 +47,18 @@ pub struct UseReport {
     /// When it was used, by the server's clock.
     pub used_at: Timestamp,
 }
+
+/// A device's credentials, oldest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Credentials {
+    /// The credentials.
+    pub credentials: Vec<Credential>,
+}
+
+/// A revocation: `POST .../credentials/{credential}/revoke`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RevokeCredential {
+    /// Why, for the timeline and the audit log: 1 to 255 bytes without control characters.
+    pub reason: String,
+}

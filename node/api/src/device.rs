@@ -55,12 +55,20 @@ pub struct DeviceDetail {
     pub timeline: Vec<TimelineEntry>,
 }
 
-/// A page of devices, in an order of the ledger's own.
+/// A page of a tenant's devices, in the ledger's order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DevicePage {
-    /// The devices.
-    pub devices: Vec<Device>,
-    /// Where the next page begins, if there is one: give it back as `page_token`. Opaque.
+    /// The devices; with a filter a page may have fewer than asked for, or none.
+    pub items: Vec<Device>,
+    /// Where the next page begins, if there is one: give it back as `after`. Opaque.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub next_page_token: Option<String>,
+    pub next: Option<String>,
+}
+
+/// A change of a device: `PATCH /api/v1/tenants/{tenant}/devices/{device}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UpdateDevice {
+    /// The bootstrap profile that holds from its next bootstrap.
+    pub profile: String,
 }

@@ -4,16 +4,19 @@
 //! beyond their own form: what a name may be, or who may ask, is the server's matter. Key material
 //! goes one way only: into the API ([`KeyInput`], [`NewPsk`]) and into a webhook
 //! ([`CredentialStaged`]); no answer has a field for it, except for a webhook's secret that the
-//! server made and shows once ([`Connector::secret`]).
+//! server made and shows once ([`Connector::secret`]), and the key that an LwM2M server asks for
+//! with its connector's secret ([`AskedPsk`]).
 //!
 //! Times are RFC 3339 in UTC ([`Timestamp`]). What comes in refuses unknown fields; what goes out
 //! may gain fields, and a reader passes over those it does not know. Errors are [`Problem`]s
 //! (RFC 9457) whose [`Code`]s are a closed set.
 
 mod attempt;
+mod bulk;
 mod connector;
 mod credential;
 mod device;
+mod event;
 mod key;
 mod problem;
 mod profile;
@@ -23,13 +26,18 @@ mod timestamp;
 mod webhook;
 
 pub use attempt::{UnprovenAttempt, UnprovenAttempts};
-pub use connector::{Connector, PutConnector};
-pub use credential::{Credential, CredentialType, UseReport};
-pub use device::{Device, DeviceDetail, DevicePage, NewDevice, NewPsk};
+pub use bulk::{BulkAnswer, BulkStatus};
+pub use connector::{AskedPsk, Connector, ConnectorKind, Connectors, PskRequest, PutConnector};
+pub use credential::{Credential, CredentialType, Credentials, RevokeCredential, UseReport};
+pub use device::{Device, DeviceDetail, DevicePage, NewDevice, NewPsk, UpdateDevice};
+pub use event::{Event, EventPage};
 pub use key::{KeyError, KeyFormat, KeyInput};
 pub use problem::{Code, Problem};
 pub use profile::{Profile, Profiles, PutProfile, SecurityMode};
 pub use secret::Secret;
-pub use timeline::{Audit, TimelineEntry};
+pub use timeline::{Audit, Timeline, TimelineEntry};
 pub use timestamp::{NotRfc3339, Timestamp};
-pub use webhook::{CredentialStaged, EventType, StagedCredential, StagedPsk};
+pub use webhook::{
+    CredentialRevoked, CredentialStaged, EventType, RevokedCredential, RevokedPsk,
+    StagedCredential, StagedPsk,
+};

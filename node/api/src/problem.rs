@@ -73,16 +73,18 @@ macro_rules! codes {
 codes! {
     Malformed "malformed" 400 "The request cannot be read." "Compare the request with the API's documentation.";
     UnknownParameter "unknown_parameter" 400 "The query has a parameter that is not known or not readable." "Remove it, or correct its name or value.";
-    BadPageToken "bad_page_token" 400 "The page token is none of ours." "Begin again without a page token.";
+    BadCursor "bad_cursor" 400 "The place to go on behind is none of ours." "Begin again without `after`.";
+    BadHeader "bad_header" 400 "A header cannot be read." "Send If-Match and If-None-Match as the ETag was given, and an Idempotency-Key of 1 to 255 visible characters.";
     Unauthorized "unauthorized" 401 "The request is not authorized." "Send the admin token as `Authorization: Bearer <token>`; a report of use may be signed instead, within 5 minutes, with the connector's secret.";
     NoRoute "no_route" 404 "There is nothing at this path." "Look at the path; names in it must be percent-encoded.";
     NotFound "not_found" 404 "What the request names does not exist." "Look at the name, or make it first.";
     MethodNotAllowed "method_not_allowed" 405 "The path does not take this method." "Use a method from the Allow header.";
     Taken "taken" 409 "The name, identity or id is taken." "Choose another one; enrolling a key twice is refused.";
-    Changed "changed" 409 "It was changed meanwhile." "Read it again and decide again.";
+    Changed "changed" 412 "It is not at the version that the request expects." "Read it again and decide again.";
     State "state" 409 "Its state does not allow that." "Look at the state and the timeline of the device.";
     TooLarge "too_large" 413 "The body is too large." "Send less at once.";
-    MediaType "media_type" 415 "The body is not said to be JSON." "Send `Content-Type: application/json`.";
+    MediaType "media_type" 415 "The body is not of the kind that the path takes." "Send `Content-Type: application/json`, or `application/x-ndjson` to `devices/bulk`.";
+    KeyReused "idempotency_key_reused" 422 "The Idempotency-Key was used for another request." "Use a fresh key for each request, and the same one only to repeat it.";
     Invalid "invalid" 422 "A value is outside of what it may be." "Correct the field that is named.";
     Internal "internal" 500 "Claviger could not do what it should." "Look at the log of the node that answered.";
     Unavailable "unavailable" 503 "The ledger does not answer now." "Ask again in a moment; look at /readyz if it lasts.";

@@ -25,3 +25,10 @@ pub struct Audit {
     /// The entries.
     pub entries: Vec<TimelineEntry>,
 }
+
+/// What happened to a device, oldest first; the newest 64 entries are kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Timeline {
+    /// The entries.
+    pub entries: Vec<TimelineEntry>,
+}

@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 
 /// What the admin token is compared with: its SHA-256. The token has 256 random bits, so a plain
 /// hash is enough.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct AdminToken([u8; 32]);
 
 impl AdminToken {
@@ -25,8 +25,13 @@ impl AdminToken {
     pub fn make(crypto: &dyn Crypto) -> (Zeroizing<String>, Self) {
         let bytes: Zeroizing<[u8; 32]> = Zeroizing::new(crypto.random());
         let token = Zeroizing::new(format!("claviger_{}", BASE64URL_NOPAD.encode(&*bytes)));
-        let hash = Self::hash(&token);
-        (token, Self(hash))
+        let kept = Self::of(&token);
+        (token, kept)
+    }
+
+    /// What `token` is compared with; it must be as hard to guess as one that is made here.
+    pub fn of(token: &str) -> Self {
+        Self(Self::hash(token))
     }
 
     fn hash(token: &str) -> [u8; 32] {

@@ -9,21 +9,6 @@ use claviger_api::Code;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
-/// A JSON body.
-pub(super) struct Body<T>(pub(super) T);
-
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
-    type Rejection = Fault;
-
-    async fn from_request(request: Request, state: &S) -> Result<Self, Fault> {
-        if !is_json(request.headers()) {
-            return Err(Fault::new(Code::MediaType, "the Content-Type is not application/json"));
-        }
-        let Raw(bytes) = Raw::from_request(request, state).await?;
-        read(&bytes).map(Self)
-    }
-}
-
 /// A body as its bytes, of bounded length.
 pub(super) struct Raw(pub(super) Bytes);
 
@@ -46,7 +31,7 @@ pub(super) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
     serde_json::from_slice(bytes).map_err(|error| Fault::new(Code::Malformed, words(&error)))
 }
 
-fn is_json(headers: &HeaderMap) -> bool {
+pub(super) fn is_json(headers: &HeaderMap) -> bool {
     let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let essence = value.unwrap_or_default().split(';').next().unwrap_or_default().trim();
     essence.eq_ignore_ascii_case("application/json")

@@ -10,19 +10,28 @@
 mod admin;
 mod auth;
 mod body;
+mod change;
 mod health;
+mod idempotency;
 mod names;
 mod problem;
+mod pull;
 mod router;
 #[cfg(test)]
 mod tests;
+mod tls;
+mod trace;
+mod version;
 
 pub use auth::AdminToken;
+pub use idempotency::Keys;
 pub use router::router;
+pub use tls::{Identity, TlsError, TlsListener};
 
 use crate::metrics::Metrics;
+use change::Write;
 use claviger_actors::{Clock, Unproven};
-use claviger_ledger::{Command, Envelope, Ledger, Outcome, RequestId, Tenant, View};
+use claviger_ledger::{Command, Ended, Envelope, Ledger, Outcome, RequestId, Tenant, View};
 use claviger_machine::Crypto;
 use claviger_seal::{Kek, TenantKey};
 use problem::Fault;
@@ -40,6 +49,10 @@ pub struct Api {
     pub crypto: Arc<dyn Crypto>,
     /// Attempts of strangers.
     pub unproven: Arc<Unproven>,
+    /// Whom to tell what a change has ended.
+    pub ended: Arc<dyn Fn(Ended) + Send + Sync>,
+    /// The Idempotency-Keys that were used.
+    pub keys: Keys,
     /// What an administrator proves himself by.
     pub admin_token: AdminToken,
     /// What is shown to Prometheus.
@@ -70,6 +83,20 @@ impl Api {
         let envelope = Envelope::new(self.now(), request, command.into());
         match self.ledger.propose(envelope).await? {
             Outcome::Refused(refusal) => Err(refusal.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Commits a change as its request wants it, and lets everybody know what it has ended.
+    async fn change(&self, write: Write, command: impl Into<Command>) -> Result<(), Fault> {
+        let mut envelope = Envelope::new(self.now(), write.request, command.into());
+        envelope.expected = write.expected;
+        match self.ledger.propose(envelope).await? {
+            Outcome::Refused(refusal) => Err(refusal.into()),
+            Outcome::Ended(ended) => {
+                (self.ended)(ended);
+                Ok(())
+            }
             _ => Ok(()),
         }
     }

@@ -41,7 +41,9 @@ impl From<Refusal> for Fault {
             Refusal::NotFound { .. } => Code::NotFound,
             Refusal::Taken { .. } | Refusal::Founded => Code::Taken,
             Refusal::Changed { .. } => Code::Changed,
-            Refusal::State { .. } => Code::State,
+            Refusal::State { .. } | Refusal::InUse { .. } | Refusal::OtherKind { .. } => {
+                Code::State
+            }
             Refusal::TooLong { .. } => Code::Invalid,
         };
         Self::new(code, refusal.to_string())
@@ -54,19 +56,26 @@ impl From<Unavailable> for Fault {
     }
 }
 
+impl From<Fault> for Problem {
+    fn from(fault: Fault) -> Self {
+        Self::new(fault.code, fault.detail)
+    }
+}
+
 impl IntoResponse for Fault {
     fn into_response(self) -> Response {
-        let problem = Problem::new(self.code, self.detail);
+        let code = self.code;
+        let problem = Problem::from(self);
         let status = StatusCode::from_u16(problem.status).expect("codes have valid statuses");
         let mut response = (status, Json(problem)).into_response();
         let mut set = |name, value| response.headers_mut().insert(name, value);
         set(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        match self.code {
+        match code {
             Code::Unauthorized => {
                 set(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
             Code::Unavailable => {
-                set(header::RETRY_AFTER, HeaderValue::from_static("1"));
+                set(header::RETRY_AFTER, HeaderValue::from_static("5"));
             }
             _ => {}
         }

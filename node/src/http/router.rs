@@ -1,8 +1,8 @@
 //! The paths, and what holds for all of them.
 
-use super::admin::{attempts, connectors, devices, profiles, use_report};
+use super::admin::{attempts, connectors, credentials, devices, events, profiles, use_report};
 use super::problem::Fault;
-use super::{Api, auth, health};
+use super::{Api, auth, health, pull, trace};
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::{HeaderValue, header};
@@ -12,6 +12,7 @@ use axum::routing::{get, post};
 use claviger_api::Code;
 use std::sync::Arc;
 use std::time::Instant;
+use tracing::Instrument;
 
 /// The longest body.
 const BODY: usize = 64 * 1024;
@@ -33,15 +34,30 @@ pub fn router(api: Api) -> Router {
 
 fn of_tenant(api: &Arc<Api>) -> Router<Arc<Api>> {
     Router::new()
-        .route("/connectors/{name}", get(connectors::show).put(connectors::put))
+        .route("/connectors", get(connectors::list))
+        .route(
+            "/connectors/{name}",
+            get(connectors::show).put(connectors::put).delete(connectors::delete),
+        )
         .route("/profiles", get(profiles::list))
-        .route("/profiles/{name}", get(profiles::show).put(profiles::put))
-        .route("/devices", get(devices::list).post(devices::enrol))
-        .route("/devices/{device}", get(devices::show))
+        .route("/profiles/{name}", get(profiles::show).put(profiles::put).delete(profiles::delete))
+        .route("/devices", get(devices::list::list).post(devices::enrol))
+        .route("/devices/bulk", post(devices::bulk::enrol).layer(DefaultBodyLimit::disable()))
+        .route(
+            "/devices/{device}",
+            get(devices::show).patch(devices::update).delete(devices::delete),
+        )
+        .route("/devices/{device}/rotate", post(devices::rotate))
+        .route("/devices/{device}/timeline", get(devices::timeline))
+        .route("/devices/{device}/credentials", get(credentials::list))
+        .route("/devices/{device}/credentials/{credential}", get(credentials::show))
+        .route("/devices/{device}/credentials/{credential}/revoke", post(credentials::revoke))
+        .route("/events", get(events::list))
         .route("/devices/{device}/audit", get(devices::audit))
         .route("/unproven-attempts", get(attempts::list))
         .route_layer(from_fn_with_state(api.clone(), auth::require_admin))
         // Behind the layer: an LwM2M server proves itself by a signature instead.
+        .route("/connectors/{name}/psk", post(pull::psk))
         .route("/devices/{device}/credentials/{credential}/use", post(use_report::take))
 }
 
@@ -58,8 +74,10 @@ async fn measure(State(api): State<Arc<Api>>, request: Request, next: Next) -> R
     let begun = Instant::now();
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
-    let mut response = next.run(request).await;
     let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);
+    let span = trace::span(route, &request);
+    let mut response = next.run(request).instrument(span.clone()).await;
+    trace::answered(&span, response.status());
     api.metrics.answered(route, &method, response.status(), begun.elapsed());
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

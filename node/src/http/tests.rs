@@ -1,5 +1,8 @@
 //! The router over a ledger in memory.
 
+mod changes;
+mod pull;
+
 use super::*;
 use crate::connectors::{SigningSecret, headers};
 use axum::Router;
@@ -8,10 +11,11 @@ use axum::http::{Request, Response, StatusCode, header};
 use claviger_ledger::memory::MemoryLedger;
 use claviger_ledger::{
     ConfirmOutbox, CreateTenant, CredentialId, DeviceRef, Found, OpenSession, Session, SessionId,
-    StageCredential,
+    StageCredential, Unavailable,
 };
 use core::time::Duration;
 use serde_json::{Value, json};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tower::ServiceExt;
 
@@ -42,6 +46,8 @@ struct Rig {
     router: Router,
     ledger: Arc<MemoryLedger>,
     token: String,
+    /// What the router said has ended.
+    ended: Arc<Mutex<Vec<Ended>>>,
 }
 
 impl Rig {
@@ -51,16 +57,20 @@ impl Rig {
         let kek = Arc::new(Kek::new([1; 32]));
         let (token, admin_token) = AdminToken::make(crypto.as_ref());
         let wrapped_key = kek.wrap("default", &TenantKey::new([2; 32]), [3; 16]);
+        let ended: Arc<Mutex<Vec<Ended>>> = Arc::default();
+        let heard = ended.clone();
         let api = Api {
             ledger: ledger.clone(),
             kek,
             clock: Arc::new(Stopped),
             crypto,
             unproven: Arc::default(),
+            ended: Arc::new(move |what| heard.lock().unwrap().push(what)),
+            keys: Keys::new(&[5; 32]),
             admin_token,
             metrics: Arc::new(Metrics::of(Vec::new())),
         };
-        let rig = Self { router: router(api), ledger, token: token.to_string() };
+        let rig = Self { router: router(api), ledger, token: token.to_string(), ended };
         rig.apply(1, Found { cluster: [0; 16] }).await;
         rig.apply(2, CreateTenant { tenant: "default".into(), wrapped_key }).await;
         rig
@@ -327,14 +337,14 @@ async fn pages_follow_one_another_until_all_are_seen() {
         rig.post("/devices", device(&format!("n{number}"), KEY)).await;
     }
 
-    let (mut seen, mut query) = (Vec::new(), "?page_size=3".to_owned());
+    let (mut seen, mut query) = (Vec::new(), "?limit=3".to_owned());
     loop {
         let (status, page) = rig.get(&format!("/devices{query}")).await;
         assert_eq!(status, 200, "{page}");
-        let ids = page["devices"].as_array().unwrap().iter();
+        let ids = page["items"].as_array().unwrap().iter();
         seen.extend(ids.map(|device| device["id"].as_str().unwrap().to_owned()));
-        let Some(token) = page["next_page_token"].as_str() else { break };
-        query = format!("?page_size=3&page_token={token}");
+        let Some(token) = page["next"].as_str() else { break };
+        query = format!("?limit=3&after={token}");
     }
 
     seen.sort();
@@ -347,11 +357,11 @@ async fn queries_paths_methods_and_bodies_that_do_not_fit_are_told_apart() {
     let long = json!({ "endpoint": "x".repeat(70_000) });
     let table = [
         (rig.get("/devices?page_length=3").await, 400, "unknown_parameter"),
-        (rig.get("/devices?page_size=x").await, 400, "unknown_parameter"),
+        (rig.get("/devices?limit=x").await, 400, "unknown_parameter"),
         (rig.get("/devices/d?x").await, 400, "unknown_parameter"),
-        (rig.get("/devices?page_token=*").await, 400, "bad_page_token"),
-        (rig.get("/devices?page_size=0").await, 422, "invalid"),
-        (rig.get("/devices?page_size=501").await, 422, "invalid"),
+        (rig.get("/devices?after=*").await, 400, "bad_cursor"),
+        (rig.get("/devices?limit=0").await, 422, "invalid"),
+        (rig.get("/devices?limit=1001").await, 422, "invalid"),
         (rig.get("/nothing").await, 404, "no_route"),
         (rig.get("/devices/%ff").await, 400, "malformed"),
         (rig.ask("DELETE", "/devices", None).await, 405, "method_not_allowed"),
@@ -419,7 +429,7 @@ async fn a_report_that_proves_nothing_learns_and_changes_nothing() {
 #[tokio::test]
 async fn without_its_ledger_it_lives_and_is_not_ready() {
     let rig = Rig::ready().await;
-    rig.ledger.cut_off(true);
+    rig.ledger.refuse(Some(Unavailable::NoLeader));
     for (path, expected) in [("/livez", 200), ("/readyz", 503), ("/metrics", 200)] {
         let (head, _) = rig.send(Request::get(path).body(Body::empty()).unwrap()).await;
         assert_eq!(head.status(), expected, "{path}");
@@ -428,7 +438,7 @@ async fn without_its_ledger_it_lives_and_is_not_ready() {
     assert_eq!(rig.get("/devices/d").await.0, 503);
     assert_eq!(rig.post("/devices", device("e", KEY)).await.0, 503);
 
-    rig.ledger.cut_off(false);
+    rig.ledger.refuse(None);
     assert_eq!(rig.get("/devices/e").await.0, 404, "what was answered 503 was not committed");
     let ready = rig.send(Request::get("/readyz").body(Body::empty()).unwrap()).await;
     assert_eq!(ready.0.status(), 200);

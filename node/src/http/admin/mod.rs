@@ -2,6 +2,8 @@
 
 pub(super) mod attempts;
 pub(super) mod connectors;
+pub(super) mod credentials;
 pub(super) mod devices;
+pub(super) mod events;
 pub(super) mod profiles;
 pub(super) mod use_report;

@@ -1,9 +1,11 @@
 //! `profiles`: what bootstraps write.
 
 use crate::http::Api;
-use crate::http::body::{Body, Names, NoParameters};
+use crate::http::body::{Names, NoParameters};
+use crate::http::change::{Change, ChangeTo};
 use crate::http::names::{check_name, check_text};
 use crate::http::problem::Fault;
+use crate::http::version::Versioned;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -19,8 +21,8 @@ pub(crate) async fn put(
     State(api): State<Arc<Api>>,
     Names((tenant, name)): Names<(String, String)>,
     _: NoParameters,
-    Body(body): Body<PutProfile>,
-) -> Result<(StatusCode, Json<Profile>), Fault> {
+    ChangeTo(mut write, body): ChangeTo<PutProfile>,
+) -> Result<Versioned<Profile>, Fault> {
     check_name("name", &name)?;
     check(&body)?;
     api.tenant(&tenant).await?;
@@ -36,11 +38,28 @@ pub(crate) async fn put(
         connector: body.connector,
         version: 0,
     };
-    let command = ledger::PutProfile { tenant: tenant.clone(), name: name.clone(), profile };
-    api.commit(command).await?;
+    let command = ledger::PutProfile {
+        tenant: tenant.clone(),
+        name: name.clone(),
+        profile,
+        expect: write.expected.take(),
+    };
+    api.change(write, command).await?;
     let profile = find(&api, &tenant, &name).await?;
     let status = if profile.version == 1 { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, Json(profile)))
+    Ok(Versioned(status, profile.version, profile))
+}
+
+/// Deletes a profile that no device has.
+pub(crate) async fn delete(
+    State(api): State<Arc<Api>>,
+    Names((tenant, name)): Names<(String, String)>,
+    _: NoParameters,
+    Change(mut write): Change,
+) -> Result<StatusCode, Fault> {
+    let expect = write.expected.take();
+    api.change(write, ledger::DeleteProfile { tenant, name, expect }).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// A profile.
@@ -48,8 +67,9 @@ pub(crate) async fn show(
     State(api): State<Arc<Api>>,
     Names((tenant, name)): Names<(String, String)>,
     _: NoParameters,
-) -> Result<Json<Profile>, Fault> {
-    find(&api, &tenant, &name).await.map(Json)
+) -> Result<Versioned<Profile>, Fault> {
+    let profile = find(&api, &tenant, &name).await?;
+    Ok(Versioned(StatusCode::OK, profile.version, profile))
 }
 
 /// All profiles of the tenant.

@@ -44,15 +44,20 @@ pub(crate) async fn take(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// The secret of the connector that the credential's profile names, if there is all of that.
+/// The secret of the connector by which its server learned of the credential, if there is one.
 async fn secret_of(
     api: &Api,
     of: &DeviceRef,
     id: CredentialId,
 ) -> Result<Option<SigningSecret>, Fault> {
     let look = |view: &View<'_>| {
-        let (profile, _) = view.credential(of, id)?.profile?;
-        let name = view.profile(&of.tenant, &profile)?.connector;
+        let credential = view.credential(of, id)?;
+        // One that was made before credentials knew their connector has that of its profile.
+        let of_profile = || {
+            let (profile, _) = credential.profile.as_ref()?;
+            Some(view.profile(&of.tenant, profile)?.connector)
+        };
+        let name = credential.connector.clone().or_else(of_profile)?;
         let connector = view.connector(&of.tenant, &name)?;
         Some((view.tenant(&of.tenant)?, name, connector))
     };

@@ -1,0 +1,196 @@
+//! `devices/bulk`: many enrolments in one request, a line each.
+//!
+//! Lines are proposed as they come, some at once, so that they share syncs of the log; answers
+//! leave in the order of the lines. A line that is refused stops no other, and the whole may be
+//! sent again: what is there already is answered as such.
+
+use super::enrolment::Enrolment;
+use crate::http::Api;
+use crate::http::body::{Names, Parameters, read};
+use crate::http::change::Write;
+use crate::http::problem::Fault;
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Response};
+use claviger_api::{BulkAnswer, BulkStatus, Code, NewDevice};
+use claviger_ledger::{RequestId, Tenant, View};
+use claviger_seal::TenantKey;
+use core::convert::Infallible;
+use futures::stream::unfold;
+use futures::{Stream, StreamExt};
+use serde::Deserialize;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// How many lines are under way at once.
+const AT_ONCE: usize = 64;
+/// The longest line.
+const LINE: usize = 64 * 1024;
+const NDJSON: &str = "application/x-ndjson";
+
+/// The parameters.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Query {
+    #[serde(default)]
+    dry_run: bool,
+}
+
+/// What every line needs.
+struct Desk {
+    api: Arc<Api>,
+    name: String,
+    tenant: Tenant,
+    key: TenantKey,
+    dry_run: bool,
+}
+
+/// Enrols what stands in the body's lines.
+pub(crate) async fn enrol(
+    State(api): State<Arc<Api>>,
+    Names(name): Names<String>,
+    Parameters(query): Parameters<Query>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Fault> {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let kind = kind.unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    if !kind.eq_ignore_ascii_case(NDJSON) {
+        let words = format!("the Content-Type is not {NDJSON}");
+        return Err(Fault::new(Code::MediaType, words));
+    }
+    let tenant = api.tenant(&name).await?;
+    let key = api.key_of(&name, &tenant)?;
+    let desk = Arc::new(Desk { api, name, tenant, key, dry_run: query.dry_run });
+    let lines = lines(body).enumerate().filter(|(_, line)| {
+        let blank = line.as_ref().is_ok_and(|line| line.trim_ascii().is_empty());
+        core::future::ready(!blank)
+    });
+    let mut seen = BTreeSet::new();
+    let answers = lines.map(move |(number, line)| {
+        let mut answer = BulkAnswer {
+            line: number as u64 + 1,
+            device: None,
+            status: BulkStatus::Refused,
+            problem: None,
+        };
+        let asked = line.and_then(|line| desk.read(&line, &mut answer.device, &mut seen));
+        let desk = desk.clone();
+        async move { Ok::<_, Infallible>(desk.answer(asked, answer).await) }
+    });
+    let body = Body::from_stream(answers.buffered(AT_ONCE));
+    Ok(([(header::CONTENT_TYPE, NDJSON)], body).into_response())
+}
+
+impl Desk {
+    /// Reads a line. In a dry run, where nothing is written, `seen` are the names of lines before.
+    fn read(
+        &self,
+        line: &[u8],
+        device: &mut Option<String>,
+        seen: &mut BTreeSet<String>,
+    ) -> Result<Enrolment, Fault> {
+        let new: NewDevice = read(line)?;
+        *device = Some(new.id.as_ref().unwrap_or(&new.endpoint).clone());
+        let identity = new.psk.identity.clone();
+        let enrolment = Enrolment::read(&self.name, new)?;
+        if self.dry_run && !seen.insert(identity) {
+            let words = "an earlier line has the PSK identity";
+            return Err(Fault::new(Code::Taken, words));
+        }
+        Ok(enrolment)
+    }
+
+    async fn answer(&self, asked: Result<Enrolment, Fault>, mut answer: BulkAnswer) -> Bytes {
+        match self.enrol(asked).await {
+            Ok(status) => answer.status = status,
+            Err(fault) => answer.problem = Some(fault.into()),
+        }
+        let mut json = serde_json::to_vec(&answer).expect("texts and numbers become JSON");
+        json.push(b'\n');
+        json.into()
+    }
+
+    async fn enrol(&self, asked: Result<Enrolment, Fault>) -> Result<BulkStatus, Fault> {
+        let enrolment = asked?;
+        let look = |view: &View<'_>| match enrolment.is_done(view, &self.key) {
+            true => Ok(true),
+            false => enrolment.obstacle(view, &self.tenant.realm).map(|()| false),
+        };
+        if self.api.look(look).await?? {
+            return Ok(BulkStatus::Exists);
+        }
+        if self.dry_run {
+            return Ok(BulkStatus::WouldEnrol);
+        }
+        let crypto = self.api.crypto.as_ref();
+        let write = Write { expected: None, request: RequestId(crypto.random()) };
+        let Err(fault) = self.api.change(write, enrolment.seal(&self.key, crypto)).await else {
+            return Ok(BulkStatus::Enrolled);
+        };
+        // The same line may have been under way beside this one.
+        match self.api.look(|view| enrolment.is_done(view, &self.key)).await? {
+            true => Ok(BulkStatus::Exists),
+            false => Err(fault),
+        }
+    }
+}
+
+/// The lines of a body. One that is too long is a fault, and what follows it is still read.
+fn lines(body: Body) -> impl Stream<Item = Result<Bytes, Fault>> {
+    let reader =
+        Reader { body: body.into_data_stream(), read: Vec::new(), skips: false, over: false };
+    unfold(reader, |mut reader| async move {
+        let line = reader.next().await?;
+        Some((line, reader))
+    })
+}
+
+struct Reader {
+    body: axum::body::BodyDataStream,
+    read: Vec<u8>,
+    /// True while the rest of a line that is too long passes by.
+    skips: bool,
+    over: bool,
+}
+
+impl Reader {
+    async fn next(&mut self) -> Option<Result<Bytes, Fault>> {
+        loop {
+            if let Some(end) = self.read.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = self.read.drain(..=end).collect();
+                if core::mem::replace(&mut self.skips, false) {
+                    continue;
+                }
+                return Some(checked(line));
+            }
+            if self.skips {
+                self.read.clear();
+            } else if self.read.len() > LINE {
+                self.skips = true;
+                return Some(checked(core::mem::take(&mut self.read)));
+            }
+            if self.over {
+                let last = core::mem::take(&mut self.read);
+                return (!last.is_empty()).then(|| checked(last));
+            }
+            match self.body.next().await {
+                Some(Ok(bytes)) => self.read.extend(bytes),
+                Some(Err(_)) => {
+                    (self.over, self.read) = (true, Vec::new());
+                    let words = "the body did not arrive whole";
+                    return Some(Err(Fault::new(Code::Malformed, words)));
+                }
+                None => self.over = true,
+            }
+        }
+    }
+}
+
+fn checked(line: Vec<u8>) -> Result<Bytes, Fault> {
+    match line.len() > LINE {
+        true => Err(Fault::new(Code::TooLarge, "the line is longer than 64 KiB")),
+        false => Ok(line.into()),
+    }
+}

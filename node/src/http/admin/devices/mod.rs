@@ -1,0 +1,198 @@
+//! `devices`: enrolling them, seeing how they stand, changing and deleting them.
+
+pub(in crate::http) mod bulk;
+mod enrolment;
+pub(in crate::http) mod list;
+
+use crate::http::Api;
+use crate::http::body::{Names, NoParameters};
+use crate::http::change::{Change, ChangeTo};
+use crate::http::names::check_name;
+use crate::http::problem::Fault;
+use crate::http::version::Versioned;
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use claviger_api::{
+    Audit, Code, Credential, CredentialType, Device, DeviceDetail, NewDevice, Timeline,
+    TimelineEntry, Timestamp, UpdateDevice,
+};
+use claviger_ledger::{
+    self as ledger, CredentialId, DeleteDevice, DeviceRef, Origin, RotateCredential, View,
+};
+use enrolment::Enrolment;
+use std::sync::Arc;
+
+/// Enrols a device with its manufacturer's key.
+pub(crate) async fn enrol(
+    State(api): State<Arc<Api>>,
+    Names(tenant): Names<String>,
+    _: NoParameters,
+    ChangeTo(mut write, new): ChangeTo<NewDevice>,
+) -> Result<Response, Fault> {
+    // A device that is there is refused in any case.
+    if write.expected.take().is_some_and(|version| version > 0) {
+        let words = "If-Match names what is to be changed, and this makes a device";
+        return Err(Fault::new(Code::BadHeader, words));
+    }
+    let owner = api.tenant(&tenant).await?;
+    let key = api.key_of(&tenant, &owner)?;
+    let enrolment = Enrolment::read(&tenant, new)?;
+    let device = enrolment.device.clone();
+    api.change(write, enrolment.seal(&key, api.crypto.as_ref())).await?;
+    let found = find(&api, &device).await?;
+    let mut response = Versioned(StatusCode::CREATED, found.device.version, found).into_response();
+    if let Ok(location) = HeaderValue::from_str(&path_of(&device)) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    Ok(response)
+}
+
+/// Gives a device another profile.
+pub(crate) async fn update(
+    State(api): State<Arc<Api>>,
+    Names((tenant, device)): Names<(String, String)>,
+    _: NoParameters,
+    ChangeTo(write, body): ChangeTo<UpdateDevice>,
+) -> Result<Versioned<DeviceDetail>, Fault> {
+    check_name("profile", &body.profile)?;
+    let device = DeviceRef { tenant, device };
+    let command = ledger::UpdateDevice { device: device.clone(), profile: body.profile };
+    api.change(write, command).await?;
+    versioned(&api, &device).await
+}
+
+/// Makes the next bootstrap bring a fresh credential.
+pub(crate) async fn rotate(
+    State(api): State<Arc<Api>>,
+    Names((tenant, device)): Names<(String, String)>,
+    _: NoParameters,
+    Change(write): Change,
+) -> Result<Versioned<DeviceDetail>, Fault> {
+    let device = DeviceRef { tenant, device };
+    api.change(write, RotateCredential { device: device.clone() }).await?;
+    versioned(&api, &device).await
+}
+
+/// Deletes a device with its credentials; its audit entries stay.
+pub(crate) async fn delete(
+    State(api): State<Arc<Api>>,
+    Names((tenant, device)): Names<(String, String)>,
+    _: NoParameters,
+    Change(write): Change,
+) -> Result<StatusCode, Fault> {
+    api.tenant(&tenant).await?;
+    api.change(write, DeleteDevice { device: DeviceRef { tenant, device } }).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// A device with its credentials and its timeline.
+pub(crate) async fn show(
+    State(api): State<Arc<Api>>,
+    Names((tenant, device)): Names<(String, String)>,
+    _: NoParameters,
+) -> Result<Versioned<DeviceDetail>, Fault> {
+    versioned(&api, &DeviceRef { tenant, device }).await
+}
+
+async fn versioned(api: &Api, of: &DeviceRef) -> Result<Versioned<DeviceDetail>, Fault> {
+    let found = find(api, of).await?;
+    Ok(Versioned(StatusCode::OK, found.device.version, found))
+}
+
+/// What happened to a device.
+pub(crate) async fn timeline(
+    State(api): State<Arc<Api>>,
+    Names((tenant, device)): Names<(String, String)>,
+    _: NoParameters,
+) -> Result<Json<Timeline>, Fault> {
+    let of = DeviceRef { tenant, device };
+    let entries = api.look(|view| known(view, &of).map(|_| view.timeline(&of))).await??;
+    Ok(Json(Timeline { entries: entries.into_iter().map(told).collect() }))
+}
+
+/// A device's audit entries.
+pub(crate) async fn audit(
+    State(api): State<Arc<Api>>,
+    Names((tenant, device)): Names<(String, String)>,
+    _: NoParameters,
+) -> Result<Json<Audit>, Fault> {
+    let of = DeviceRef { tenant, device };
+    let look = |view: &View<'_>| {
+        let entries = view.audit(&of);
+        // Those of a device that was deleted stay.
+        if entries.is_empty() { known(view, &of).map(|_| entries) } else { Ok(entries) }
+    };
+    let entries = api.look(look).await??;
+    let entries = entries.into_iter().map(|audit| told(audit.entry)).collect();
+    Ok(Json(Audit { entries }))
+}
+
+/// The path of a device, as `Location` has it.
+pub(crate) fn path_of(device: &DeviceRef) -> String {
+    let mut url = reqwest::Url::parse("http://x/api/v1/tenants").expect("it is a URL");
+    url.path_segments_mut().expect("it has a host").extend([
+        device.tenant.as_str(),
+        "devices",
+        &device.device,
+    ]);
+    url.path().to_owned()
+}
+
+pub(super) fn known(view: &View<'_>, of: &DeviceRef) -> Result<ledger::Device, Fault> {
+    view.tenant(&of.tenant).ok_or_else(|| Fault::not_found("tenant", &of.tenant))?;
+    view.device(of).ok_or_else(|| Fault::not_found("device", &of.device))
+}
+
+async fn find(api: &Api, of: &DeviceRef) -> Result<DeviceDetail, Fault> {
+    let look = |view: &View<'_>| {
+        known(view, of).map(|device| (device, view.credentials(of), view.timeline(of)))
+    };
+    let (device, mut credentials, timeline) = api.look(look).await??;
+    credentials.sort_by_key(|(_, credential)| credential.not_before);
+    Ok(DeviceDetail {
+        device: shown(of.device.clone(), device),
+        credentials: credentials.into_iter().map(|(id, row)| described(id, row)).collect(),
+        timeline: timeline.into_iter().map(told).collect(),
+    })
+}
+
+fn shown(id: String, device: ledger::Device) -> Device {
+    Device {
+        id,
+        endpoint: device.endpoint,
+        profile: device.profile,
+        created_at: Timestamp(device.created_at),
+        version: device.version,
+    }
+}
+
+pub(super) fn described(id: CredentialId, credential: ledger::Credential) -> Credential {
+    Credential {
+        id: id.to_string(),
+        kind: CredentialType::Psk,
+        state: credential.state.to_string(),
+        identity: String::from_utf8_lossy(&credential.identity).into_owned(),
+        key_length: credential.key_length,
+        origin: match credential.origin {
+            Origin::Manufacturer => "manufacturer".to_owned(),
+            Origin::Claviger => "claviger".to_owned(),
+        },
+        parties: credential.parties,
+        not_before: Timestamp(credential.not_before),
+        not_after: credential.not_after.map(Timestamp),
+        confirmed_at: credential.confirmed_at.map(Timestamp),
+        profile: credential.profile.map(|(name, _)| name),
+    }
+}
+
+fn told(entry: ledger::TimelineEntry) -> TimelineEntry {
+    TimelineEntry {
+        time: Timestamp(entry.at),
+        index: entry.index,
+        code: entry.code.to_string(),
+        credential: entry.credential.map(|id| id.to_string()),
+        words: entry.words,
+    }
+}
