@@ -1,15 +1,19 @@
 //! The wiring: everything that one process runs, made in one place and ended in one place.
 
+use crate::admin_token::{self, AdminTokenError};
 use crate::clock::SystemClock;
+use crate::config::{Coaps, Config};
 use crate::connectors::outbox::OutboxWorker;
 use crate::crypto::SystemCrypto;
 use crate::edge::{EdgeTask, FRAMES, Shown};
-use crate::http::{self, AdminToken, Api};
+use crate::http::{self, AdminToken, Api, Identity, Keys, TlsError, TlsListener};
 use crate::kek::{self, KekError};
 use crate::metrics::{Metrics, Sources};
+use crate::sweeper::Sweeper;
+use crate::telemetry::{self, Traces};
 use claviger_actors::{Clock, Counters, Devices, EdgeId, Edges, Ports, Unproven};
 use claviger_dtls::{ClusterKeys, Endpoint, EndpointConfig};
-use claviger_edge::Edge;
+use claviger_edge::{Edge, Sampling};
 use claviger_ledger::{
     Command, CreateTenant, Envelope, Found, Ledger, Outcome, RequestId, Unavailable, View,
 };
@@ -18,44 +22,42 @@ use claviger_raft::{MemoryTransport, Node, NodeConfig};
 use claviger_seal::{Kek, TenantKey};
 use core::net::SocketAddr;
 use core::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::net::UdpSocket;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
-use tokio::net::{TcpListener, UdpSocket};
+use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use zeroize::Zeroizing;
 
-/// The tenant that `claviger dev` makes.
+/// The tenant that every ledger has.
 pub const TENANT: &str = "default";
 
 /// How often it is looked whether the ledger still runs.
 const WATCH: Duration = Duration::from_millis(500);
 
-/// What a process needs to know.
-#[derive(Debug, Clone)]
-pub struct Config {
-    /// The data folder; made if missing.
-    pub data: PathBuf,
-    /// Where the API listens.
-    pub http: SocketAddr,
-    /// Where devices come to.
-    pub coaps: SocketAddr,
-    /// The API's URL as LwM2M servers reach it; none is the address that it listens at.
-    pub public_url: Option<String>,
-    /// True to answer an unknown identity with silence, as a wrong key, instead of alert 115.
-    pub hide_unknown_identity: bool,
-}
-
 /// Where a process listens.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Addresses {
     /// The API.
     pub http: SocketAddr,
-    /// Devices, by CoAP over DTLS.
-    pub coaps: SocketAddr,
+    /// True if it speaks HTTPS.
+    pub tls: bool,
+    /// Devices, by CoAP over DTLS: each listener in the order of the configuration; never none.
+    pub coaps: Vec<SocketAddr>,
+}
+
+impl Addresses {
+    /// The API's URL, by its address.
+    pub fn url(&self) -> String {
+        let scheme = if self.tls { "https" } else { "http" };
+        format!("{scheme}://{}", self.http)
+    }
 }
 
 /// Why a process does not start; the words say what to do.
@@ -72,6 +74,12 @@ pub enum StartError {
     /// The KEK cannot be used.
     #[error(transparent)]
     Kek(#[from] KekError),
+    /// HTTPS has no certificate.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The administrator's token cannot be used.
+    #[error(transparent)]
+    AdminToken(#[from] AdminTokenError),
     /// An address cannot be listened at.
     #[error("cannot listen at {address}: {source}; is another Claviger running there?")]
     Listen {
@@ -94,61 +102,76 @@ pub enum StartError {
 /// A running process.
 pub struct App {
     addresses: Addresses,
-    admin_token: Zeroizing<String>,
+    tls: Option<Arc<Identity>>,
     ledger: Arc<Node>,
     tasks: JoinSet<()>,
     actors: Option<(actix::System, JoinHandle<()>)>,
 }
 
-/// The way to the one edge of this process.
-struct LocalEdge(mpsc::Sender<Zeroizing<Vec<u8>>>);
+/// The ways to the edges of this process, by their ids.
+struct LocalEdges {
+    ways: BTreeMap<EdgeId, mpsc::Sender<Zeroizing<Vec<u8>>>>,
+    lost: AtomicU64,
+}
 
-impl Edges for LocalEdge {
-    fn send(&self, _: EdgeId, frame: Zeroizing<Vec<u8>>) {
-        if self.0.try_send(frame).is_err() {
-            tracing::warn!("a frame was dropped: the edge is behind");
+impl Edges for LocalEdges {
+    fn send(&self, edge: EdgeId, frame: Zeroizing<Vec<u8>>) {
+        let sent = self.ways.get(&edge).is_some_and(|frames| frames.try_send(frame).is_ok());
+        if sent {
+            return;
+        }
+        // A line for each would be one more load on what is behind already.
+        let lost = self.lost.fetch_add(1, Ordering::Relaxed) + 1;
+        if lost.is_power_of_two() {
+            tracing::warn!(edge = edge.0, lost, "frames were dropped: the edge is behind");
         }
     }
 }
 
 impl App {
-    /// Starts all roles in this process.
-    pub async fn start(config: Config) -> Result<Self, StartError> {
+    /// Starts all roles in this process. The bearer of `admin_token` may use the API; without one,
+    /// the bearer of that in the file that `config` names.
+    pub async fn start(
+        config: Config,
+        admin_token: Option<AdminToken>,
+    ) -> Result<Self, StartError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
         let crypto: Arc<dyn Crypto> = Arc::new(SystemCrypto);
-        let is_new = make_folder(&config.data)?;
-        let kek = kek::load_or_make(&config.data.join("kek"), is_new, crypto.as_ref())?;
+        let data = &config.node.data;
+        let is_new = make_folder(data)?;
+        let kek = kek::load_or_make(&config.node.kek(), is_new, crypto.as_ref())?;
         let kek = Arc::new(kek);
+        let admin_token = match admin_token {
+            Some(token) => token,
+            None => admin_token::load_or_make(&config.admin_token(), crypto.as_ref())?,
+        };
         // Sockets first: a port that is taken must not leave a new ledger behind.
-        let udp = UdpSocket::bind(config.coaps).await;
-        let udp = udp.map_err(|source| StartError::Listen { address: config.coaps, source })?;
-        let tcp = TcpListener::bind(config.http).await;
-        let tcp = tcp.map_err(|source| StartError::Listen { address: config.http, source })?;
-        let addresses = Addresses {
-            http: local(tcp.local_addr(), config.http)?,
-            coaps: local(udp.local_addr(), config.coaps)?,
-        };
-        let ledger = open_ledger(&config.data, crypto.as_ref()).await?;
-        prepare(ledger.as_ref(), &kek, clock.as_ref(), crypto.as_ref()).await?;
+        let sockets = Sockets::bind(&config).await?;
+        let reserve = u64::from(config.node.disk_reserve.get()) << 20;
+        let ledger = open_ledger(data, reserve, crypto.as_ref()).await?;
         let world = World { clock, crypto, kek, ledger };
-        let public_url = config.public_url.unwrap_or_else(|| format!("http://{}", addresses.http));
-        let dtls = EndpointConfig {
-            hide_unknown_identity: config.hide_unknown_identity,
-            ..EndpointConfig::default()
-        };
-        Self::run(world, Sockets { udp, tcp, addresses }, dtls, public_url).await
+        prepare(&world, config.coaps.iter().map(|coaps| coaps.tenant.as_str()).collect()).await?;
+        Self::run(world, sockets, &config, admin_token).await
     }
 
     async fn run(
         world: World,
         sockets: Sockets,
-        dtls: EndpointConfig,
-        public_url: String,
+        config: &Config,
+        admin_token: AdminToken,
     ) -> Result<Self, StartError> {
         let World { clock, crypto, kek, ledger } = world;
-        let Sockets { udp, tcp, addresses } = sockets;
+        let addresses = sockets.addresses(config)?;
+        let Sockets { udp, tcp, tls } = sockets;
+        let public_url = config.http.public_url.get().map(ToOwned::to_owned);
+        let public_url = public_url.unwrap_or_else(|| addresses.url());
         let port: Arc<dyn Ledger> = ledger.clone();
-        let (frames, of_actors) = mpsc::channel(FRAMES);
+        let (ways, frames): (BTreeMap<_, _>, Vec<_>) = (0..)
+            .map(EdgeId)
+            .zip(&udp)
+            .map(|(id, _)| (id, mpsc::channel(FRAMES)))
+            .map(|(id, (to_edge, of_actors))| ((id, to_edge), (id, of_actors)))
+            .unzip();
         let unproven = Arc::new(Unproven::default());
         let counters = Arc::new(Counters::default());
         let (outbox, worker) =
@@ -160,7 +183,7 @@ impl App {
             clock: clock.clone(),
             crypto: crypto.clone(),
             outbox,
-            edges: Arc::new(LocalEdge(frames)),
+            edges: Arc::new(LocalEdges { ways, lost: AtomicU64::new(0) }),
             unproven: unproven.clone(),
             counters: counters.clone(),
         };
@@ -170,39 +193,55 @@ impl App {
         tasks.spawn(worker.run(Arc::new(move |device, credential, result| {
             answered.server_answered(device, credential, result);
         })));
-        let shown = Arc::new(Shown::default());
-        let edge = EdgeTask {
-            id: EdgeId(0),
-            edge: Edge::new("coaps", TENANT, endpoint(dtls, &kek, &crypto)),
-            socket: udp,
-            devices,
-            frames: of_actors,
-            clock: clock.clone(),
-            shown: shown.clone(),
-        };
-        tasks.spawn(async move {
-            if let Err(error) = edge.run().await {
-                tracing::error!(%error, "the edge has stopped");
-            }
-        });
-        let (admin_token, token) = AdminToken::make(crypto.as_ref());
+        let sweeper = Sweeper::new(port.clone(), clock.clone(), crypto.clone(), devices.clone());
+        tasks.spawn(sweeper.run());
+        let mut edges = Vec::new();
+        for ((socket, (id, frames)), coaps) in udp.into_iter().zip(frames).zip(&config.coaps) {
+            let shown = Arc::new(Shown::default());
+            edges.push(shown.clone());
+            let edge = EdgeTask {
+                id,
+                edge: edge(coaps, local(socket.local_addr(), coaps.listen)?, &kek, &crypto),
+                socket,
+                devices: devices.clone(),
+                frames,
+                clock: clock.clone(),
+                shown,
+            };
+            let (ending, ended) = oneshot::channel();
+            actors.0.arbiter().spawn(async move {
+                if let Err(error) = edge.run().await {
+                    tracing::error!(%error, "the edge has stopped");
+                }
+                drop(ending);
+            });
+            tasks.spawn(async move { ended.await.unwrap_or(()) });
+        }
         let metrics = Metrics::new(Sources {
             node: ledger.clone(),
             actors: counters,
-            edge: shown,
+            edges,
             outbox: outbox_counters,
+            traces: telemetry::traces().map(Traces::counters).unwrap_or_default(),
         });
         let api = Api {
             ledger: port,
+            keys: Keys::new(&kek.derive("idempotency")),
             kek,
             clock,
             crypto,
             unproven,
-            admin_token: token,
+            ended: Arc::new(move |ended| devices.ended(ended)),
+            admin_token,
             metrics: Arc::new(metrics),
         };
+        let (router, identity) = (http::router(api), tls.clone());
         tasks.spawn(async move {
-            if let Err(error) = axum::serve(tcp, http::router(api)).await {
+            let ended = match identity {
+                None => axum::serve(tcp, router).await,
+                Some(identity) => axum::serve(TlsListener::new(tcp, identity), router).await,
+            };
+            if let Err(error) = ended {
                 tracing::error!(%error, "the API has stopped");
             }
         });
@@ -213,17 +252,23 @@ impl App {
             }
             tracing::error!("the ledger has stopped; its log says why");
         });
-        Ok(Self { addresses, admin_token, ledger, tasks, actors: Some(actors) })
+        Ok(Self { addresses, tls, ledger, tasks, actors: Some(actors) })
     }
 
     /// Where it listens.
-    pub const fn addresses(&self) -> Addresses {
-        self.addresses
+    pub const fn addresses(&self) -> &Addresses {
+        &self.addresses
     }
 
-    /// The token that the API takes from an administrator; made anew at each start.
-    pub fn admin_token(&self) -> &str {
-        &self.admin_token
+    /// Reads again what may change while it runs: the certificate of HTTPS. False if there is
+    /// nothing of the kind.
+    pub fn reload(&self) -> bool {
+        match self.tls.as_deref().map(Identity::reload) {
+            None => return false,
+            Some(Ok(())) => tracing::info!("the certificate was read again"),
+            Some(Err(error)) => tracing::error!(%error, "the certificate is kept as it was"),
+        }
+        true
     }
 
     /// Waits until a part of it has ended by itself, which none should: then nothing is served.
@@ -247,10 +292,36 @@ impl App {
     }
 }
 
+/// Bound sockets; those of devices in the order of the configuration.
 struct Sockets {
-    udp: UdpSocket,
+    udp: Vec<UdpSocket>,
     tcp: TcpListener,
-    addresses: Addresses,
+    tls: Option<Arc<Identity>>,
+}
+
+impl Sockets {
+    async fn bind(config: &Config) -> Result<Self, StartError> {
+        let mut udp = Vec::new();
+        for Coaps { listen: address, .. } in &config.coaps {
+            let socket = bind_udp(*address);
+            udp.push(socket.map_err(|source| StartError::Listen { address: *address, source })?);
+        }
+        let address = config.http.listen;
+        let tcp = TcpListener::bind(address).await;
+        let tcp = tcp.map_err(|source| StartError::Listen { address, source })?;
+        let tls = config.tls().map(|(certificate, key)| Identity::load(&certificate, &key));
+        Ok(Self { udp, tcp, tls: tls.transpose()?.map(Arc::new) })
+    }
+
+    fn addresses(&self, config: &Config) -> Result<Addresses, StartError> {
+        let listeners = self.udp.iter().zip(&config.coaps);
+        let coaps = listeners.map(|(socket, coaps)| local(socket.local_addr(), coaps.listen));
+        Ok(Addresses {
+            http: local(self.tcp.local_addr(), config.http.listen)?,
+            tls: config.tls().is_some(),
+            coaps: coaps.collect::<Result<_, _>>()?,
+        })
+    }
 }
 
 struct World {
@@ -258,6 +329,22 @@ struct World {
     crypto: Arc<dyn Crypto>,
     kek: Arc<Kek>,
     ledger: Arc<Node>,
+}
+
+impl World {
+    async fn propose(&self, command: impl Into<Command>) -> Result<Outcome, Unavailable> {
+        let time = u64::try_from(self.clock.now().as_millis()).unwrap_or(u64::MAX);
+        let request = RequestId(self.crypto.random());
+        let ledger: &dyn Ledger = self.ledger.as_ref();
+        ledger.propose(Envelope::new(time, request, command.into())).await
+    }
+}
+
+/// A socket that does not block; the runtime of its edge takes it over.
+fn bind_udp(address: SocketAddr) -> io::Result<UdpSocket> {
+    let socket = UdpSocket::bind(address)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
 }
 
 fn local(bound: io::Result<SocketAddr>, address: SocketAddr) -> Result<SocketAddr, StartError> {
@@ -271,10 +358,15 @@ fn make_folder(path: &Path) -> Result<bool, StartError> {
     Ok(!path.join("ledger").exists())
 }
 
-async fn open_ledger(data: &Path, crypto: &dyn Crypto) -> Result<Arc<Node>, StartError> {
+async fn open_ledger(
+    data: &Path,
+    reserve: u64,
+    crypto: &dyn Crypto,
+) -> Result<Arc<Node>, StartError> {
     let id = u64::from_be_bytes(crypto.random());
     let config = NodeConfig {
         folder: Some(data.join("ledger")),
+        reserve,
         id,
         apply: claviger_ledger::apply,
         transport: MemoryTransport::default(),
@@ -284,46 +376,52 @@ async fn open_ledger(data: &Path, crypto: &dyn Crypto) -> Result<Arc<Node>, Star
     Ok(Arc::new(node))
 }
 
-/// Founds the ledger and makes the first tenant, where that is still to be done, and sees that
-/// the KEK is the ledger's.
-async fn prepare(
-    ledger: &dyn Ledger,
-    kek: &Kek,
-    clock: &dyn Clock,
-    crypto: &dyn Crypto,
-) -> Result<(), StartError> {
-    ledger.confirm().await?;
+/// Founds the ledger and makes its tenants, where that is still to be done, and sees that the KEK
+/// is the ledger's.
+async fn prepare(world: &World, mut tenants: BTreeSet<&str>) -> Result<(), StartError> {
+    world.ledger.confirm().await?;
     let mut founded = false;
-    let mut wrapped = None;
-    ledger.read(&mut |rows| {
-        let view = View::new(rows);
-        founded = view.meta().is_some();
-        wrapped = view.tenant(TENANT).map(|tenant| tenant.wrapped_key);
-    });
-    let propose = |command: Command| {
-        let time = u64::try_from(clock.now().as_millis()).unwrap_or(u64::MAX);
-        ledger.propose(Envelope::new(time, RequestId(crypto.random()), command))
-    };
+    world.ledger.read(&mut |rows| founded = View::new(rows).meta().is_some());
     if !founded {
-        propose(Found { cluster: crypto.random() }.into()).await?;
+        world.propose(Found { cluster: world.crypto.random() }).await?;
     }
-    match wrapped {
-        Some(wrapped) => kek.unwrap(TENANT, &wrapped).map_err(|_| StartError::WrongKek).map(drop),
-        None => {
-            let key = TenantKey::new(crypto.random());
-            let wrapped_key = kek.wrap(TENANT, &key, crypto.random());
-            let command = CreateTenant { tenant: TENANT.to_owned(), wrapped_key };
-            let outcome = propose(command.into()).await?;
-            debug_assert!(matches!(outcome, Outcome::Done), "it was not there");
-            Ok(())
-        }
+    // This one first: every ledger has it, so a wrong KEK makes no tenant.
+    ensure(world, TENANT).await?;
+    tenants.remove(TENANT);
+    for tenant in tenants {
+        ensure(world, tenant).await?;
     }
+    Ok(())
 }
 
-/// The DTLS engine of an edge; its secrets come from the KEK, so that they survive a restart.
-fn endpoint(config: EndpointConfig, kek: &Kek, crypto: &Arc<dyn Crypto>) -> Endpoint {
+/// Makes a tenant if it is missing; else sees that the KEK opens its key.
+async fn ensure(world: &World, tenant: &str) -> Result<(), StartError> {
+    let World { kek, crypto, .. } = world;
+    let mut wrapped = None;
+    world.ledger.read(&mut |rows| {
+        wrapped = View::new(rows).tenant(tenant).map(|tenant| tenant.wrapped_key);
+    });
+    if let Some(wrapped) = wrapped {
+        return kek.unwrap(tenant, &wrapped).map_err(|_| StartError::WrongKek).map(drop);
+    }
+    let wrapped_key = kek.wrap(tenant, &TenantKey::new(crypto.random()), crypto.random());
+    let outcome = world.propose(CreateTenant { tenant: tenant.to_owned(), wrapped_key }).await?;
+    debug_assert!(matches!(outcome, Outcome::Done), "it was not there");
+    Ok(())
+}
+
+/// An edge without its socket, which is bound to `address`; its secrets come from the KEK, so that
+/// they survive a restart.
+fn edge(coaps: &Coaps, address: SocketAddr, kek: &Kek, crypto: &Arc<dyn Crypto>) -> Edge {
     let keys = ClusterKeys::new(*kek.derive("dtls cookie"), *kek.derive("dtls connection id"));
-    Endpoint::new(config, keys, Box::new(Draw(crypto.clone())))
+    let config = EndpointConfig {
+        retransmit: Duration::from_secs(coaps.retransmission_timeout.get().into()),
+        half_open: coaps.half_open_limit.get() as usize,
+        hide_unknown_identity: coaps.hide_unknown_identity,
+    };
+    let endpoint = Endpoint::new(config, keys, Box::new(Draw(crypto.clone())));
+    let sampling = telemetry::traces().map_or(Sampling::NONE, Traces::sampling);
+    Edge::new(&format!("coaps://{address}"), coaps.tenant.as_str(), endpoint).sampled(sampling)
 }
 
 /// Starts the actors on a thread of their own: an actix system is bound to one.

@@ -1,7 +1,10 @@
 //! The socket of an edge, and its way to the actors.
 //!
-//! One task owns the socket and the [`Edge`], so there is no lock on the way of a datagram.
+//! One task owns the socket and the [`Edge`], so there is no lock on the way of a datagram. It runs
+//! on the thread of the actors: a datagram and its answer pass no other thread, unless the ledger
+//! is asked.
 
+use crate::telemetry::{self, Handshake};
 use claviger_actors::{Clock, Devices, EdgeId};
 use claviger_dtls::HandshakeEvent;
 use claviger_edge::{Edge, Output, Report};
@@ -45,8 +48,8 @@ pub struct EdgeTask {
     pub id: EdgeId,
     /// The edge itself.
     pub edge: Edge,
-    /// Its socket.
-    pub socket: UdpSocket,
+    /// Its socket, which does not block.
+    pub socket: std::net::UdpSocket,
     /// The actors.
     pub devices: Devices,
     /// The frames that actors send it.
@@ -57,12 +60,31 @@ pub struct EdgeTask {
     pub shown: Arc<Shown>,
 }
 
+/// An edge whose socket belongs to the runtime that it runs on.
+struct Running {
+    id: EdgeId,
+    edge: Edge,
+    socket: UdpSocket,
+    devices: Devices,
+    frames: mpsc::Receiver<Zeroizing<Vec<u8>>>,
+    clock: Arc<dyn Clock>,
+    shown: Arc<Shown>,
+}
+
 impl EdgeTask {
     /// Runs until the task is ended or the actors are gone.
     ///
     /// # Errors
     /// If the socket cannot be waited for any more.
-    pub async fn run(mut self) -> io::Result<()> {
+    pub async fn run(self) -> io::Result<()> {
+        let Self { id, edge, socket, devices, frames, clock, shown } = self;
+        let socket = UdpSocket::from_std(socket)?;
+        Running { id, edge, socket, devices, frames, clock, shown }.run().await
+    }
+}
+
+impl Running {
+    async fn run(mut self) -> io::Result<()> {
         let mut buffer = vec![0; DATAGRAM];
         loop {
             let now = self.clock.now();
@@ -116,9 +138,37 @@ impl EdgeTask {
             match output {
                 Output::Datagram { to, bytes } => {
                     send(&self.socket, &self.shown, to, &bytes).await;
+                    self.edge.reuse(bytes);
                 }
                 Output::Frame(frame) => self.devices.frame(self.id, frame),
-                Output::Event(event) => note(&event),
+                Output::Event(event) => self.note(&event),
+            }
+        }
+    }
+
+    /// Tells the log, and where traces go, of the handshake. Strangers make no line above `debug`,
+    /// or they could fill a disk; the table of unproven attempts and the metrics have them.
+    fn note(&self, event: &HandshakeEvent) {
+        match event {
+            HandshakeEvent::CookieVerified { peer } => {
+                tracing::debug!(%peer, "a peer proved its address");
+            }
+            HandshakeEvent::Established { session, peer, suite, cid, took } => {
+                tracing::debug!(trace = ?session, %peer, suite, cid, ?took, "handshake done");
+                let Some(traces) = telemetry::traces() else { return };
+                let trace = self.edge.trace(*session);
+                traces.handshake(&Handshake {
+                    trace: trace.id,
+                    span: trace.span,
+                    peer: *peer,
+                    suite: *suite,
+                    cid: *cid,
+                    ended: self.clock.now(),
+                    took: *took,
+                });
+            }
+            HandshakeEvent::Failed { peer, reason } => {
+                tracing::debug!(%peer, ?reason, "handshake failed");
             }
         }
     }
@@ -132,20 +182,6 @@ async fn send(socket: &UdpSocket, shown: &Shown, to: SocketAddr, bytes: &[u8]) {
         Err(error) => {
             shown.not_sent.fetch_add(1, Ordering::Relaxed);
             tracing::debug!(%to, %error, "a datagram was not sent");
-        }
-    }
-}
-
-fn note(event: &HandshakeEvent) {
-    match event {
-        HandshakeEvent::CookieVerified { peer } => {
-            tracing::debug!(%peer, "a peer proved its address");
-        }
-        HandshakeEvent::Established { session, peer, suite, cid, took } => {
-            tracing::info!(trace = ?session, %peer, suite, cid, ?took, "handshake done");
-        }
-        HandshakeEvent::Failed { peer, reason } => {
-            tracing::info!(%peer, ?reason, "handshake failed");
         }
     }
 }

@@ -1,6 +1,8 @@
-//! What keeps secrets out of core dumps.
+//! What a process asks of its system: no core dumps, and as many open files as it may have.
 
-use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+use rustix::process::{
+    DumpableBehavior, Resource, Rlimit, getrlimit, set_dumpable_behavior, setrlimit,
+};
 
 /// Forbids core dumps of this process, and that other processes of its user look into it.
 ///
@@ -11,5 +13,14 @@ pub fn forbid_core_dumps() {
     let hidden = set_dumpable_behavior(DumpableBehavior::NotDumpable);
     if let Err(error) = limited.and(hidden) {
         tracing::warn!(%error, "core dumps cannot be forbidden; they would hold keys");
+    }
+}
+
+/// Takes as many open files as the system lets it: connections must not take them from the ledger.
+pub fn take_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let most = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    if let Err(error) = setrlimit(Resource::Nofile, most) {
+        tracing::warn!(%error, "the limit of open files cannot be raised");
     }
 }

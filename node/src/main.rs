@@ -8,9 +8,11 @@
     reason = "a binary has no outside: `pub` is what a module offers to others"
 )]
 
+mod admin_token;
 mod app;
 mod cli;
 mod clock;
+mod config;
 mod connectors;
 mod crypto;
 mod edge;
@@ -18,6 +20,13 @@ mod http;
 mod hygiene;
 mod kek;
 mod metrics;
+mod secret_file;
+mod sweeper;
+mod telemetry;
+
+/// Messages are made in one thread and dropped in another, which the system's allocator is slow at.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> std::process::ExitCode {
     cli::main()

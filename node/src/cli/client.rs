@@ -6,12 +6,15 @@ use crate::connectors::is_loopback;
 use clap::Args;
 use claviger_api::{Problem, Secret};
 use core::time::Duration;
-use reqwest::{Method, Url};
+use reqwest::{Certificate, Method, RequestBuilder, Response, Url};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::path::PathBuf;
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long nothing may come of an answer that takes its time; a stream of events has heartbeats.
+const SILENCE: Duration = Duration::from_secs(60);
 
 /// Where the API is and who asks.
 #[derive(Debug, Clone, Args)]
@@ -27,6 +30,9 @@ pub struct Remote {
     /// The admin token; better in CLAVIGER_TOKEN, where no list of processes shows it.
     #[arg(long, env = "CLAVIGER_TOKEN", hide_env_values = true, value_parser = token)]
     pub token: Option<Secret>,
+    /// Certificates in PEM to trust besides those of the system.
+    #[arg(long, env = "CLAVIGER_CA_FILE", value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
     /// The tenant.
     #[arg(long, default_value = "default", value_name = "NAME")]
     pub tenant: String,
@@ -63,7 +69,13 @@ impl Client {
                 "no token: set CLAVIGER_TOKEN to what `claviger dev` printed",
             )
         })?;
-        let mut http = reqwest::Client::builder().timeout(PATIENCE);
+        let mut http = reqwest::Client::builder().connect_timeout(PATIENCE).read_timeout(SILENCE);
+        if let Some(file) = &remote.ca_file {
+            let pem = std::fs::read(file).ok();
+            let trusted = pem.and_then(|pem| Certificate::from_pem_bundle(&pem).ok());
+            let words = format!("--ca-file {}: no certificates can be read there", file.display());
+            http = http.tls_certs_merge(trusted.ok_or_else(|| usage(&words))?);
+        }
         if is_loopback(&base) {
             http = http.no_proxy();
         }
@@ -97,6 +109,53 @@ impl Client {
         self.send(method, path, &[], Some(body)).await
     }
 
+    /// Has done what `path` names.
+    ///
+    /// # Errors
+    /// What the API said, or that it does not answer.
+    pub async fn post<T: DeserializeOwned>(&self, path: &[&str]) -> Result<T, Failure> {
+        self.send(Method::POST, path, &[], None::<&()>).await
+    }
+
+    /// Deletes what is at `path`.
+    ///
+    /// # Errors
+    /// What the API said, or that it does not answer.
+    pub async fn delete(&self, path: &[&str]) -> Result<(), Failure> {
+        let request = self.request(Method::DELETE, path, &[]);
+        self.answer(request.timeout(PATIENCE)).await.map(drop)
+    }
+
+    /// A request to `path`, for a body or headers of its own; without a limit of time.
+    pub fn request(
+        &self,
+        method: Method,
+        path: &[&str],
+        query: &[(&str, String)],
+    ) -> RequestBuilder {
+        self.http.request(method, self.url(path, query)).bearer_auth(self.token.expose())
+    }
+
+    /// The answer to `request`, if it is a success.
+    ///
+    /// # Errors
+    /// What the API said, or that it does not answer.
+    pub async fn answer(&self, request: RequestBuilder) -> Result<Response, Failure> {
+        let answer = request.send().await.map_err(|_| self.silent())?;
+        let status = answer.status();
+        if status.is_success() {
+            return Ok(answer);
+        }
+        let body = answer.bytes().await.map_err(|_| self.silent())?;
+        Err(refused(status.as_u16(), &body))
+    }
+
+    /// That the API does not answer, or not to the end.
+    pub fn silent(&self) -> Failure {
+        let words = format!("{} does not answer; is Claviger running there?", self.base);
+        Failure::new(Exit::Unavailable, words)
+    }
+
     fn url(&self, path: &[&str], query: &[(&str, String)]) -> Url {
         let mut url = self.base.clone();
         url.path_segments_mut()
@@ -117,30 +176,33 @@ impl Client {
         query: &[(&str, String)],
         body: Option<&B>,
     ) -> Result<T, Failure> {
-        let request = self.http.request(method, self.url(path, query));
-        let request = request.bearer_auth(self.token.expose());
+        let request = self.request(method, path, query).timeout(PATIENCE);
         let request = match body {
             Some(body) => request.json(body),
             None => request,
         };
-        let silent = |_| {
-            let words = format!("{} does not answer; is `claviger dev` running?", self.base);
-            Failure::new(Exit::Unavailable, words)
-        };
-        let answer = request.send().await.map_err(silent)?;
-        let status = answer.status();
-        let bytes = answer.bytes().await.map_err(silent)?;
-        if status.is_success() {
-            let odd = |_| Failure::failed("the answer is not what this version knows");
-            return serde_json::from_slice(&bytes).map_err(odd);
-        }
-        Err(refused(status.as_u16(), &bytes))
+        let body = self.answer(request).await?.bytes().await.map_err(|_| self.silent())?;
+        read(&body)
     }
+}
+
+/// The value in an answer, or in a line of one.
+///
+/// # Errors
+/// If it is none that is known.
+pub fn read<T: DeserializeOwned>(json: &[u8]) -> Result<T, Failure> {
+    let odd = |_| Failure::failed("the answer is not what this version knows");
+    serde_json::from_slice(json).map_err(odd)
+}
+
+/// A problem in words.
+pub fn told(problem: &Problem) -> String {
+    format!("{} ({}). {}", problem.detail, problem.code, problem.hint)
 }
 
 fn refused(status: u16, body: &[u8]) -> Failure {
     let words = match serde_json::from_slice::<Problem>(body) {
-        Ok(problem) => format!("{} ({}). {}", problem.detail, problem.code, problem.hint),
+        Ok(problem) => told(&problem),
         Err(_) => format!("the server answered {status}; is it Claviger's API?"),
     };
     Failure::new(Exit::of_status(status), super::output::plain(&words))
@@ -155,6 +217,7 @@ mod tests {
         Remote {
             server: server.into(),
             token: Some(Secret::new("canary".into())),
+            ca_file: None,
             tenant: "default".into(),
             output: Format::Table,
         }

@@ -1,16 +1,22 @@
 //! `claviger connector`
 
 use super::client::{Client, Remote};
+use super::confirm::confirm;
 use super::exit::Failure;
 use super::input;
-use super::output::{facts, note};
+use super::output::{facts, note, table};
 use clap::{Args, Subcommand};
-use claviger_api::{Connector as Row, PutConnector, Secret};
+use claviger_api::Connectors;
+use claviger_api::{Connector as Row, ConnectorKind, PutConnector, Secret};
 use reqwest::Method;
 use std::path::PathBuf;
 
 /// What can be done with connectors.
 #[derive(Debug, Subcommand)]
+#[command(after_help = "\
+Examples:
+  claviger connector put lwm2m --url https://lwm2m.example/claviger
+  claviger connector show lwm2m")]
 pub enum Connector {
     /// Set a connector: the webhook by which an LwM2M server learns of keys.
     #[command(after_help = "\
@@ -23,6 +29,15 @@ Examples:
     /// Show a connector, without its secret.
     #[command(after_help = "Example:\n  claviger connector show lwm2m")]
     Show(Named),
+    /// List all connectors.
+    #[command(after_help = "Example:\n  claviger connector list")]
+    List(List),
+    /// Delete a connector that nothing uses.
+    #[command(after_help = "\
+Examples:
+  claviger connector delete NAME
+  claviger connector delete NAME --yes")]
+    Delete(Delete),
 }
 
 /// A connector to be set.
@@ -33,8 +48,11 @@ pub struct Put {
     /// Its name.
     name: String,
     /// Where the webhook is sent: https, or http at a loopback address.
+    #[arg(long, required_unless_present = "pull", conflicts_with = "pull")]
+    url: Option<String>,
+    /// The LwM2M server asks for keys instead, at `connectors/NAME/psk`.
     #[arg(long)]
-    url: String,
+    pull: bool,
     /// A file with the signing secret as whsec_<base64>; `-` for standard input.
     #[arg(long, value_name = "FILE")]
     secret_file: Option<PathBuf>,
@@ -47,6 +65,25 @@ pub struct Named {
     remote: Remote,
     /// Its name.
     name: String,
+}
+
+/// A connector to be deleted.
+#[derive(Debug, Args)]
+pub struct Delete {
+    #[command(flatten)]
+    remote: Remote,
+    /// Its name.
+    name: String,
+    /// Do not ask.
+    #[arg(long)]
+    yes: bool,
+}
+
+/// All connectors.
+#[derive(Debug, Args)]
+pub struct List {
+    #[command(flatten)]
+    remote: Remote,
 }
 
 impl Connector {
@@ -62,6 +99,18 @@ impl Connector {
                 let connector: Row = client.get(&["connectors", &name], &[]).await?;
                 remote.output.print(&connector, shown)
             }
+            Self::List(List { remote }) => {
+                let client = Client::new(&remote)?;
+                let connectors: Connectors = client.get(&["connectors"], &[]).await?;
+                remote.output.print(&connectors, rows)
+            }
+            Self::Delete(Delete { remote, name, yes }) => {
+                let client = Client::new(&remote)?;
+                confirm(&format!("Delete connector {name}"), yes)?;
+                client.delete(&["connectors", &name]).await?;
+                note(format_args!("Deleted {name}."));
+                Ok(())
+            }
         }
     }
 }
@@ -71,7 +120,11 @@ impl Put {
         let client = Client::new(&self.remote)?;
         let secret = self.secret_file.as_deref().map(input::secret).transpose()?;
         let secret = secret.map(|text| Secret::new(text.as_str().to_owned()));
-        let body = PutConnector { url: self.url, secret };
+        let (kind, url) = match self.url {
+            Some(url) => (ConnectorKind::Webhook, url),
+            None => (ConnectorKind::Pull, String::new()),
+        };
+        let body = PutConnector { kind, url, secret };
         let path = ["connectors", self.name.as_str()];
         let connector: Row = client.send_to(Method::PUT, &path, &body).await?;
         self.remote.output.print(&connector, shown)?;
@@ -85,6 +138,7 @@ impl Put {
 fn shown(connector: &Row) -> String {
     let mut pairs = vec![
         ("Connector", connector.name.clone()),
+        ("Kind", connector.kind.as_str().to_owned()),
         ("URL", connector.url.clone()),
         ("Version", connector.version.to_string()),
     ];
@@ -92,4 +146,10 @@ fn shown(connector: &Row) -> String {
         pairs.push(("Secret", secret.expose().to_owned()));
     }
     facts(&pairs)
+}
+
+fn rows(connectors: &Connectors) -> String {
+    let row = |row: &Row| vec![row.name.clone(), row.url.clone(), row.version.to_string()];
+    let rows: Vec<_> = connectors.connectors.iter().map(row).collect();
+    table(&["NAME", "URL", "VERSION"], &rows)
 }

@@ -1,11 +1,14 @@
 //! `claviger demo`
 
 use super::client::{Client, Remote};
-use super::dev::Stop;
 use super::exit::{Exit, Failure};
 use super::output::{self, Format};
+use super::serve::Stop;
 use super::simulate;
-use crate::app::{App, Config, TENANT};
+use crate::app::{App, TENANT};
+use crate::config::{Coaps, Config, Http, Node};
+use crate::crypto::SystemCrypto;
+use crate::http::AdminToken;
 use clap::Args;
 use claviger_api::Secret;
 use core::net::SocketAddr;
@@ -30,15 +33,16 @@ impl Demo {
             .map_err(|error| Failure::failed(format!("cannot make a temporary folder: {error}")))?;
         let free = SocketAddr::from(([127, 0, 0, 1], 0));
         let config = Config {
-            data: folder.path().join("data"),
-            http: free,
-            coaps: free,
-            public_url: None,
-            hide_unknown_identity: false,
+            node: Node { data: folder.path().join("data"), ..Node::default() },
+            http: Http { listen: free, ..Http::default() },
+            coaps: vec![Coaps { listen: free, ..Coaps::default() }],
+            ..Config::default()
         };
-        let app = App::start(config).await.map_err(|error| Failure::failed(error.to_string()))?;
+        let (text, token) = AdminToken::make(&SystemCrypto);
+        let app = App::start(config, Some(token)).await;
+        let app = app.map_err(|error| Failure::failed(error.to_string()))?;
         let shown = tokio::select! {
-            shown = show(&app) => shown,
+            shown = show(&app, &text) => shown,
             () = stop.wait() => Err(Failure::new(Exit::Failed, "it was interrupted")),
         };
         app.stop().await;
@@ -46,15 +50,16 @@ impl Demo {
     }
 }
 
-async fn show(app: &App) -> Result<(), Failure> {
-    let (http, coaps) = (app.addresses().http, app.addresses().coaps);
+async fn show(app: &App, token: &str) -> Result<(), Failure> {
+    let (http, coaps) = (app.addresses().http, app.addresses().coaps[0]);
     output::line(format_args!("Claviger runs: API http://{http}, devices coaps://{coaps}\n"))?;
     let remote = Remote {
         server: format!("http://{http}"),
-        token: Some(Secret::new(app.admin_token().to_owned())),
+        token: Some(Secret::new(token.to_owned())),
+        ca_file: None,
         tenant: TENANT.to_owned(),
         output: Format::Table,
     };
     let client = Client::new(&remote)?;
-    simulate::run(&client, coaps, &[]).await
+    simulate::run(&client, coaps, &[], claviger_device::Format::Tlv, Format::Table).await
 }

@@ -1,12 +1,16 @@
 //! `claviger dev`
 
+use super::begin::overridden;
 use super::exit::Failure;
 use super::output::{self, Format};
-use crate::app::{App, Config};
+use super::serve::serve;
+use crate::app::Addresses;
+use crate::config::{Coaps, Config, Http, Log, Node, PublicUrl};
+use crate::crypto::SystemCrypto;
+use crate::http::AdminToken;
 use clap::Args;
 use core::net::SocketAddr;
 use std::path::PathBuf;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// A server to try things out.
 #[derive(Debug, Args)]
@@ -28,8 +32,8 @@ pub struct Dev {
     #[arg(long, default_value = "127.0.0.1:5684", value_name = "ADDR")]
     coaps: SocketAddr,
     /// The API's URL as LwM2M servers reach it, where they report use; by default where it listens.
-    #[arg(long, value_name = "URL")]
-    public_url: Option<String>,
+    #[arg(long, default_value = "", hide_default_value = true, value_name = "URL", value_parser = url)]
+    public_url: PublicUrl,
     /// Answer an unknown PSK identity with silence, as a wrong key, instead of DTLS alert 115:
     /// strangers learn nothing, and an LwM2M client learns late that it is not enrolled.
     #[arg(long)]
@@ -45,43 +49,38 @@ impl Dev {
     /// # Errors
     /// If it does not start.
     pub async fn run(self) -> Result<(), Failure> {
-        // Before anything is said: whoever reads that it runs may stop it at once.
-        let mut stop = Stop::new()?;
-        let data = self.data.clone();
         let config = Config {
-            data: self.data,
-            http: self.http,
-            coaps: self.coaps,
-            public_url: self.public_url,
-            hide_unknown_identity: self.hide_unknown_identity,
+            node: Node { data: self.data, ..Node::default() },
+            http: Http { listen: self.http, public_url: self.public_url, ..Http::default() },
+            coaps: vec![Coaps {
+                listen: self.coaps,
+                hide_unknown_identity: self.hide_unknown_identity,
+                ..Coaps::default()
+            }],
+            log: overridden(Log::default())?,
         };
-        let mut app =
-            App::start(config).await.map_err(|error| Failure::failed(error.to_string()))?;
-        if !app.addresses().http.ip().is_loopback() {
-            output::note("Warning: the API has no TLS and listens beyond this machine.");
-        }
-        let said = match self.output {
-            Format::Table => output::line(welcome(&app, &data.display().to_string())),
-            Format::Json => output::line(serde_json::json!({
-                "http": format!("http://{}", app.addresses().http),
-                "coaps": app.addresses().coaps.to_string(),
-                "admin_token": app.admin_token(),
-            })),
-        };
-        let ran = match said {
-            Ok(()) => tokio::select! {
-                () = stop.wait() => Ok(()),
-                () = app.ended() => Err(Failure::failed("a part of it has ended; the log says why")),
-            },
-            unsaid => unsaid,
-        };
-        app.stop().await;
-        ran
+        let data = config.node.data.display().to_string();
+        let (text, token) = AdminToken::make(&SystemCrypto);
+        serve(config, Some(token), |app| {
+            let Addresses { http, coaps, .. } = app.addresses();
+            match self.output {
+                Format::Table => output::line(welcome(*http, coaps[0], &data, &text)),
+                Format::Json => output::line(serde_json::json!({
+                    "http": format!("http://{http}"),
+                    "coaps": coaps[0].to_string(),
+                    "admin_token": *text,
+                })),
+            }
+        })
+        .await
     }
 }
 
-fn welcome(app: &App, data: &str) -> String {
-    let (http, coaps, token) = (app.addresses().http, app.addresses().coaps, app.admin_token());
+fn url(text: &str) -> Result<PublicUrl, &'static str> {
+    PublicUrl::try_from(text.to_owned())
+}
+
+fn welcome(http: SocketAddr, coaps: SocketAddr, data: &str, token: &str) -> String {
     let server = if http.port() == 8080 && http.ip().is_loopback() {
         String::new()
     } else {
@@ -98,34 +97,4 @@ fn welcome(app: &App, data: &str) -> String {
          claviger simulate lwm2m{to}\n\n\
          Ctrl-C stops it."
     )
-}
-
-/// The signals by which a process is asked to stop.
-pub struct Stop {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Stop {
-    /// Begins to listen for them.
-    ///
-    /// # Errors
-    /// If the system does not let it.
-    pub fn new() -> Result<Self, Failure> {
-        let listen = |kind| {
-            signal(kind).map_err(|error| Failure::failed(format!("cannot hear signals: {error}")))
-        };
-        Ok(Self {
-            interrupt: listen(SignalKind::interrupt())?,
-            terminate: listen(SignalKind::terminate())?,
-        })
-    }
-
-    /// Waits for one.
-    pub async fn wait(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-    }
 }

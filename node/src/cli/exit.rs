@@ -19,6 +19,8 @@ pub enum Exit {
     Denied = 5,
     /// The server does not answer, or cannot now.
     Unavailable = 6,
+    /// Some of it could not be done; the rest is done.
+    Partly = 7,
 }
 
 impl Exit {

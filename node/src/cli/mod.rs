@@ -1,38 +1,54 @@
-//! The command line: a server to try things out, a simulated device, and the API by hand.
+//! The command line: a server, a simulated device, and the API by hand.
 //!
 //! Data goes to standard output, everything else to standard error. A command asks the API as
-//! anybody could; only `dev` and `demo` run a server in their own process. How a command ended is
+//! anybody could; only `server`, `dev` and `demo` run one in their own process. How a command ended is
 //! told by its exit code ([`Exit`]).
 
+mod begin;
+mod bulk;
 mod client;
+mod completions;
+mod config;
+mod confirm;
 mod connector;
+mod credential;
 mod demo;
 mod dev;
 mod device;
+mod events;
 mod exit;
 mod input;
 mod output;
 mod profile;
+mod progress;
+mod serve;
+mod server;
 mod simulate;
+mod version;
 
-use clap::{Parser, Subcommand};
+use begin::{begin, quiet};
+use clap::{CommandFactory, Parser, Subcommand};
 use exit::{Exit, Failure};
-use std::io::IsTerminal;
 use std::process::ExitCode;
-use tracing_subscriber::EnvFilter;
 
 const AFTER: &str = "\
 Exit codes:
-  0 done   1 failed   2 wrong usage   3 not found   4 conflict   5 denied   6 unavailable
+  0 done   1 failed   2 wrong usage or configuration   3 not found   4 conflict   5 denied
+  6 unavailable   7 some of it could not be done
 
 Environment:
-  CLAVIGER_SERVER   the API's URL, for --server
-  CLAVIGER_TOKEN    the admin token, for --token
-  CLAVIGER_LOG      what is logged to standard error: error, warn, info, debug, or per module
+  CLAVIGER_SERVER       the API's URL, for --server
+  CLAVIGER_TOKEN        the admin token, for --token
+  CLAVIGER_CA_FILE      certificates to trust, for --ca-file
+  CLAVIGER_CONFIG       a server's configuration, for --config
+  CLAVIGER_LOG          what is logged to standard error: error, warn, info, debug, or per module
+  CLAVIGER_LOG_FORMAT   how it is logged: text or json
+  OTEL_EXPORTER_OTLP_ENDPOINT   where a server sends traces by OTLP, as http://localhost:4318
 
 Examples:
   claviger demo                 everything at once: a server, a device, a bootstrap
   claviger dev                  a server to try things out
+  claviger server --config FILE a server for real
   claviger simulate lwm2m       a device that bootstraps at that server
   claviger device show NAME     what happened to a device";
 
@@ -50,18 +66,32 @@ enum Command {
     Demo(demo::Demo),
     /// Run all roles in one process, to try things out.
     Dev(dev::Dev),
+    /// Run a server as a configuration file says.
+    Server(server::Server),
+    /// Show or check the configuration of a server.
+    #[command(subcommand)]
+    Config(config::Config),
     /// Run a simulated device against a server.
     #[command(subcommand)]
     Simulate(simulate::Simulate),
     /// Enrol devices and see how they stand.
     #[command(subcommand)]
     Device(device::Device),
+    /// See and revoke the credentials of devices.
+    #[command(subcommand)]
+    Credential(credential::Credential),
     /// Set and show bootstrap profiles: what devices get.
     #[command(subcommand)]
     Profile(profile::Profile),
     /// Set and show connectors: how LwM2M servers learn of keys.
     #[command(subcommand)]
     Connector(connector::Connector),
+    /// Print what happened, and follow what happens.
+    Events(events::Events),
+    /// Print the script by which a shell completes what is typed.
+    Completions(completions::Completions),
+    /// Print the version.
+    Version(version::Version),
 }
 
 /// Runs the command line of this process.
@@ -74,8 +104,6 @@ pub fn main() -> ExitCode {
             return if error.use_stderr() { Exit::Usage.into() } else { ExitCode::SUCCESS };
         }
     };
-    log(&cli.command);
-    crate::hygiene::forbid_core_dumps();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let ended = match runtime {
         Ok(runtime) => runtime.block_on(run(cli.command)),
@@ -83,6 +111,7 @@ pub fn main() -> ExitCode {
             Err(Failure::new(Exit::Failed, format!("the system gives no threads: {error}")))
         }
     };
+    crate::telemetry::stop();
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
@@ -93,35 +122,29 @@ pub fn main() -> ExitCode {
 }
 
 async fn run(command: Command) -> Result<(), Failure> {
+    // A server logs as its configuration says.
+    if !matches!(command, Command::Server(_) | Command::Dev(_)) {
+        begin(&quiet()?, matches!(command, Command::Demo(_)));
+    }
     match command {
         Command::Demo(demo) => demo.run().await,
         Command::Dev(dev) => dev.run().await,
+        Command::Server(server) => server.run().await,
+        Command::Config(config) => config.run(),
         Command::Simulate(simulate) => simulate.run().await,
         Command::Device(device) => device.run().await,
+        Command::Credential(credential) => credential.run().await,
         Command::Profile(profile) => profile.run().await,
         Command::Connector(connector) => connector.run().await,
+        Command::Events(events) => events.run().await,
+        Command::Completions(completions) => completions.run(Cli::command()),
+        Command::Version(version) => version.run(),
     }
-}
-
-/// Logs to standard error: of a server what an operator wants to know, else only what is wrong.
-fn log(command: &Command) {
-    // A single voter makes openraft warn of its own first vote at each start.
-    let level = match command {
-        Command::Dev(_) => "info,openraft=error",
-        _ => "warn,openraft=error",
-    };
-    let filter = EnvFilter::try_from_env("CLAVIGER_LOG").unwrap_or_else(|_| EnvFilter::new(level));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .init();
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_well_formed() {
@@ -131,12 +154,9 @@ mod tests {
     #[test]
     fn every_command_has_examples_in_its_help() {
         fn check(command: &clap::Command, path: &str) {
-            let children: Vec<_> = command.get_subcommands().collect();
-            if children.is_empty() {
-                let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
-                assert!(after.contains("claviger "), "{path} has no example");
-            }
-            for child in children {
+            let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(after.contains(&format!("\n  {path}")), "{path} has no example of itself");
+            for child in command.get_subcommands() {
                 check(child, &format!("{path} {}", child.get_name()));
             }
         }
@@ -147,6 +167,9 @@ mod tests {
     fn reads_what_the_readme_shows() {
         for line in [
             "claviger demo",
+            "claviger server --config claviger.toml --check",
+            "claviger config show -o json",
+            "claviger completions zsh",
             "claviger dev -o json --data d --http 127.0.0.1:0 --coaps 127.0.0.1:0",
             "claviger simulate lwm2m --endpoint a --endpoint b",
             "claviger device enrol --endpoint e --profile p --psk-file - --token t",

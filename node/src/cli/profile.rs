@@ -1,14 +1,19 @@
 //! `claviger profile`
 
 use super::client::{Client, Remote};
+use super::confirm::confirm;
 use super::exit::Failure;
-use super::output::{facts, table};
+use super::output::{facts, note, table};
 use clap::{Args, Subcommand};
 use claviger_api::{Profile as Row, Profiles, PutProfile, SecurityMode};
 use reqwest::Method;
 
 /// What can be done with bootstrap profiles.
 #[derive(Debug, Subcommand)]
+#[command(after_help = "\
+Examples:
+  claviger profile put site --server-uri coaps://lwm2m.example --connector lwm2m
+  claviger profile list")]
 pub enum Profile {
     /// Set a profile: the LwM2M server that its devices get.
     #[command(after_help = "\
@@ -18,6 +23,12 @@ Example:
     /// Show a profile.
     #[command(after_help = "Example:\n  claviger profile show site")]
     Show(Named),
+    /// Delete a profile that nothing uses.
+    #[command(after_help = "\
+Examples:
+  claviger profile delete NAME
+  claviger profile delete NAME --yes")]
+    Delete(Delete),
     /// List all profiles.
     #[command(after_help = "Example:\n  claviger profile list")]
     List(List),
@@ -63,6 +74,18 @@ pub struct List {
     remote: Remote,
 }
 
+/// A profile to be deleted.
+#[derive(Debug, Args)]
+pub struct Delete {
+    #[command(flatten)]
+    remote: Remote,
+    /// Its name.
+    name: String,
+    /// Do not ask.
+    #[arg(long)]
+    yes: bool,
+}
+
 impl Profile {
     /// Does it.
     ///
@@ -80,6 +103,13 @@ impl Profile {
                 let client = Client::new(&remote)?;
                 let profiles: Profiles = client.get(&["profiles"], &[]).await?;
                 remote.output.print(&profiles, rows)
+            }
+            Self::Delete(Delete { remote, name, yes }) => {
+                let client = Client::new(&remote)?;
+                confirm(&format!("Delete profile {name}"), yes)?;
+                client.delete(&["profiles", &name]).await?;
+                note(format_args!("Deleted {name}."));
+                Ok(())
             }
         }
     }

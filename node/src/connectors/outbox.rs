@@ -1,15 +1,18 @@
 //! The worker that tells LwM2M servers what stands in the ledger's outbox, at least once each.
 //!
 //! [`OutboxWorker::new`] gives the [`Outbox`] that actors wake and the worker, whose
-//! [`OutboxWorker::run`] is to be spawned. At its start it looks through the whole outbox once;
-//! later each wake names its credential. A credential is tried until its row is gone, with pauses
+//! [`OutboxWorker::run`] is to be spawned. At its start, and once a minute, it looks through the
+//! whole outbox: a command whose fate was unknown may have left something there. Each wake names
+//! its credential. A credential is tried until its row is gone, with pauses
 //! that double; a wake, which is a device that asks again, ends a pause. Nothing is lost with the
 //! process: the row is dropped by the command that confirms it.
 
 use super::webhook::{self, Post};
+use crate::telemetry;
 use claviger_actors::{Clock, Outbox};
 use claviger_ledger::{
-    ConfirmOutbox, CredentialId, DeviceRef, Envelope, Ledger, Outcome, RequestId, View,
+    Command, ConfirmOutbox, ConfirmWithdrawal, CredentialId, DeviceRef, Envelope, Ledger, Outcome,
+    RequestId, View,
 };
 use claviger_machine::Crypto;
 use claviger_seal::Kek;
@@ -21,12 +24,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
+use tracing::field::Empty;
+use tracing::{Instrument, Span, info_span};
 
 /// How many messages are under way at once.
 const AT_ONCE: usize = 64;
 /// The first pause, and the longest.
 const FIRST: Duration = Duration::from_millis(500);
 const LONGEST: Duration = Duration::from_secs(60);
+/// How long after a look through the outbox the next one comes.
+const LOOK: Duration = Duration::from_secs(60);
 
 /// Who hears what the LwM2M server said of a credential.
 pub type Answered = dyn Fn(&DeviceRef, CredentialId, Result<(), String>) + Send + Sync;
@@ -44,20 +51,23 @@ pub struct Counters {
 
 type Item = (DeviceRef, CredentialId);
 
+/// The trace that asks for an attempt, as a `traceparent`.
+type Cause = Option<String>;
+
 /// The side that actors wake. The channel holds no more than there are staged credentials whose
 /// devices ask.
-struct Wake(UnboundedSender<Item>);
+struct Wake(UnboundedSender<(Item, Cause)>);
 
 impl Outbox for Wake {
     fn wake(&self, device: &DeviceRef, credential: CredentialId) {
         // Without a worker the process is about to end; the row waits for the next one.
-        let _ = self.0.send((device.clone(), credential));
+        let _ = self.0.send(((device.clone(), credential), telemetry::current()));
     }
 }
 
 /// The worker.
 pub struct OutboxWorker {
-    wakes: UnboundedReceiver<Item>,
+    wakes: UnboundedReceiver<(Item, Cause)>,
     shop: Arc<Shop>,
 }
 
@@ -81,8 +91,11 @@ enum Attempt {
     Nothing,
     /// It must be tried again.
     Failed(String),
-    /// The server holds it, and the ledger did not say whether it knows: nobody is told yet.
+    /// The server holds it, but the ledger did not say whether it knows, or the credential has
+    /// ended meanwhile: nobody is told yet.
     Unknown,
+    /// The server holds it no more, and the ledger knows.
+    Withdrawn,
 }
 
 impl OutboxWorker {
@@ -109,16 +122,23 @@ impl OutboxWorker {
     /// Tells until the task is ended, or nobody is left who could wake it.
     pub async fn run(mut self, answered: Arc<Answered>) {
         let mut working = Working { tasks: JoinSet::new(), woken: BTreeMap::new() };
-        let start = self.shop.clone();
-        let first = async move { start.all().await };
-        tokio::pin!(first);
-        let mut looking = true;
+        let shop = self.shop.clone();
+        let look_after = |wait| {
+            let shop = shop.clone();
+            async move {
+                tokio::time::sleep(wait).await;
+                shop.all().await
+            }
+        };
+        let mut looking = Box::pin(look_after(Duration::ZERO));
         loop {
             tokio::select! {
-                items = &mut first, if looking => {
-                    looking = false;
-                    for item in items {
-                        working.begin(item, &self.shop, &answered);
+                items = &mut looking => {
+                    looking = Box::pin(look_after(LOOK));
+                    // Those under way keep their pauses.
+                    let new = items.into_iter().filter(|item| !working.woken.contains_key(item));
+                    for item in new.collect::<Vec<_>>() {
+                        working.begin((item, None), &self.shop, &answered);
                     }
                 }
                 Some(done) = working.tasks.join_next() => match done {
@@ -126,7 +146,7 @@ impl OutboxWorker {
                     Err(error) => tracing::error!(%error, "telling an LwM2M server"),
                 },
                 item = self.wakes.recv() => match item {
-                    Some(item) => working.begin(item, &self.shop, &answered),
+                    Some(wake) => working.begin(wake, &self.shop, &answered),
                     None => return,
                 },
             }
@@ -141,7 +161,7 @@ struct Working {
 }
 
 impl Working {
-    fn begin(&mut self, item: Item, shop: &Arc<Shop>, answered: &Arc<Answered>) {
+    fn begin(&mut self, (item, cause): (Item, Cause), shop: &Arc<Shop>, answered: &Arc<Answered>) {
         if let Some(woken) = self.woken.get(&item) {
             woken.notify_one();
             return;
@@ -151,7 +171,7 @@ impl Working {
         shop.counters.waiting.store(self.woken.len() as u64, Ordering::Relaxed);
         let (shop, answered) = (shop.clone(), answered.clone());
         self.tasks.spawn(async move {
-            shop.tell(&item, &woken, &*answered).await;
+            shop.tell(&item, cause, &woken, &*answered).await;
             item
         });
     }
@@ -161,8 +181,35 @@ impl Working {
         let woken = self.woken.remove(&item);
         shop.counters.waiting.store(self.woken.len() as u64, Ordering::Relaxed);
         if woken.is_some_and(|woken| woken.notified().now_or_never().is_some()) {
-            self.begin(item, shop, answered);
+            self.begin((item, None), shop, answered);
         }
+    }
+}
+
+/// The span of one attempt.
+fn span((device, credential): &Item, cause: Option<&str>) -> Span {
+    if telemetry::traces().is_none() {
+        return Span::none();
+    }
+    info_span!(
+        "outbox.deliver",
+        traceparent = cause,
+        otel.kind = "producer",
+        otel.status_code = Empty,
+        otel.status_description = Empty,
+        claviger.tenant = device.tenant,
+        claviger.device = device.device,
+        claviger.credential = %credential,
+    )
+}
+
+/// Notes what an attempt came to.
+fn note(span: &Span, attempt: &Attempt) {
+    if let Attempt::Failed(words) = attempt
+        && !span.is_disabled()
+    {
+        span.record("otel.status_code", "ERROR");
+        span.record("otel.status_description", words.as_str());
     }
 }
 
@@ -183,20 +230,29 @@ impl Shop {
     }
 
     /// Tells of one credential until there is nothing to tell.
-    async fn tell(&self, item: &Item, woken: &Notify, answered: &Answered) {
+    async fn tell(&self, item: &Item, cause: Cause, woken: &Notify, answered: &Answered) {
         let request = RequestId(self.crypto.random());
         let mut pause = FIRST;
         loop {
-            match self.attempt(item, request).await {
+            let span = span(item, cause.as_deref());
+            let attempt = self.attempt(item, request).instrument(span.clone()).await;
+            note(&span, &attempt);
+            drop(span);
+            match attempt {
                 Attempt::Confirmed => {
                     tracing::info!(device = %item.0, credential = %item.1, "the server holds it");
                     answered(&item.0, item.1, Ok(()));
                     return;
                 }
                 Attempt::Nothing => return,
+                Attempt::Withdrawn => {
+                    tracing::info!(device = %item.0, credential = %item.1, "the server forgot it");
+                    return;
+                }
                 Attempt::Failed(words) => {
                     self.counters.failed.fetch_add(1, Ordering::Relaxed);
-                    tracing::warn!(device = %item.0, credential = %item.1, words);
+                    tracing::warn!(device = %item.0, credential = %item.1, words, "a server was not told");
+                    // A bootstrap that still waits for what has ended is told by others.
                     answered(&item.0, item.1, Err(words));
                 }
                 Attempt::Unknown => {}
@@ -242,11 +298,25 @@ impl Shop {
         }
         self.counters.taken.fetch_add(1, Ordering::Relaxed);
         let time = u64::try_from(self.clock.now().as_millis()).unwrap_or(u64::MAX);
-        let command = ConfirmOutbox { device: of.clone(), credential: *id };
-        match self.ledger.propose(Envelope::new(time, request, command.into())).await {
-            Ok(Outcome::Refused(_)) => Attempt::Nothing,
-            Ok(_) => Attempt::Confirmed,
+        let (device, credential) = (of.clone(), *id);
+        let command: Command = if message.withdraws {
+            ConfirmWithdrawal { device, credential }.into()
+        } else {
+            ConfirmOutbox { device, credential }.into()
+        };
+        match self.ledger.propose(Envelope::new(time, request, command)).await {
             Err(_) => Attempt::Unknown,
+            Ok(_) if message.withdraws => Attempt::Withdrawn,
+            Ok(Outcome::Refused(_)) => Attempt::Nothing,
+            Ok(_) if self.is_left(of, *id) => Attempt::Unknown,
+            Ok(_) => Attempt::Confirmed,
         }
+    }
+
+    /// True if there is more to tell of the credential: that it has ended.
+    fn is_left(&self, of: &DeviceRef, id: CredentialId) -> bool {
+        let mut left = false;
+        self.ledger.read(&mut |rows| left = View::new(rows).outbox_item(of, id).is_some());
+        left
     }
 }

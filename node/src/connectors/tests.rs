@@ -8,12 +8,12 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 use claviger_actors::{Clock, Outbox};
-use claviger_api::CredentialStaged;
+use claviger_api::{CredentialRevoked, CredentialStaged, EventType};
 use claviger_ledger::memory::MemoryLedger;
 use claviger_ledger::{
-    Command, CreateTenant, CredentialId, DeviceRef, EnrolDevice, Envelope, Found, Ledger,
-    OpenSession, Outcome, Profile, PutConnector, PutProfile, RequestId, Session, SessionId,
-    StageCredential, View,
+    Command, ConnectorKind, CreateTenant, CredentialId, DeleteDevice, DeviceRef, EnrolDevice,
+    Envelope, Found, Ledger, OpenSession, Outcome, Profile, PutConnector, PutProfile, RequestId,
+    RevokeCredential, Session, SessionId, StageCredential, View,
 };
 use claviger_machine::Crypto;
 use claviger_seal::{Kek, Label, TenantKey};
@@ -50,6 +50,8 @@ struct Rig {
     kek: Arc<Kek>,
     messages: Messages,
     answers: UnboundedReceiver<Result<(), String>>,
+    /// What is committed while the server answers its next message.
+    meanwhile: Arc<Mutex<Option<Command>>>,
     outbox: Arc<dyn Outbox>,
     _tasks: JoinSet<()>,
 }
@@ -58,12 +60,29 @@ struct Rig {
 struct Receiver {
     messages: Messages,
     statuses: Arc<Mutex<Vec<StatusCode>>>,
+    ledger: Arc<MemoryLedger>,
+    meanwhile: Arc<Mutex<Option<Command>>>,
 }
 
 async fn receive(State(it): State<Receiver>, headers: HeaderMap, body: Bytes) -> StatusCode {
     it.messages.lock().unwrap().push((headers, body));
+    let meanwhile = it.meanwhile.lock().unwrap().take();
+    if let Some(command) = meanwhile {
+        apply(&it.ledger, 99, command).await;
+    }
     let mut statuses = it.statuses.lock().unwrap();
     if statuses.is_empty() { StatusCode::NO_CONTENT } else { statuses.remove(0) }
+}
+
+async fn apply(ledger: &MemoryLedger, request: u8, command: impl Into<Command>) {
+    let time = u64::try_from(NOW.as_millis()).unwrap();
+    let envelope = Envelope::new(time, RequestId([request; 16]), command.into());
+    let outcome = ledger.propose(envelope).await.unwrap();
+    assert!(!matches!(outcome, Outcome::Refused(_)), "{outcome:?}");
+}
+
+fn revoke() -> RevokeCredential {
+    RevokeCredential { device: of(), credential: MADE, reason: "It was copied.".into() }
 }
 
 fn of() -> DeviceRef {
@@ -76,11 +95,17 @@ impl Rig {
         let url = format!("http://{}/", socket.local_addr().unwrap());
         let messages = Messages::default();
         let statuses = Arc::new(Mutex::new(statuses.to_vec()));
-        let receiver = Receiver { messages: messages.clone(), statuses };
+        let (ledger, meanwhile) = (Arc::new(MemoryLedger::default()), Arc::default());
+        let receiver = Receiver {
+            messages: messages.clone(),
+            statuses,
+            ledger: ledger.clone(),
+            meanwhile: Arc::clone(&meanwhile),
+        };
         let router = Router::new().route("/", post(receive)).with_state(receiver);
         let mut tasks = JoinSet::new();
         tasks.spawn(async move { axum::serve(socket, router).await.unwrap() });
-        let (ledger, kek) = (Arc::new(MemoryLedger::default()), Arc::new(Kek::new([1; 32])));
+        let kek = Arc::new(Kek::new([1; 32]));
         let (crypto, clock): (Arc<dyn Crypto>, Arc<dyn Clock>) =
             (Arc::new(Same), Arc::new(Stopped));
         let public = "http://127.0.0.1:8080".to_owned();
@@ -91,7 +116,8 @@ impl Rig {
             assert_eq!(credential, MADE);
             say.send(result).unwrap();
         });
-        let rig = Self { ledger, kek, messages, answers, outbox, _tasks: JoinSet::new() };
+        let _tasks = JoinSet::new();
+        let rig = Self { ledger, kek, messages, answers, meanwhile, outbox, _tasks };
         rig.prepare(&url).await;
         if before {
             rig.stage().await;
@@ -101,10 +127,23 @@ impl Rig {
     }
 
     async fn apply(&self, request: u8, command: impl Into<Command>) {
-        let time = u64::try_from(NOW.as_millis()).unwrap();
-        let envelope = Envelope::new(time, RequestId([request; 16]), command.into());
-        let outcome = self.ledger.propose(envelope).await.unwrap();
-        assert!(!matches!(outcome, Outcome::Refused(_)), "{outcome:?}");
+        apply(&self.ledger, request, command).await;
+    }
+
+    /// The message of this number, when it has come and the outbox is empty.
+    async fn last_message(&self, number: usize) -> (HeaderMap, Bytes) {
+        let told = async {
+            loop {
+                let mut left = 1;
+                self.ledger.read(&mut |rows| left = View::new(rows).outbox().len());
+                let messages = self.messages.lock().unwrap().clone();
+                if left == 0 && messages.len() == number {
+                    return messages[number - 1].clone();
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), told).await.expect("it comes in time")
     }
 
     async fn prepare(&self, url: &str) {
@@ -115,7 +154,18 @@ impl Rig {
         let label = Label::Connector { tenant: "t", connector: "c" };
         let sealed_secret = key.seal(label, &[4; 32], [5; 16]);
         let (tenant, name) = ("t".to_owned(), "c".to_owned());
-        self.apply(3, PutConnector { tenant, name, url: url.into(), sealed_secret }).await;
+        self.apply(
+            3,
+            PutConnector {
+                tenant,
+                name,
+                url: url.into(),
+                sealed_secret,
+                kind: ConnectorKind::Webhook,
+                expect: None,
+            },
+        )
+        .await;
         let profile = Profile {
             server_uri: "coaps://a.example".into(),
             short_server_id: 123,
@@ -126,7 +176,8 @@ impl Rig {
             connector: "c".into(),
             version: 0,
         };
-        self.apply(4, PutProfile { tenant: "t".into(), name: "p".into(), profile }).await;
+        self.apply(4, PutProfile { tenant: "t".into(), name: "p".into(), profile, expect: None })
+            .await;
         let enrol = EnrolDevice {
             device: of(),
             endpoint: "urn:dev:1".into(),
@@ -242,4 +293,50 @@ async fn a_wake_for_what_is_told_already_is_answered_without_a_message() {
 
     assert_eq!(rig.answer().await, Ok(()));
     assert_eq!(rig.messages.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_revoked_credential_is_taken_back_by_a_message_of_its_own() {
+    let mut rig = Rig::start(&[], true).await;
+    assert_eq!(rig.answer().await, Ok(()));
+    rig.apply(8, revoke()).await;
+
+    rig.outbox.wake(&of(), MADE);
+
+    let (sent, body) = rig.last_message(2).await;
+    assert_eq!(SigningSecret::new(&[4; 32]).verify(&sent, &body, NOW), Ok(()));
+    assert_eq!(sent[headers::ID], format!("{MADE}-revoked"));
+    let message: CredentialRevoked = serde_json::from_slice(&body).unwrap();
+    assert_eq!(
+        (message.kind, message.data.state.as_str()),
+        (EventType::CredentialRevoked, "revoked")
+    );
+    assert_eq!(message.data.credential, MADE.to_string());
+    assert_eq!(message.data.psk.identity, "made");
+    assert!(rig.answers.try_recv().is_err(), "nobody waits for a withdrawal");
+}
+
+#[tokio::test]
+async fn what_ends_while_its_message_is_under_way_is_taken_back_and_nobody_told_it_is_held() {
+    let mut rig = Rig::start(&[], false).await;
+    *rig.meanwhile.lock().unwrap() = Some(revoke().into());
+    rig.stage().await;
+
+    rig.outbox.wake(&of(), MADE);
+
+    let (_, body) = rig.last_message(2).await;
+    serde_json::from_slice::<CredentialRevoked>(&body).unwrap();
+    assert!(rig.answers.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn what_a_deleted_device_had_is_taken_back() {
+    let mut rig = Rig::start(&[StatusCode::UNAUTHORIZED], true).await;
+    rig.answer().await.expect_err("401");
+    rig.apply(8, DeleteDevice { device: of() }).await;
+
+    let (_, body) = rig.last_message(2).await;
+
+    let message: CredentialRevoked = serde_json::from_slice(&body).unwrap();
+    assert_eq!((message.data.device.as_str(), message.data.endpoint.as_str()), ("d", "urn:dev:1"));
 }

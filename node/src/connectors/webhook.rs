@@ -1,10 +1,12 @@
 //! One message to an LwM2M server: what it says, its signature, and what the server answered.
 
 use super::{SigningSecret, headers, is_loopback};
+use crate::telemetry;
 use claviger_api::{
-    CredentialStaged, EventType, Secret, SecurityMode, StagedCredential, StagedPsk, Timestamp,
+    CredentialRevoked, CredentialStaged, EventType, RevokedCredential, RevokedPsk, Secret,
+    SecurityMode, StagedCredential, StagedPsk, Timestamp,
 };
-use claviger_ledger::{Credential, CredentialId, DeviceRef, OutboxItem, State, View};
+use claviger_ledger::{Credential, CredentialId, DeviceRef, OutboxItem, State, View, Withdrawal};
 use claviger_seal::{Kek, Label};
 use core::time::Duration;
 use data_encoding::HEXLOWER;
@@ -22,6 +24,8 @@ pub(super) struct Message {
     id: String,
     secret: SigningSecret,
     body: Zeroizing<Vec<u8>>,
+    /// True if the server is to forget the credential.
+    pub(super) withdraws: bool,
 }
 
 /// What a message is made from, as the ledger has it.
@@ -32,6 +36,10 @@ struct Told {
     credential: Credential,
     replaces: Vec<String>,
     sealed_key: Vec<u8>,
+}
+
+/// The way to the server, as the ledger has it.
+struct Way {
     url: String,
     sealed_secret: Vec<u8>,
     wrapped_key: Vec<u8>,
@@ -54,25 +62,37 @@ pub(super) fn compose(
     let connector = item.connector.clone();
     let missing =
         || format!("the connector \"{connector}\" or what it should tell is missing; set it again");
-    let told = gather(view, of, id, item).ok_or_else(missing)?;
+    let way = way(view, of, &connector).ok_or_else(missing)?;
     let open = |label, sealed: &[u8]| {
-        let key = kek.unwrap(&of.tenant, &told.wrapped_key)?;
+        let key = kek.unwrap(&of.tenant, &way.wrapped_key)?;
         key.open(label, sealed)
     };
     let closed = |_| "a secret in the ledger does not open under this node's KEK".to_owned();
-    let label = Label::Connector { tenant: &of.tenant, connector: &told.item.connector };
-    let secret = SigningSecret::new(&open(label, &told.sealed_secret).map_err(closed)?);
+    let label = Label::Connector { tenant: &of.tenant, connector: &connector };
+    let secret = SigningSecret::new(&open(label, &way.sealed_secret).map_err(closed)?);
+    let url = way.url.clone();
+    if let Some(withdrawal) = &item.withdrawal {
+        let body = revoked(withdrawal, item.created_at, of, id);
+        // A message of its own: its id is not that of the one that brought the credential.
+        let id = format!("{id}-revoked");
+        return Ok(Some(Message { url, connector, id, secret, body, withdraws: true }));
+    }
+    let told = gather(view, of, id, item).ok_or_else(missing)?;
     let label = Label::Credential { tenant: &of.tenant, device: &of.device, credential: &id.0 };
     let key = open(label, &told.sealed_key).map_err(closed)?;
     let body = body(&told, public_url, of, id, &key);
-    let (url, connector) = (told.url, told.item.connector);
-    Ok(Some(Message { url, connector, id: id.to_string(), secret, body }))
+    Ok(Some(Message { url, connector, id: id.to_string(), secret, body, withdraws: false }))
+}
+
+fn way(view: &View<'_>, of: &DeviceRef, connector: &str) -> Option<Way> {
+    let connector = view.connector(&of.tenant, connector)?;
+    let wrapped_key = view.tenant(&of.tenant)?.wrapped_key;
+    Some(Way { url: connector.url, sealed_secret: connector.sealed_secret, wrapped_key })
 }
 
 fn gather(view: &View<'_>, of: &DeviceRef, id: CredentialId, item: OutboxItem) -> Option<Told> {
     let credential = view.credential(of, id)?;
     let (profile, _) = credential.profile.as_ref()?;
-    let connector = view.connector(&of.tenant, &item.connector)?;
     let is_replaced = |other: &Credential| {
         let valid = matches!(other.state, State::Delivered | State::Active);
         valid && other.parties == credential.parties
@@ -84,12 +104,34 @@ fn gather(view: &View<'_>, of: &DeviceRef, id: CredentialId, item: OutboxItem) -
         short_server_id: view.profile(&of.tenant, profile)?.short_server_id,
         replaces: replaced.map(|(id, _)| id.to_string()).collect(),
         sealed_key: view.material(of, id)?,
-        url: connector.url,
-        sealed_secret: connector.sealed_secret,
-        wrapped_key: view.tenant(&of.tenant)?.wrapped_key,
         item,
         credential,
     })
+}
+
+fn revoked(
+    withdrawal: &Withdrawal,
+    at: u64,
+    of: &DeviceRef,
+    id: CredentialId,
+) -> Zeroizing<Vec<u8>> {
+    let message = CredentialRevoked {
+        kind: EventType::CredentialRevoked,
+        timestamp: Timestamp(at),
+        data: RevokedCredential {
+            tenant: of.tenant.clone(),
+            device: of.device.clone(),
+            endpoint: withdrawal.endpoint.clone(),
+            credential: id.to_string(),
+            server_uri: withdrawal.parties.first().cloned().unwrap_or_default(),
+            psk: RevokedPsk {
+                identity: String::from_utf8_lossy(&withdrawal.identity).into_owned(),
+            },
+            state: withdrawal.state.to_string(),
+            reason: withdrawal.reason.clone(),
+        },
+    };
+    Zeroizing::new(serde_json::to_vec(&message).expect("texts and numbers become JSON"))
 }
 
 fn body(
@@ -162,16 +204,17 @@ impl Post {
         let host = url.host_str().unwrap_or_default().to_owned();
         let client = if is_loopback(&url) { &self.near } else { &self.far };
         let signature = message.secret.sign(&message.id, time, &message.body);
-        let answer = client
+        let mut request = client
             .post(url)
             .header(header::CONTENT_TYPE, "application/json")
             .header(headers::ID, &message.id)
             .header(headers::TIMESTAMP, time.to_string())
             .header(headers::SIGNATURE, signature)
-            .body(message.body.to_vec())
-            .send()
-            .await;
-        match answer {
+            .body(message.body.to_vec());
+        if let Some(parent) = telemetry::current() {
+            request = request.header("traceparent", parent);
+        }
+        match request.send().await {
             Ok(answer) if answer.status().is_success() => Ok(()),
             Ok(answer) => {
                 let status = answer.status().as_u16();

@@ -4,7 +4,8 @@ use super::Source;
 use super::family::{Labels, counter, counters, gauges};
 use super::names;
 use claviger_actors::{BOOTSTRAP_RESULTS, Counters, OPEN_REFUSALS, STAGE_OUTCOMES};
-use claviger_lwm2m::Stage;
+use claviger_coap::Refusal;
+use claviger_lwm2m::{Reason, Stage};
 use prometheus::proto::MetricFamily;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -31,11 +32,12 @@ impl Source for Actors {
             by(names::OPENS_REFUSED, "reason", OPEN_REFUSALS, &it.opens_refused),
             counters(names::BOOTSTRAPS_STARTED, started),
             by(names::BOOTSTRAPS_FINISHED, "result", BOOTSTRAP_RESULTS, &it.bootstraps_finished),
+            by(names::BOOTSTRAP_FAILURES, "reason", Reason::ALL.map(Reason::as_str), &it.failures),
             stages(it),
             counter(names::COAP_REQUESTS, load(&it.coap_requests)),
             counter(names::COAP_RETRANSMISSIONS, load(&it.coap_retransmissions)),
             counter(names::COAP_DUPLICATES, load(&it.coap_duplicates)),
-            counter(names::COAP_MALFORMED, load(&it.coap_malformed)),
+            by(names::COAP_REFUSED, "reason", Refusal::LABELS, &it.coap_refused),
         ]
     }
 }

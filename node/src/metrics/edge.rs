@@ -10,7 +10,7 @@ use prometheus::proto::MetricFamily;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The one edge of this process.
+/// One edge of this process.
 pub(super) struct Edge(pub(super) Arc<Shown>);
 
 impl Source for Edge {

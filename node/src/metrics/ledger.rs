@@ -32,6 +32,9 @@ impl Source for Ledger {
                 load(&it.fsyncs),
                 Duration::from_nanos(load(&it.fsync_nanoseconds)),
             ),
+            gauge(names::FREE_SPACE, standing.free.unwrap_or(0) as f64),
+            gauge(names::SHORT_OF_SPACE, flag(standing.short_of_space)),
+            counter(names::WITHOUT_SPACE, load(&it.proposals_without_space)),
             counter(names::TORN_TAILS, load(&it.torn_tails)),
             counters(
                 names::SNAPSHOTS,

@@ -6,10 +6,12 @@
 
 mod actors;
 mod edge;
+mod edges;
 mod family;
 mod ledger;
 mod names;
 mod outbox;
+mod traces;
 
 use crate::edge::Shown;
 use axum::http::{Method, StatusCode};
@@ -38,20 +40,23 @@ pub struct Sources {
     pub node: Arc<Node>,
     /// The actors.
     pub actors: Arc<claviger_actors::Counters>,
-    /// The edge.
-    pub edge: Arc<Shown>,
+    /// The edges.
+    pub edges: Vec<Arc<Shown>>,
     /// The outbox.
     pub outbox: Arc<crate::connectors::outbox::Counters>,
+    /// What exports traces.
+    pub traces: Arc<crate::telemetry::Counters>,
 }
 
 impl Metrics {
     /// The numbers of a process with all roles.
     pub fn new(sources: Sources) -> Self {
         Self::of(vec![
-            Box::new(edge::Edge(sources.edge)),
+            Box::new(edges::Edges(sources.edges)),
             Box::new(actors::Actors(sources.actors)),
             Box::new(ledger::Ledger(sources.node)),
             Box::new(outbox::Outbox(sources.outbox)),
+            Box::new(traces::Spans(sources.traces)),
         ])
     }
 
@@ -101,6 +106,7 @@ mod tests {
             Box::new(edge::Edge(Arc::default())),
             Box::new(actors::Actors(Arc::default())),
             Box::new(outbox::Outbox(Arc::default())),
+            Box::new(traces::Spans(Arc::default())),
         ])
     }
 
@@ -114,6 +120,7 @@ mod tests {
             "claviger_udp_datagrams_dropped_total{reason=\"bad_cookie\"} 0",
             "claviger_bootstrap_stage_total{outcome=\"ok\",stage=\"discover\"} 0",
             "claviger_bootstrap_sessions_finished_total{result=\"delivered\"} 0",
+            "claviger_traces_spans_total{result=\"dropped\"} 0",
         ] {
             assert!(text.contains(series), "{series} is missing in\n{text}");
         }

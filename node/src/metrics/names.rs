@@ -58,6 +58,10 @@ pub(super) const BOOTSTRAPS_STARTED: Name =
     ("claviger_bootstrap_sessions_started_total", "Bootstraps begun.");
 pub(super) const BOOTSTRAPS_FINISHED: Name =
     ("claviger_bootstrap_sessions_finished_total", "Bootstraps ended, by result.");
+pub(super) const BOOTSTRAP_FAILURES: Name = (
+    "claviger_bootstrap_failures_total",
+    "Bootstraps and requests for one that came to nothing, each once, by reason.",
+);
 pub(super) const BOOTSTRAP_STAGE: Name =
     ("claviger_bootstrap_stage_total", "Stages of bootstraps ended: how far devices get.");
 pub(super) const COAP_REQUESTS: Name =
@@ -66,8 +70,10 @@ pub(super) const COAP_RETRANSMISSIONS: Name =
     ("claviger_coap_retransmissions_total", "CoAP messages sent again.");
 pub(super) const COAP_DUPLICATES: Name =
     ("claviger_coap_duplicates_total", "CoAP messages received again.");
-pub(super) const COAP_MALFORMED: Name =
-    ("claviger_coap_malformed_total", "CoAP messages that could not be read.");
+pub(super) const COAP_REFUSED: Name = (
+    "claviger_coap_refused_total",
+    "CoAP messages rejected, dropped or refused before anybody acted on them, each once, by reason.",
+);
 
 pub(super) const HAS_LEADER: Name = ("claviger_raft_has_leader", "1 while a leader is known.");
 pub(super) const IS_LEADER: Name = ("claviger_raft_is_leader", "1 while this node leads.");
@@ -84,6 +90,16 @@ pub(super) const PROPOSALS_PENDING: Name =
     ("claviger_raft_proposals_pending", "Proposals that wait for their commit.");
 pub(super) const FSYNC: Name =
     ("claviger_ledger_fsync_duration_seconds", "How long forcing the log to disk took.");
+pub(super) const FREE_SPACE: Name =
+    ("claviger_ledger_disk_free_bytes", "Free space on the disk of the ledger.");
+pub(super) const SHORT_OF_SPACE: Name = (
+    "claviger_ledger_short_of_space",
+    "1 while free space is below the reserve and proposals are refused.",
+);
+pub(super) const WITHOUT_SPACE: Name = (
+    "claviger_ledger_proposals_without_space_total",
+    "Proposals refused because free space was below the reserve.",
+);
 pub(super) const TORN_TAILS: Name =
     ("claviger_ledger_torn_tails_total", "Torn log tails cut off at the start.");
 pub(super) const SNAPSHOTS: Name =
@@ -93,3 +109,8 @@ pub(super) const WEBHOOKS: Name =
     ("claviger_webhook_attempts_total", "Messages to LwM2M servers, by what came of them.");
 pub(super) const OUTBOX_WAITING: Name =
     ("claviger_outbox_waiting", "Credentials that an LwM2M server is still to be told of.");
+
+pub(super) const SPANS: Name = (
+    "claviger_traces_spans_total",
+    "Spans of traces: taken by the collector, sent and not taken, or dropped because too many waited.",
+);

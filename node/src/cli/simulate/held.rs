@@ -6,7 +6,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use claviger_actors::Clock;
-use claviger_api::{CredentialStaged, StagedCredential};
+use claviger_api::{CredentialRevoked, CredentialStaged, StagedCredential};
 use data_encoding::HEXLOWER;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,12 +23,16 @@ pub(super) struct Accounts {
 struct Held {
     secret: Option<SigningSecret>,
     credentials: BTreeMap<Vec<u8>, StagedCredential>,
+    /// The trace that each was told in, by its `traceparent`.
+    traces: BTreeMap<Vec<u8>, String>,
 }
 
 /// What the report of a credential's use needs.
 pub(super) struct Report {
     pub(super) credential: String,
     pub(super) use_url: String,
+    /// The trace that the credential was told in.
+    pub(super) traceparent: Option<String>,
 }
 
 impl Accounts {
@@ -58,7 +62,8 @@ impl Accounts {
         let held = self.held();
         let staged = held.credentials.get(identity)?;
         let (credential, use_url) = (staged.credential.clone(), staged.use_url.clone());
-        Some((Report { credential, use_url }, held.secret.clone()?))
+        let traceparent = held.traces.get(identity).cloned();
+        Some((Report { credential, use_url, traceparent }, held.secret.clone()?))
     }
 }
 
@@ -74,12 +79,24 @@ pub(super) async fn receive(
     if !signed {
         return StatusCode::UNAUTHORIZED;
     }
+    if let Ok(message) = serde_json::from_slice::<CredentialRevoked>(&body) {
+        let revoked = message.data;
+        let words = format!("LwM2M server: the webhook took back a key for {}", revoked.endpoint);
+        accounts.story.tell(&words);
+        accounts.held().credentials.remove(revoked.psk.identity.as_bytes());
+        return StatusCode::NO_CONTENT;
+    }
     let Ok(message) = serde_json::from_slice::<CredentialStaged>(&body) else {
         return StatusCode::BAD_REQUEST;
     };
     let staged = message.data;
     let words = format!("LwM2M server: the webhook brought a key for {}", staged.endpoint);
     accounts.story.tell(&words);
-    accounts.held().credentials.insert(staged.psk.identity.clone().into_bytes(), staged);
+    let identity = staged.psk.identity.clone().into_bytes();
+    let mut held = accounts.held();
+    if let Some(parent) = headers.get("traceparent").and_then(|value| value.to_str().ok()) {
+        held.traces.insert(identity.clone(), parent.to_owned());
+    }
+    held.credentials.insert(identity, staged);
     StatusCode::NO_CONTENT
 }

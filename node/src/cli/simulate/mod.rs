@@ -11,15 +11,15 @@ mod server;
 
 use super::client::{Client, Remote};
 use super::exit::{Exit, Failure};
-use super::output::line;
+use super::output::Format;
 use crate::clock::SystemClock;
 use crate::connectors::SigningSecret;
 use crate::crypto::SystemCrypto;
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use claviger_actors::Clock;
 use claviger_api::{
-    Connector, Credential, DeviceDetail, KeyInput, NewDevice, NewPsk, Profile, PutConnector,
-    PutProfile,
+    Connector, ConnectorKind, Credential, DeviceDetail, KeyInput, NewDevice, NewPsk, Profile,
+    PutConnector, PutProfile,
 };
 use claviger_device::{Account, Device, DeviceConfig, Registration};
 use claviger_machine::{Crypto, Draw};
@@ -40,6 +40,9 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What can be simulated.
 #[derive(Debug, Subcommand)]
+#[command(after_help = "\
+Example:
+  claviger simulate lwm2m")]
 pub enum Simulate {
     /// A device that is bootstrapped by LwM2M and registers with what it was given.
     ///
@@ -49,7 +52,9 @@ pub enum Simulate {
     #[command(after_help = "\
 Examples:
   claviger simulate lwm2m
-  claviger simulate lwm2m --endpoint urn:dev:a --endpoint urn:dev:b")]
+  claviger simulate lwm2m --format senml-cbor
+  claviger simulate lwm2m --endpoint urn:dev:a --endpoint urn:dev:b
+  claviger simulate lwm2m -o json          a line of JSON for each step, and the credential")]
     Lwm2m(Lwm2m),
 }
 
@@ -61,9 +66,33 @@ pub struct Lwm2m {
     /// Where Claviger waits for devices.
     #[arg(long, default_value = "127.0.0.1:5684", value_name = "HOST:PORT")]
     coaps: String,
+    /// The format that the device asks to be written in.
+    #[arg(long, default_value = "tlv", value_name = "FORMAT")]
+    format: WrittenAs,
     /// An endpoint name; may be repeated. A random one where absent.
     #[arg(long, value_name = "NAME")]
     endpoint: Vec<String>,
+}
+
+/// The formats by their names on the command line.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum WrittenAs {
+    /// OMA TLV, Content-Format 11542
+    Tlv,
+    /// SenML JSON, Content-Format 110
+    SenmlJson,
+    /// SenML CBOR, Content-Format 112
+    SenmlCbor,
+}
+
+impl From<WrittenAs> for claviger_device::Format {
+    fn from(format: WrittenAs) -> Self {
+        match format {
+            WrittenAs::Tlv => Self::Tlv,
+            WrittenAs::SenmlJson => Self::SenmlJson,
+            WrittenAs::SenmlCbor => Self::SenmlCbor,
+        }
+    }
 }
 
 impl Simulate {
@@ -72,25 +101,31 @@ impl Simulate {
     /// # Errors
     /// What did not work, in words.
     pub async fn run(self) -> Result<(), Failure> {
-        let Self::Lwm2m(Lwm2m { remote, coaps, endpoint }) = self;
+        let Self::Lwm2m(Lwm2m { remote, coaps, format, endpoint }) = self;
         let client = Client::new(&remote)?;
         let usage = || Failure::new(Exit::Usage, format!("--coaps {coaps}: no such host and port"));
         let mut found = tokio::net::lookup_host(&coaps).await.map_err(|_| usage())?;
-        run(&client, found.next().ok_or_else(usage)?, &endpoint).await
+        run(&client, found.next().ok_or_else(usage)?, &endpoint, format.into(), remote.output).await
     }
 }
 
 /// Simulates devices of these names, or one of a random name, at the Claviger that `client` asks
-/// and that waits for devices at `coaps`.
+/// and that waits for devices at `coaps`; they ask to be written as `written_as`.
 ///
 /// # Errors
 /// What did not work, in words.
-pub async fn run(client: &Client, coaps: SocketAddr, names: &[String]) -> Result<(), Failure> {
+pub async fn run(
+    client: &Client,
+    coaps: SocketAddr,
+    names: &[String],
+    written_as: claviger_device::Format,
+    format: Format,
+) -> Result<(), Failure> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let crypto: Arc<dyn Crypto> = Arc::new(SystemCrypto);
-    let story = Story::new();
+    let story = Story::new(format);
     let server = Server::start(story, clock.clone(), crypto.clone()).await?;
-    let mut stage = Stage { client, coaps, clock, crypto, story, server };
+    let mut stage = Stage { client, coaps, written_as, clock, crypto, story, server };
     stage.set().await?;
     let random = [format!("urn:dev:simulated-{}", HEXLOWER.encode(&stage.crypto.random::<4>()))];
     for name in if names.is_empty() { &random } else { names } {
@@ -104,6 +139,7 @@ pub async fn run(client: &Client, coaps: SocketAddr, names: &[String]) -> Result
 struct Stage<'a> {
     client: &'a Client,
     coaps: SocketAddr,
+    written_as: claviger_device::Format,
     clock: Arc<dyn Clock>,
     crypto: Arc<dyn Crypto>,
     story: Story,
@@ -113,7 +149,11 @@ struct Stage<'a> {
 impl Stage<'_> {
     /// Sets connector and profile.
     async fn set(&self) -> Result<(), Failure> {
-        let body = PutConnector { url: self.server.webhook.clone(), secret: None };
+        let body = PutConnector {
+            kind: ConnectorKind::Webhook,
+            url: self.server.webhook.clone(),
+            secret: None,
+        };
         let path = ["connectors", NAME];
         let connector: Connector = self.client.send_to(Method::PUT, &path, &body).await?;
         let secret = connector.secret.and_then(|text| SigningSecret::parse(text.expose()).ok());
@@ -134,7 +174,8 @@ impl Stage<'_> {
         let crypto = self.crypto.clone();
         let draw = || Box::new(Draw(crypto.clone()));
         let mut wire = Wire::new(self.coaps, clock.as_ref()).await?;
-        let mut device = Device::new(clock.now(), DeviceConfig::new(name, psk), draw());
+        let config = DeviceConfig { format: self.written_as, ..DeviceConfig::new(name, psk) };
+        let mut device = Device::new(clock.now(), config, draw());
         let account = drive::bootstrap(&mut device, &mut wire, story).await?;
         self.held(name, &account).await?;
         let at = self.address(&account)?;
@@ -148,7 +189,7 @@ impl Stage<'_> {
         if credential.state != "active" {
             return Err(Failure::failed(format!("the credential is {}", credential.state)));
         }
-        line(format_args!("registered with {}: active", account.server_uri))
+        story.end(&account.server_uri, &credential)
     }
 
     async fn enrol(&self, name: &str, psk: &[u8]) -> Result<(), Failure> {

@@ -1,22 +1,27 @@
 //! What a simulation says of itself: each step with its time since the start.
 
 use crate::cli::exit::Failure;
-use crate::cli::output::{line, plain};
+use crate::cli::output::{Format, line, plain};
 use claviger_api::Credential;
 use claviger_device as device;
 use claviger_device::DeviceEvent;
-use claviger_dtls::ClientFailure;
+use claviger_dtls::{ClientFailure, Suite};
+use claviger_lwm2m::content_format;
 use claviger_machine::{Method, Unanswered};
+use serde_json::json;
 use std::time::Instant;
 
-/// The story of one run.
+/// The story of one run: a line a step.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Story(Instant);
+pub(super) struct Story {
+    begun: Instant,
+    format: Format,
+}
 
 impl Story {
     /// Begins now.
-    pub(super) fn new() -> Self {
-        Self(Instant::now())
+    pub(super) fn new(format: Format) -> Self {
+        Self { begun: Instant::now(), format }
     }
 
     /// Tells a step from a task of its own, where nobody waits for the outcome.
@@ -28,7 +33,21 @@ impl Story {
 
     /// Tells a step.
     pub(super) fn say(self, text: &str) -> Result<(), Failure> {
-        line(format_args!("{:>8.3} s  {}", self.0.elapsed().as_secs_f64(), plain(text)))
+        let at = self.begun.elapsed().as_secs_f64();
+        match self.format {
+            Format::Table => line(format_args!("{at:>8.3} s  {}", plain(text))),
+            Format::Json => line(json!({ "at": at, "step": text })),
+        }
+    }
+
+    /// Tells the end: a device that holds `credential` and has registered at `server_uri`.
+    pub(super) fn end(self, server_uri: &str, credential: &Credential) -> Result<(), Failure> {
+        match self.format {
+            Format::Table => {
+                line(format_args!("registered with {server_uri}: {}", credential.state))
+            }
+            Format::Json => line(json!({ "server_uri": server_uri, "credential": credential })),
+        }
     }
 }
 
@@ -45,7 +64,11 @@ pub(super) fn event(event: &DeviceEvent) -> String {
                 Method::Post => "Finish",
                 _ => "Operation on",
             };
-            let format = format.map(|format| format!(" as {}", format_name(format)));
+            let written = |format| match content_format::name(format) {
+                Some(name) => format!(" as {name}"),
+                None => format!(" as Content-Format {format}"),
+            };
+            let format = format.map(written);
             let size = match (bytes, format) {
                 (0, _) => String::new(),
                 (bytes, format) => format!(", {bytes} bytes{}", format.unwrap_or_default()),
@@ -57,9 +80,9 @@ pub(super) fn event(event: &DeviceEvent) -> String {
 
 /// A handshake that is done.
 pub(super) fn handshake(with: &str, suite: u16, cid: Option<&[u8]>) -> String {
-    let suite = match suite {
-        0xC0A8 => "TLS_PSK_WITH_AES_128_CCM_8".to_owned(),
-        other => format!("suite {other:#06x}"),
+    let suite = match Suite::by_id(suite) {
+        Some(suite) => suite.name.to_owned(),
+        None => format!("suite {suite:#06x}"),
     };
     let cid = match cid {
         Some(cid) if !cid.is_empty() => {
@@ -97,14 +120,6 @@ pub(super) fn failure(failure: &device::Failure) -> String {
     }
 }
 
-fn format_name(format: u16) -> String {
-    match format {
-        claviger_lwm2m::content_format::LINK_FORMAT => "link-format".to_owned(),
-        claviger_lwm2m::content_format::TLV => "TLV".to_owned(),
-        other => format!("Content-Format {other}"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,14 +127,17 @@ mod tests {
 
     #[test]
     fn an_operation_is_told_with_path_size_format_and_code() {
-        let write = DeviceEvent::Operation {
-            method: Method::Put,
-            path: "/0/1".into(),
-            format: Some(11542),
-            bytes: 99,
-            code: Code::CHANGED,
-        };
-        assert_eq!(event(&write), format!("Write /0/1, 99 bytes as TLV: {}", Code::CHANGED));
+        for (number, name) in [(11542, "TLV"), (112, "SenML CBOR"), (60, "Content-Format 60")] {
+            let write = DeviceEvent::Operation {
+                method: Method::Put,
+                path: "/0/1".into(),
+                format: Some(number),
+                bytes: 99,
+                code: Code::CHANGED,
+            };
+            let told = format!("Write /0/1, 99 bytes as {name}: {}", Code::CHANGED);
+            assert_eq!(event(&write), told);
+        }
     }
 
     #[test]

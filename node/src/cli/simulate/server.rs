@@ -151,17 +151,21 @@ impl Lines {
                 None => return Ok(()),
                 Some(Output::Datagram { to, bytes }) => {
                     self.socket.send_to(&bytes, to).await?;
+                    self.endpoint.reuse(bytes);
                 }
-                Some(Output::Open(call)) => self.open(call),
+                Some(Output::Open(call)) => self.open(&call),
                 Some(Output::Record(record)) => self.take(&record),
                 Some(Output::Repeat { session }) => self.seal(session, Content::Finished),
+                Some(Output::Displaced { session }) => {
+                    self.lines.remove(&session);
+                }
                 Some(Output::Event(_)) => {}
             }
         }
     }
 
     /// Checks a device's handshake with the key that the webhook brought.
-    fn open(&mut self, call: OpenCall) {
+    fn open(&mut self, call: &OpenCall) {
         let now = self.clock.now();
         let Claim::Psk { identity } = &call.claim;
         let Some(key) = self.accounts.key(identity) else {
@@ -174,8 +178,10 @@ impl Lines {
         let coap = Association::new(Params::default(), first);
         // Sequence 0 is the Finished.
         let line = Line { identity: identity.clone(), coap, next: 1 };
-        self.lines.insert(opened.session, line);
-        self.endpoint.opened(now, call.call, opened);
+        let session = opened.session;
+        if self.endpoint.opened(now, call.call, opened) {
+            self.lines.insert(session, line);
+        }
     }
 
     fn take(&mut self, record: &Record) {
@@ -198,7 +204,7 @@ impl Lines {
                     Coap::Request { exchange, request, .. } => {
                         self.serve(session, exchange, &request);
                     }
-                    Coap::Response { .. } => {}
+                    Coap::Response { .. } | Coap::Refused(_) => {}
                 }
             }
         }
@@ -208,7 +214,7 @@ impl Lines {
         let Some(line) = self.lines.get_mut(&session) else { return };
         let sequence = line.next;
         line.next += 1;
-        if let Err(error) = self.endpoint.seal(session, sequence, content) {
+        if let Err(error) = self.endpoint.seal(session, sequence, None, content) {
             tracing::debug!(%error, "the simulated LwM2M server cannot answer");
         }
     }
@@ -238,7 +244,7 @@ impl Lines {
         let body = serde_json::to_vec(&claviger_api::UseReport { used_at });
         let body = body.expect("a time becomes JSON");
         let signature = secret.sign(&report.credential, now.as_secs(), &body);
-        let request = self
+        let mut request = self
             .http
             .post(&report.use_url)
             .header(reqwest::header::CONTENT_TYPE, "application/json")
@@ -247,6 +253,9 @@ impl Lines {
             .header(headers::SIGNATURE, signature)
             .timeout(Duration::from_secs(10))
             .body(body);
+        if let Some(parent) = report.traceparent {
+            request = request.header("traceparent", parent);
+        }
         let say = self.say.clone();
         self.reports.spawn(async move {
             let answer = request.send().await;

@@ -1,0 +1,150 @@
+//! `claviger device`
+
+mod enrol;
+mod list;
+mod story;
+
+pub use story::credentials;
+
+use super::client::{Client, Remote};
+use super::confirm::confirm;
+use super::exit::Failure;
+use super::output::note;
+use clap::{Args, Subcommand};
+use claviger_api::{Audit, DeviceDetail};
+use claviger_api::{Timeline, UpdateDevice};
+use enrol::Enrol;
+use list::List;
+use reqwest::Method;
+use story::{story, timeline};
+
+/// What can be done with devices.
+#[derive(Debug, Subcommand)]
+#[command(after_help = "\
+Examples:
+  claviger device enrol --endpoint urn:dev:1 --profile site --psk-file key.hex
+  claviger device show urn:dev:1")]
+pub enum Device {
+    /// Enrol a device with the pre-shared key that its manufacturer put into it, or all in a file.
+    #[command(after_help = "\
+A file is NDJSON, each line as `POST /devices` takes it, or CSV whose first line names its columns:
+endpoint and psk (in hexadecimal digits), and if need be identity, id and profile. A line that is
+refused stops no other, and the exit code is then 7. Giving the same file again is safe. A dry
+run writes nothing, so it may miss that two lines contradict each other.
+
+Examples:
+  claviger device enrol --endpoint urn:dev:1 --profile site --psk-file key.hex
+  openssl rand -hex 16 | tee key.hex | \\
+    claviger device enrol --endpoint urn:dev:2 --profile site --psk-file -
+  claviger device enrol --file devices.csv --profile site --dry-run
+  claviger device enrol --file devices.ndjson -o json > answers.ndjson")]
+    Enrol(Box<Enrol>),
+    /// List devices.
+    #[command(after_help = "\
+Examples:
+  claviger device list --profile site
+  claviger device list --all -o json
+  claviger device list --limit 1000 --after CURSOR")]
+    List(List),
+    /// Show a device: what it holds, and what happened to it.
+    #[command(after_help = "Example:\n  claviger device show urn:dev:1")]
+    Show(Named),
+    /// Show what happened to a device.
+    #[command(after_help = "Example:\n  claviger device timeline urn:dev:1 -o json")]
+    Timeline(Named),
+    /// Show a device's audit entries.
+    #[command(after_help = "Example:\n  claviger device audit urn:dev:1")]
+    Audit(Named),
+    /// Give a device another profile; it holds from its next bootstrap.
+    #[command(after_help = "Example:\n  claviger device set urn:dev:1 --profile other-site")]
+    Set(Set),
+    /// Give a device a fresh credential at its next bootstrap.
+    #[command(after_help = "Example:\n  claviger device rotate urn:dev:1")]
+    Rotate(Named),
+    /// Delete a device with its credentials.
+    #[command(after_help = "\
+Examples:
+  claviger device delete urn:dev:1
+  claviger device delete urn:dev:1 --yes")]
+    Delete(Delete),
+}
+
+/// One device.
+#[derive(Debug, Args)]
+pub struct Named {
+    #[command(flatten)]
+    remote: Remote,
+    /// Its id.
+    id: String,
+}
+
+/// What is changed of a device.
+#[derive(Debug, Args)]
+pub struct Set {
+    #[command(flatten)]
+    remote: Remote,
+    /// Its id.
+    id: String,
+    /// Its new profile.
+    #[arg(long, value_name = "NAME")]
+    profile: String,
+}
+
+/// A device to be deleted.
+#[derive(Debug, Args)]
+pub struct Delete {
+    #[command(flatten)]
+    remote: Remote,
+    /// Its id.
+    id: String,
+    /// Do not ask.
+    #[arg(long)]
+    yes: bool,
+}
+
+impl Device {
+    /// Does it.
+    ///
+    /// # Errors
+    /// What the API said.
+    pub async fn run(self) -> Result<(), Failure> {
+        match self {
+            Self::Enrol(enrol) => enrol.run().await,
+            Self::List(list) => list.run().await,
+            Self::Show(Named { remote, id }) => {
+                let device: DeviceDetail =
+                    Client::new(&remote)?.get(&["devices", &id], &[]).await?;
+                remote.output.print(&device, story)
+            }
+            Self::Timeline(Named { remote, id }) => {
+                let path = ["devices", &id, "timeline"];
+                let told: Timeline = Client::new(&remote)?.get(&path, &[]).await?;
+                remote.output.print(&told, |told| timeline(&told.entries))
+            }
+            Self::Audit(Named { remote, id }) => {
+                let path = ["devices", &id, "audit"];
+                let audit: Audit = Client::new(&remote)?.get(&path, &[]).await?;
+                remote.output.print(&audit, |audit| timeline(&audit.entries))
+            }
+            Self::Set(Set { remote, id, profile }) => {
+                let body = UpdateDevice { profile };
+                let path = ["devices", &id];
+                let device: DeviceDetail =
+                    Client::new(&remote)?.send_to(Method::PATCH, &path, &body).await?;
+                remote.output.print(&device, story)
+            }
+            Self::Rotate(Named { remote, id }) => {
+                let path = ["devices", &id, "rotate"];
+                let device: DeviceDetail = Client::new(&remote)?.post(&path).await?;
+                remote.output.print(&device, story)
+            }
+            Self::Delete(Delete { remote, id, yes }) => {
+                let client = Client::new(&remote)?;
+                confirm(&format!("Delete device {id} with its credentials"), yes)?;
+                client.delete(&["devices", &id]).await?;
+                note(format_args!("Deleted {id}."));
+                Ok(())
+            }
+        }
+    }
+}

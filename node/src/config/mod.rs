@@ -1,0 +1,147 @@
+//! The configuration of a server: one tree, read from TOML.
+//!
+//! Each section is a struct whose fields carry their words, unit and default; [`Config::show`]
+//! prints them with the values. Reading is strict: an unknown key is refused with its place and
+//! the nearest known one, a value that does not fit with what is expected. The tree holds no
+//! secret, only the files that do. What has no user yet is not in it.
+
+mod faults;
+mod read;
+mod section;
+mod show;
+#[cfg(test)]
+mod tests;
+mod value;
+
+pub use faults::{ConfigError, Fault};
+pub use value::{Bounded, LogFormat, LogLevel, PublicUrl, TenantName};
+
+use core::net::{Ipv4Addr, SocketAddr};
+use section::{Section, section};
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// Everything that a server is told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The node and its data.
+    pub node: Node,
+    /// HTTP.
+    pub http: Http,
+    /// Where devices come to.
+    pub coaps: Vec<Coaps>,
+    /// The log.
+    pub log: Log,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            node: Node::default(),
+            http: Http::default(),
+            coaps: vec![Coaps::default()],
+            log: Log::default(),
+        }
+    }
+}
+
+/// The sections in the order in which they are shown; true for one that may be repeated.
+const TREE: [(&str, &Section, bool); 4] = [
+    ("node", &Node::SECTION, false),
+    ("http", &Http::SECTION, false),
+    ("coaps", &Coaps::SECTION, true),
+    ("log", &Log::SECTION, false),
+];
+
+section! {
+    /// The node and its data. All roles run in one process.
+    Node {
+        /// The data folder: the ledger. It is made if it is missing, for its owner only.
+        /// A relative path begins in the working folder.
+        data: PathBuf = "/var/lib/claviger".into(),
+        /// The key-encryption key (KEK) that every secret in the ledger is sealed under: a file
+        /// of 32 random bytes that only its owner may read. A new ledger makes it if it is
+        /// missing. Keep a copy of it, and better keep it away from the data folder: whoever has
+        /// both has the secrets, and without it they are lost. A relative path begins in the
+        /// data folder.
+        kek_file: PathBuf = "kek".into(),
+        /// Free space on the data folder's disk below which nothing is written, in MiB: room for
+        /// a snapshot and for compaction.
+        disk_reserve: Bounded<0, 1_048_576> = Bounded::of::<64>(),
+    }
+}
+
+section! {
+    /// HTTP: the API, health and metrics.
+    Http {
+        /// The address that it listens at.
+        listen: SocketAddr = SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+        /// The certificate of HTTPS: a file in PEM, with those that lead to its root. Empty for
+        /// HTTP without TLS; then let it listen to this machine only, or put a proxy in front
+        /// of it. SIGHUP reads certificate and key again.
+        tls_certificate_file: PathBuf = PathBuf::new(),
+        /// That certificate's key: a file in PEM that only its owner may read.
+        tls_key_file: PathBuf = PathBuf::new(),
+        /// The API's URL as LwM2M servers reach it, to report that a key is used.
+        /// Empty for the address that it listens at.
+        public_url: PublicUrl = PublicUrl::default(),
+        /// The administrator's token: a file with at least 32 characters that only its owner may
+        /// read. It is made if it is missing. A new token takes a restart. A relative path begins
+        /// in the data folder.
+        admin_token_file: PathBuf = "admin-token".into(),
+    }
+}
+
+section! {
+    /// Where devices come to, by CoAP over DTLS. May be repeated: one for each address.
+    Coaps {
+        /// The address that it listens at (UDP).
+        listen: SocketAddr = SocketAddr::from((Ipv4Addr::LOCALHOST, 5684)),
+        /// The tenant whose devices come here; made if it is missing.
+        tenant: TenantName = TenantName::default(),
+        /// Answer an unknown PSK identity with silence, as a wrong key, instead of DTLS alert
+        /// 115: strangers learn nothing, and a device learns late that it is not enrolled.
+        hide_unknown_identity: bool = false,
+        /// How long to wait before a flight of the handshake is sent again, in seconds; it
+        /// doubles each time. 1 for most networks, 9 for slow ones such as NB-IoT
+        /// (RFC 7925 §11).
+        retransmission_timeout: Bounded<1, 60> = Bounded::of::<1>(),
+        /// Handshakes that may be under way at once; the oldest gives way.
+        half_open_limit: Bounded<16, 1_048_576> = Bounded::of::<4096>(),
+    }
+}
+
+section! {
+    /// The log, on standard error.
+    Log {
+        /// What is logged: error, warn, info, debug or trace, or such levels by module
+        /// (`info,claviger_actors=debug`). The libraries openraft, fjall and lsm_tree are quiet
+        /// unless they are named. The variable CLAVIGER_LOG overrides it.
+        level: LogLevel = LogLevel::default(),
+        /// How it is written: text for people, json for programs, one object a line.
+        format: LogFormat = LogFormat::Text,
+    }
+}
+
+impl Node {
+    /// Where the KEK is.
+    pub fn kek(&self) -> PathBuf {
+        self.data.join(&self.kek_file)
+    }
+}
+
+impl Config {
+    /// Where the certificate of HTTPS and its key are; none without TLS.
+    pub fn tls(&self) -> Option<(PathBuf, PathBuf)> {
+        let Http { tls_certificate_file, tls_key_file, .. } = &self.http;
+        let within = |file| self.node.data.join(file);
+        let is_set = !tls_certificate_file.as_os_str().is_empty();
+        is_set.then(|| (within(tls_certificate_file), within(tls_key_file)))
+    }
+
+    /// Where the administrator's token is.
+    pub fn admin_token(&self) -> PathBuf {
+        self.node.data.join(&self.http.admin_token_file)
+    }
+}

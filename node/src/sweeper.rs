@@ -1,0 +1,305 @@
+//! The task that ends credentials whose time is over.
+//!
+//! Apply checks each of them against the ledger's own time; the sweeper only finds them. Its
+//! rounds are bounded, so that a fleet whose credentials end at once does not hold up the rest.
+
+use claviger_actors::{Clock, Devices};
+use claviger_ledger::{
+    CredentialId, DeviceRef, Envelope, ExpireCredentials, Ledger, Outcome, RequestId, View,
+};
+use claviger_machine::Crypto;
+use core::time::Duration;
+use std::sync::Arc;
+
+/// The pause between two rounds.
+const PAUSE: Duration = Duration::from_secs(30);
+/// How many commands of a tenant one round proposes at most.
+const COMMANDS: usize = 16;
+
+/// Who is told of what has ended.
+type Ended = dyn Fn(claviger_ledger::Ended) + Send + Sync;
+
+/// The sweeper.
+pub struct Sweeper {
+    ledger: Arc<dyn Ledger>,
+    clock: Arc<dyn Clock>,
+    crypto: Arc<dyn Crypto>,
+    ended: Arc<Ended>,
+}
+
+impl Sweeper {
+    /// One that tells `devices`.
+    pub fn new(
+        ledger: Arc<dyn Ledger>,
+        clock: Arc<dyn Clock>,
+        crypto: Arc<dyn Crypto>,
+        devices: Devices,
+    ) -> Self {
+        Self { ledger, clock, crypto, ended: Arc::new(move |ended| devices.ended(ended)) }
+    }
+
+    /// Sweeps until the task is ended.
+    pub async fn run(self) {
+        loop {
+            self.sweep().await;
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// One round. What it does not reach, or the ledger does not take, is there at the next.
+    async fn sweep(&self) {
+        if self.ledger.confirm().await.is_err() {
+            return;
+        }
+        let mut tenants = Vec::new();
+        self.ledger.read(&mut |rows| tenants = View::new(rows).tenants());
+        for (tenant, _) in tenants {
+            let mut place = None;
+            for _ in 0..COMMANDS {
+                let (credentials, next) = self.overdue(&tenant, place);
+                if credentials.is_empty() || !self.expire(credentials).await {
+                    break;
+                }
+                place = next;
+                if place.is_none() {
+                    break;
+                }
+            }
+        }
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.clock.now().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn overdue(
+        &self,
+        tenant: &str,
+        after: Option<Vec<u8>>,
+    ) -> (Vec<(DeviceRef, CredentialId)>, Option<Vec<u8>>) {
+        let mut page = (Vec::new(), None);
+        self.ledger.read(&mut |rows| {
+            let most = ExpireCredentials::MOST;
+            let found = View::new(rows).overdue(tenant, self.now(), after.as_deref(), most);
+            page = (found.items, found.next);
+        });
+        page
+    }
+
+    /// True if the ledger took the command.
+    async fn expire(&self, credentials: Vec<(DeviceRef, CredentialId)>) -> bool {
+        let count = credentials.len();
+        let command = ExpireCredentials { credentials };
+        let request = RequestId(self.crypto.random());
+        match self.ledger.propose(Envelope::new(self.now(), request, command.into())).await {
+            Ok(Outcome::Ended(ended)) => {
+                tracing::info!(count, "credentials expired");
+                (self.ended)(ended);
+                true
+            }
+            Ok(other) => {
+                tracing::error!(?other, "credentials do not expire");
+                false
+            }
+            Err(error) => {
+                tracing::warn!(%error, "credentials wait to be expired");
+                false
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use claviger_ledger::memory::MemoryLedger;
+    use claviger_ledger::{
+        Command, ConnectorKind, CreateTenant, EnrolDevice, EventCode, Found, OpenSession, Profile,
+        PutConnector, PutProfile, Session, SessionId, StageCredential, State,
+    };
+    use core::sync::atomic::{AtomicU64, Ordering};
+    use std::sync::Mutex;
+
+    const LIFETIME: u64 = 60;
+
+    struct Set(AtomicU64);
+
+    impl Clock for Set {
+        fn now(&self) -> Duration {
+            Duration::from_secs(self.0.load(Ordering::Relaxed))
+        }
+    }
+
+    struct Counted(AtomicU64);
+
+    impl Crypto for Counted {
+        fn fill(&self, bytes: &mut [u8]) {
+            let next = self.0.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+            bytes.iter_mut().zip(next.iter().cycle()).for_each(|(byte, next)| *byte = *next);
+        }
+    }
+
+    type Told = Arc<Mutex<Vec<claviger_ledger::Ended>>>;
+
+    fn rig() -> (Sweeper, Arc<Set>, Told) {
+        let clock = Arc::new(Set(AtomicU64::new(1000)));
+        let told = Told::default();
+        let tell = told.clone();
+        let sweeper = Sweeper {
+            ledger: Arc::new(MemoryLedger::default()),
+            clock: clock.clone(),
+            crypto: Arc::new(Counted(AtomicU64::new(1))),
+            ended: Arc::new(move |ended| tell.lock().unwrap().push(ended)),
+        };
+        (sweeper, clock, told)
+    }
+
+    async fn apply(sweeper: &Sweeper, command: impl Into<Command>) {
+        let request = RequestId(sweeper.crypto.random());
+        let envelope = Envelope::new(sweeper.now(), request, command.into());
+        let outcome = sweeper.ledger.propose(envelope).await.unwrap();
+        assert!(!matches!(outcome, Outcome::Refused(_)), "{outcome:?}");
+    }
+
+    fn of(number: u16) -> DeviceRef {
+        DeviceRef { tenant: "t".into(), device: number.to_string() }
+    }
+
+    async fn found(sweeper: &Sweeper) {
+        let tenant = || "t".to_owned();
+        apply(sweeper, Found { cluster: [0; 16] }).await;
+        apply(sweeper, CreateTenant { tenant: tenant(), wrapped_key: vec![0] }).await;
+        let connector = PutConnector {
+            tenant: tenant(),
+            name: "c".into(),
+            url: "http://127.0.0.1:1/".into(),
+            sealed_secret: vec![0],
+            kind: ConnectorKind::Webhook,
+            expect: None,
+        };
+        apply(sweeper, connector).await;
+        let profile = Profile {
+            server_uri: "coaps://a.example".into(),
+            short_server_id: 123,
+            registration_lifetime: 300,
+            credential_lifetime: LIFETIME,
+            binding: "U".into(),
+            security_mode: 0,
+            connector: "c".into(),
+            version: 0,
+        };
+        apply(sweeper, PutProfile { tenant: tenant(), name: "p".into(), profile, expect: None })
+            .await;
+    }
+
+    /// A device with a credential that is staged now.
+    async fn staged(sweeper: &Sweeper, number: u16) {
+        let (device, session) = (of(number), SessionId(sweeper.crypto.random()));
+        let credential = CredentialId(sweeper.crypto.random());
+        let name = number.to_string();
+        let enrol = EnrolDevice {
+            device: device.clone(),
+            endpoint: name.clone(),
+            profile: "p".into(),
+            credential,
+            identity: name.into_bytes(),
+            sealed_key: vec![0],
+            key_length: 16,
+        };
+        apply(sweeper, enrol).await;
+        let opened = Session {
+            credential,
+            suite: 0xC0A8,
+            sealed_keys: vec![0],
+            cid: number.to_be_bytes().to_vec(),
+            peer_cid: Vec::new(),
+            listener: "coaps".into(),
+            peer: "127.0.0.1:1".into(),
+            generation: 0,
+            highest_read: 0,
+            opened_at: 0,
+        };
+        apply(sweeper, OpenSession { device: device.clone(), session, opened }).await;
+        let stage = StageCredential {
+            device,
+            session,
+            highest_read: 1,
+            credential: CredentialId(sweeper.crypto.random()),
+            identity: sweeper.crypto.random::<16>().to_vec(),
+            sealed_key: vec![0],
+            key_length: 16,
+            asked: [1; 16],
+            sealed_response: vec![0],
+            remember: 247_000,
+        };
+        apply(sweeper, stage).await;
+    }
+
+    fn expired(sweeper: &Sweeper, numbers: core::ops::Range<u16>) -> usize {
+        let mut expired = 0;
+        sweeper.ledger.read(&mut |rows| {
+            let view = View::new(rows);
+            let all = numbers.clone().flat_map(|number| view.credentials(&of(number)));
+            expired = all.filter(|(_, row)| row.state == State::Expired).count();
+        });
+        expired
+    }
+
+    #[tokio::test]
+    async fn a_round_ends_all_that_is_over_and_nothing_else() {
+        let (sweeper, clock, told) = rig();
+        found(&sweeper).await;
+        for number in 0..300 {
+            staged(&sweeper, number).await;
+        }
+        clock.0.fetch_add(1, Ordering::Relaxed);
+        staged(&sweeper, 300).await;
+
+        clock.0.fetch_add(LIFETIME - 2, Ordering::Relaxed);
+        sweeper.sweep().await;
+        assert_eq!((expired(&sweeper, 0..301), told.lock().unwrap().len()), (0, 0));
+
+        clock.0.fetch_add(1, Ordering::Relaxed);
+        sweeper.sweep().await;
+        assert_eq!((expired(&sweeper, 0..300), expired(&sweeper, 300..301)), (300, 0));
+        let counts: Vec<_> = told.lock().unwrap().iter().map(|e| e.withdrawn.len()).collect();
+        assert_eq!(counts, [ExpireCredentials::MOST, 300 - ExpireCredentials::MOST]);
+    }
+
+    #[tokio::test]
+    async fn what_has_ended_is_ended_once() {
+        let (sweeper, clock, told) = rig();
+        found(&sweeper).await;
+        staged(&sweeper, 0).await;
+        clock.0.fetch_add(LIFETIME, Ordering::Relaxed);
+
+        sweeper.sweep().await;
+        sweeper.sweep().await;
+
+        assert_eq!(told.lock().unwrap().len(), 1);
+        let mut audited = 0;
+        sweeper.ledger.read(&mut |rows| {
+            let audit = View::new(rows).audit(&of(0)).into_iter();
+            audited = audit.filter(|a| a.entry.code == EventCode::CredentialExpired).count();
+        });
+        assert_eq!(audited, 1);
+    }
+
+    #[tokio::test]
+    async fn a_ledger_that_does_not_answer_is_left_alone() {
+        let (mut sweeper, clock, told) = rig();
+        let ledger = Arc::new(MemoryLedger::default());
+        sweeper.ledger = ledger.clone();
+        found(&sweeper).await;
+        staged(&sweeper, 0).await;
+        clock.0.fetch_add(LIFETIME, Ordering::Relaxed);
+        ledger.refuse(Some(claviger_ledger::Unavailable::NoLeader));
+        sweeper.sweep().await;
+        assert_eq!((expired(&sweeper, 0..1), told.lock().unwrap().len()), (0, 0));
+
+        ledger.refuse(None);
+        sweeper.sweep().await;
+
+        assert_eq!((expired(&sweeper, 0..1), told.lock().unwrap().len()), (1, 1));
+    }
+}
