@@ -1,5 +1,6 @@
 //! What a device is before it is switched on.
 
+use claviger_lwm2m::Format;
 use core::fmt;
 use core::time::Duration;
 use zeroize::Zeroizing;
@@ -7,7 +8,7 @@ use zeroize::Zeroizing;
 /// The version of LwM2M that a device speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Version {
-    /// 1.0: no preferred content format; the old header in answers to Discover.
+    /// 1.0: cannot ask for a format; the old header in answers to Discover.
     V1_0,
     /// 1.1
     V1_1,
@@ -26,6 +27,8 @@ pub struct DeviceConfig {
     pub cid: bool,
     /// The version that it speaks.
     pub version: Version,
+    /// The format that it asks to be written in; a 1.0 device cannot ask, and gets TLV.
+    pub format: Format,
     /// True if it comes with an account at some LwM2M server, which a bootstrap should delete.
     pub factory_account: bool,
     /// First wait before a flight of the handshake is sent again.
@@ -35,7 +38,7 @@ pub struct DeviceConfig {
 }
 
 impl DeviceConfig {
-    /// A 1.1 device whose endpoint name and PSK identity are `name`.
+    /// A 1.1 device whose endpoint name and PSK identity are `name`, and that asks for TLV.
     pub fn new(name: &str, psk: Zeroizing<Vec<u8>>) -> Self {
         Self {
             endpoint: name.to_owned(),
@@ -43,6 +46,7 @@ impl DeviceConfig {
             psk,
             cid: true,
             version: Version::V1_1,
+            format: Format::Tlv,
             factory_account: true,
             retransmit: Duration::from_secs(1),
             refuse: None,
@@ -56,6 +60,7 @@ impl fmt::Debug for DeviceConfig {
             .field("endpoint", &self.endpoint)
             .field("cid", &self.cid)
             .field("version", &self.version)
+            .field("format", &self.format)
             .finish_non_exhaustive()
     }
 }

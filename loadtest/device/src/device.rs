@@ -4,7 +4,7 @@ use crate::line::{Line, Said};
 use crate::objects::Objects;
 use crate::{Account, DeviceConfig, DeviceEvent, DeviceOutput, Failure, Version};
 use claviger_dtls::ClientConfig;
-use claviger_lwm2m::request::{BootstrapRequest, Format};
+use claviger_lwm2m::request::BootstrapRequest;
 use claviger_machine::{Code, Method, Request, Response};
 use core::time::Duration;
 use rand_core::CryptoRng;
@@ -32,7 +32,7 @@ impl Device {
     /// Switches a device on: its handshake begins.
     pub fn new(now: Duration, config: DeviceConfig, rng: Box<dyn CryptoRng + Send>) -> Self {
         let objects = Objects::new(&config);
-        let preferred = (config.version == Version::V1_1).then_some(Format::Tlv);
+        let preferred = (config.version == Version::V1_1).then_some(config.format);
         let request = BootstrapRequest { endpoint: Some(config.endpoint), preferred };
         let mut client = ClientConfig::new(config.identity, config.psk);
         client.cid = config.cid.then(Vec::new);

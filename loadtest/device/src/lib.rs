@@ -15,6 +15,7 @@ mod objects;
 mod output;
 mod registration;
 
+pub use claviger_lwm2m::Format;
 pub use config::{DeviceConfig, Version};
 pub use device::Device;
 pub use output::{Account, DeviceEvent, DeviceOutput, Failure};

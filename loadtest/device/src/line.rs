@@ -87,6 +87,7 @@ impl Line {
                     return Some(Said::Request { exchange, request });
                 }
                 Output::Response { result, .. } => return Some(Said::Response(result)),
+                Output::Refused(_) => {}
             }
         }
     }

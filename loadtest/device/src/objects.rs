@@ -1,9 +1,9 @@
 //! A device's Security and Server objects, and what a Bootstrap-Server may do to them.
 
 use crate::{Account, DeviceConfig, Version};
-use claviger_lwm2m::content_format;
-use claviger_lwm2m::discover::{Discovery, ObjectPath, SecurityInstance, ServerInstance};
+use claviger_lwm2m::discover::{Discovery, SecurityInstance, ServerInstance};
 use claviger_lwm2m::objects::{SecurityMode, SecurityObject, ServerObject};
+use claviger_lwm2m::{Format, ObjectPath, content_format};
 use claviger_machine::{Code, Method, Request, Response};
 use std::collections::BTreeMap;
 use zeroize::Zeroizing;
@@ -83,7 +83,7 @@ impl Objects {
             }),
             security: security.collect(),
             servers: servers.collect(),
-            others: vec![ObjectPath { object: 3, instance: Some(0) }],
+            others: vec![ObjectPath::of_instance(3, 0)],
         };
         Response {
             content_format: Some(content_format::LINK_FORMAT),
@@ -104,13 +104,13 @@ impl Objects {
     }
 
     fn write(&mut self, object: u16, instance: u16, request: &Request) -> Response {
-        if request.content_format != Some(content_format::TLV) {
+        let Some(format) = request.content_format.and_then(Format::from_number) else {
             return Response::new(Code::UNSUPPORTED_CONTENT_FORMAT);
-        }
+        };
         let written = match object {
-            0 => SecurityObject::decode(&request.payload)
+            0 => SecurityObject::decode(format, instance, &request.payload)
                 .map(|object| drop(self.security.insert(instance, object))),
-            1 => ServerObject::decode(&request.payload)
+            1 => ServerObject::decode(format, instance, &request.payload)
                 .map(|object| drop(self.servers.insert(instance, object))),
             _ => return Response::new(Code::NOT_FOUND),
         };
@@ -159,12 +159,12 @@ mod tests {
         Objects::new(&DeviceConfig::new("urn:dev:1", Zeroizing::new(vec![1; 16])))
     }
 
-    fn put(path: [&str; 2], payload: Vec<u8>) -> Request {
-        let format = Some(content_format::TLV);
-        Request { content_format: format, payload, ..Request::new(Method::Put, &path) }
+    fn put(path: [&str; 2], format: Format, payload: &[u8]) -> Request {
+        let content_format = Some(format.number());
+        Request { content_format, payload: payload.to_vec(), ..Request::new(Method::Put, &path) }
     }
 
-    fn security(id: u16) -> Vec<u8> {
+    fn security(id: u16, format: Format) -> Zeroizing<Vec<u8>> {
         let object = SecurityObject {
             uri: "coaps://server".into(),
             bootstrap: false,
@@ -174,14 +174,14 @@ mod tests {
             secret_key: Zeroizing::new(vec![2; 16]),
             short_server_id: Some(id),
         };
-        object.encode().unwrap().to_vec()
+        object.encode(format, 1).unwrap()
     }
 
-    fn server(id: u16) -> Vec<u8> {
+    fn server(id: u16, format: Format) -> Zeroizing<Vec<u8>> {
         let binding = "U".to_owned();
         let object =
             ServerObject { short_server_id: id, lifetime: 60, notification_storing: true, binding };
-        object.encode().unwrap().to_vec()
+        object.encode(format, 0).unwrap()
     }
 
     #[test]
@@ -195,13 +195,15 @@ mod tests {
 
     #[test]
     fn an_account_is_whole_when_both_its_objects_are_written() {
-        let mut objects = objects();
-        objects.answer(&Request::new(Method::Delete, &[]));
-        objects.answer(&put(["1", "0"], server(7)));
-        assert_eq!(objects.check(), Err("a server has no security instance"));
+        for format in Format::ALL {
+            let mut objects = objects();
+            objects.answer(&Request::new(Method::Delete, &[]));
+            objects.answer(&put(["1", "0"], format, &server(7, format)));
+            assert_eq!(objects.check(), Err("a server has no security instance"));
 
-        objects.answer(&put(["0", "1"], security(7)));
-        assert_eq!(objects.check().map(|account| account.short_server_id), Ok(7));
+            objects.answer(&put(["0", "1"], format, &security(7, format)));
+            assert_eq!(objects.check().map(|account| account.short_server_id), Ok(7));
+        }
     }
 
     #[test]
@@ -209,7 +211,8 @@ mod tests {
         let mut objects = objects();
         let mut second = objects.security[&BOOTSTRAP].clone();
         second.short_server_id = None;
-        objects.answer(&put(["0", "5"], second.encode().unwrap().to_vec()));
+        let payload = second.encode(Format::Tlv, 5).unwrap();
+        objects.answer(&put(["0", "5"], Format::Tlv, &payload));
         assert_eq!(objects.check(), Err("there must be one bootstrap account"));
     }
 }

@@ -9,7 +9,7 @@ use claviger_dtls::{
     ClientFailure, ClusterKeys, Content, ContentType, Endpoint, EndpointConfig, Output, SessionId,
     schedule,
 };
-use claviger_lwm2m::{Bootstrap, Effect, Grant, Input, Outcome, Plan};
+use claviger_lwm2m::{Bootstrap, Effect, Format, Grant, Input, Outcome, Plan};
 use claviger_machine::{Code, Method, Request, Response};
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -92,7 +92,7 @@ impl<S: Service> Server<S> {
                 Output::Open(call) => match schedule::open(&self.psk, now, &call.evidence()) {
                     Ok(opened) => {
                         self.session = Some(opened.session);
-                        self.endpoint.opened(now, call.call, opened);
+                        assert!(self.endpoint.opened(now, call.call, opened));
                     }
                     Err(_) => {
                         self.endpoint.refused(now, call.call, claviger_dtls::Refusal::BadFinished)
@@ -102,7 +102,10 @@ impl<S: Service> Server<S> {
                     self.coap.receive(now, &record.payload, &mut self.rng);
                     self.coap(now);
                 }
-                Output::Record(_) | Output::Repeat { .. } | Output::Event(_) => {}
+                Output::Record(_)
+                | Output::Repeat { .. }
+                | Output::Displaced { .. }
+                | Output::Event(_) => {}
             }
         }
         sent
@@ -114,7 +117,7 @@ impl<S: Service> Server<S> {
                 Coap::Send(bytes) => {
                     let session = self.session.expect("CoAP comes after the handshake");
                     self.endpoint
-                        .seal(session, self.sequence, Content::Application(&bytes))
+                        .seal(session, self.sequence, None, Content::Application(&bytes))
                         .expect("each sequence is used once");
                     self.sequence += 1;
                     Vec::new()
@@ -123,6 +126,7 @@ impl<S: Service> Server<S> {
                 Coap::Response { result, .. } => {
                     self.service.answered(result.expect("nothing is lost here"))
                 }
+                Coap::Refused(why) => panic!("the device is well-behaved: {why:?}"),
             };
             for act in acts {
                 match act {
@@ -142,7 +146,8 @@ struct Claviger {
 
 impl Claviger {
     fn new() -> Self {
-        Self { machine: Some(Bootstrap::new(Plan { endpoint: NAME.into() })), outcome: None }
+        let plan = Plan { endpoint: NAME.into(), named_by_identity: true };
+        Self { machine: Some(Bootstrap::new(plan)), outcome: None }
     }
 
     fn advance(&mut self, input: Input<'_>) -> Vec<Act> {
@@ -261,11 +266,16 @@ fn operations(story: &Story) -> Vec<String> {
 }
 
 #[test]
-fn holds_what_the_server_granted_whatever_its_version() {
-    for (version, cid) in [(Version::V1_0, false), (Version::V1_1, true)] {
+fn holds_what_the_server_granted_whatever_its_version_and_format() {
+    for (version, cid, format, written) in [
+        (Version::V1_0, false, Format::SenmlCbor, 11542),
+        (Version::V1_1, true, Format::Tlv, 11542),
+        (Version::V1_1, true, Format::SenmlJson, 110),
+        (Version::V1_1, false, Format::SenmlCbor, 112),
+    ] {
         let mut server = Server::new(&KEY, Claviger::new());
 
-        let story = run(DeviceConfig { version, cid, ..config() }, &mut server);
+        let story = run(DeviceConfig { version, cid, format, ..config() }, &mut server);
 
         let account = story.account.as_ref().expect("bootstrapped");
         let Grant { server_uri, short_server_id, lifetime, binding, identity, key, .. } = grant();
@@ -278,8 +288,8 @@ fn holds_what_the_server_granted_whatever_its_version() {
                 "Get / 40 2",
                 "Delete /0 0 2",
                 "Delete /1 0 2",
-                "Put /0/1 11542 2",
-                "Put /1/0 11542 2",
+                &format!("Put /0/1 {written} 2"),
+                &format!("Put /1/0 {written} 2"),
                 "Post /bs 0 2",
             ]
         );

@@ -1,0 +1,171 @@
+//! The servers that are compared, as processes of their own. They are killed when dropped.
+
+use crate::enrol::Api;
+use crate::process::Process;
+use crate::{Failure, fleet};
+use claviger_device::Account;
+use core::net::SocketAddr;
+use serde::Deserialize;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+/// A server that runs, and what it said first.
+#[derive(Debug)]
+struct Running {
+    child: Child,
+    said: String,
+    /// Kept, so that what it says later does not meet a closed pipe.
+    _stdout: BufReader<ChildStdout>,
+}
+
+impl Running {
+    /// Starts `command` and waits for the line that says that it is ready.
+    fn start(mut command: Command, name: &str) -> Result<Self, Failure> {
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
+        let child = command.spawn();
+        let mut child = child.map_err(Failure::because(format!("{name} cannot be started")))?;
+        let stdout = child.stdout.take().expect("it is piped");
+        let mut running = Self { child, said: String::new(), _stdout: BufReader::new(stdout) };
+        let read = running._stdout.read_line(&mut running.said);
+        read.map_err(Failure::because(format!("{name} says nothing")))?;
+        if running.said.is_empty() {
+            return Err(Failure::new(format!("{name} has ended at once; its own words say why")));
+        }
+        Ok(running)
+    }
+
+    fn process(&self) -> Process {
+        Process(self.child.id())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A running `claviger dev`.
+#[derive(Debug)]
+pub struct Claviger {
+    running: Running,
+    ready: Ready,
+}
+
+/// What `claviger dev -o json` says.
+#[derive(Debug, Deserialize)]
+struct Ready {
+    http: String,
+    coaps: SocketAddr,
+    admin_token: String,
+}
+
+impl Claviger {
+    /// Starts `binary` on free ports of loopback, with its data in `folder`. It logs warnings
+    /// only, as its peers do.
+    ///
+    /// # Errors
+    /// If it does not start.
+    pub fn start(binary: &Path, folder: &Path) -> Result<Self, Failure> {
+        let free = "127.0.0.1:0";
+        let mut command = Command::new(binary);
+        command.args(["dev", "-o", "json", "--http", free, "--coaps", free, "--data"]).arg(folder);
+        command.env("CLAVIGER_LOG", "warn,openraft=error");
+        let name = binary.display().to_string();
+        let running = Running::start(command, &name)?;
+        let ready = serde_json::from_str(&running.said);
+        let ready = ready.map_err(Failure::because(format!("{name} said something else")))?;
+        Ok(Self { running, ready })
+    }
+
+    /// Where its devices bootstrap.
+    pub const fn target(&self) -> SocketAddr {
+        self.ready.coaps
+    }
+
+    /// Its process.
+    pub fn process(&self) -> Process {
+        self.running.process()
+    }
+
+    /// Its API.
+    ///
+    /// # Errors
+    /// If this machine cannot do HTTP.
+    pub fn api(&self) -> Result<Api, Failure> {
+        Api::new(&self.ready.http, &self.ready.admin_token)
+    }
+}
+
+/// A running bootstrap server of Leshan, in Java: `loadtest/peers/leshan`.
+#[derive(Debug)]
+pub struct Leshan {
+    running: Running,
+    target: SocketAddr,
+}
+
+impl Leshan {
+    /// Starts it with so many devices, from number 0; `cid` if it takes part in connection ids.
+    ///
+    /// # Errors
+    /// If it is not built, or does not start.
+    pub fn start(devices: u32, cid: bool) -> Result<Self, Failure> {
+        let folder = cache().join("claviger/loadtest-leshan");
+        let jar = folder.join("loadtest-leshan.jar");
+        if !jar.exists() {
+            return Err(Failure::new(format!("{} is missing: run tests/setup", jar.display())));
+        }
+        let path = format!("{}:{}/*", jar.display(), folder.join("lib").display());
+        let mut command = Command::new("java");
+        // A heap of 1 GiB holds 150,000 sessions, which is all that it keeps.
+        command.args(["-Xmx1g", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp", &path]);
+        command.args(["claviger.loadtest.BootstrapServer", &devices.to_string()]);
+        command.args(cid.then_some("cid"));
+        let running = Running::start(command, "Leshan's server (java)")?;
+        let port = running.said.trim().strip_prefix("ready coaps=");
+        let port = port.and_then(|port| port.parse().ok()).ok_or_else(|| {
+            Failure::new(format!("Leshan's server said something else: {}", running.said))
+        })?;
+        Ok(Self { running, target: SocketAddr::from(([127, 0, 0, 1], port)) })
+    }
+
+    /// Where its devices bootstrap.
+    pub const fn target(&self) -> SocketAddr {
+        self.target
+    }
+
+    /// Its process.
+    pub fn process(&self) -> Process {
+        self.running.process()
+    }
+
+    /// Waits until it has ended.
+    ///
+    /// # Errors
+    /// If it cannot be waited for.
+    pub fn wait(mut self) -> Result<(), Failure> {
+        let ended = self.running.child.wait();
+        ended.map(drop).map_err(Failure::because("Leshan's server cannot be waited for"))
+    }
+
+    /// Whether it gave a device what it should.
+    ///
+    /// # Errors
+    /// Words, if it did not.
+    pub fn check(endpoint: &str, account: &Account) -> Result<(), String> {
+        let identity = format!("to-{endpoint}");
+        if account.identity == identity.as_bytes() && account.key == fleet::key(&identity) {
+            Ok(())
+        } else {
+            Err("the device was given another account than its own".to_owned())
+        }
+    }
+}
+
+fn cache() -> PathBuf {
+    let home = || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cache");
+    std::env::var_os("XDG_CACHE_HOME").map_or_else(home, PathBuf::from)
+}
