@@ -38,6 +38,10 @@ pub struct Place {
     pub coaps: SocketAddr,
     /// How talkative the log is.
     pub level: &'static str,
+    /// The size in MiB of a file system of its own for the data, which goes with the process.
+    pub disk: Option<u32>,
+    /// More variables of its environment.
+    pub env: Vec<(&'static str, String)>,
 }
 
 impl Place {
@@ -51,7 +55,20 @@ impl Place {
             http: free,
             coaps: free,
             level: "info",
+            disk: None,
+            env: Vec::new(),
         }
+    }
+
+    /// The program: the binary, or what makes its disk and becomes it.
+    fn program(&self) -> Command {
+        let Some(size) = self.disk else { return Command::new(&self.binary) };
+        std::fs::create_dir_all(&self.data).expect("the folder can be made");
+        let script = "mount -t tmpfs -o size=$1m,mode=700 none \"$2\" && shift 2 && exec \"$@\"";
+        let mut command = Command::new("unshare");
+        command.args(["--user", "--map-root-user", "--mount", "sh", "-c", script, "sh"]);
+        command.arg(size.to_string()).arg(&self.data).arg(&self.binary);
+        command
     }
 }
 
@@ -62,11 +79,13 @@ impl Claviger {
     /// If it does not start; its log is in the message.
     pub async fn start(place: &Place) -> Self {
         let log = std::fs::File::options().create(true).append(true).open(&place.log);
-        let mut child = Command::new(&place.binary)
+        let mut child = place
+            .program()
             .args(["dev", "-o", "json", "--data"])
             .arg(&place.data)
             .args(["--http", &place.http.to_string(), "--coaps", &place.coaps.to_string()])
             .env("CLAVIGER_LOG", place.level)
+            .envs(place.env.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log.expect("the log can be written"))

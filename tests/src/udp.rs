@@ -13,6 +13,8 @@ use zeroize::Zeroizing;
 pub struct UdpDevice {
     socket: UdpSocket,
     device: Device,
+    /// True if its network doubles each datagram that it sends.
+    pub doubles: bool,
 }
 
 fn now() -> Duration {
@@ -31,7 +33,7 @@ impl UdpDevice {
     ) -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").await.expect("a free port");
         socket.connect(server).await.expect("loopback can be reached");
-        Self { socket, device: Device::new(now(), config, Box::new(Draw(crypto))) }
+        Self { socket, device: Device::new(now(), config, Box::new(Draw(crypto))), doubles: false }
     }
 
     /// Runs until the device holds an account or has failed.
@@ -44,7 +46,11 @@ impl UdpDevice {
             while let Some(output) = self.device.poll() {
                 match output {
                     // A server that is down is met by sending again.
-                    DeviceOutput::Datagram(bytes) => drop(self.socket.send(&bytes).await),
+                    DeviceOutput::Datagram(bytes) => {
+                        for _ in 0..1 + usize::from(self.doubles) {
+                            drop(self.socket.send(&bytes).await);
+                        }
+                    }
                     DeviceOutput::Event(_) => {}
                     DeviceOutput::Bootstrapped(account) => return Ok(account),
                     DeviceOutput::Failed(failure) => return Err(failure),

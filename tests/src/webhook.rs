@@ -91,10 +91,17 @@ async fn take(State(receiver): State<Receiver>, headers: HeaderMap, body: Bytes)
     if !receiver.is_signed(&headers, &body) {
         return StatusCode::UNAUTHORIZED;
     }
-    let Some(told) = serde_json::from_slice(&body).ok().and_then(|body| read(&body)) else {
+    let Ok(body) = serde_json::from_slice::<Value>(&body) else {
         return StatusCode::BAD_REQUEST;
     };
     let mut all = receiver.told.lock().expect("nobody panics with it");
+    if body["type"] == "credential.revoked" {
+        let known = body["data"]["credential"].as_str().map(|id| all.remove(id));
+        return if known.is_some() { StatusCode::NO_CONTENT } else { StatusCode::BAD_REQUEST };
+    }
+    let Some(told) = read(&body) else {
+        return StatusCode::BAD_REQUEST;
+    };
     all.insert(told.credential.clone(), told);
     StatusCode::NO_CONTENT
 }

@@ -7,8 +7,9 @@ use claviger_dtls::{ClusterKeys, Endpoint, EndpointConfig};
 use claviger_edge::{Edge, Output};
 use claviger_front::ToEdge;
 use claviger_ledger::{
-    Command, ConfirmOutbox, CreateTenant, CredentialId, DeviceRef, EnrolDevice, Envelope, Found,
-    Ledger, Outcome, Profile, PutConnector, PutProfile, RequestId,
+    Command, ConfirmOutbox, ConfirmWithdrawal, ConnectorKind, CreateTenant, CredentialId,
+    DeviceRef, Ended, EnrolDevice, Envelope, Found, Ledger, Outcome, Profile, PutConnector,
+    PutProfile, RequestId, View,
 };
 use claviger_machine::{Crypto, Draw};
 use claviger_seal::{Kek, Label, TenantKey};
@@ -71,6 +72,7 @@ pub struct World {
     frames: UnboundedReceiver<(EdgeId, Zeroizing<Vec<u8>>)>,
     outbox: UnboundedReceiver<(DeviceRef, CredentialId)>,
     numbers: BTreeSet<([u8; 16], u64)>,
+    ended: BTreeSet<[u8; 16]>,
 }
 
 /// Runs `test` in an actix system whose time is virtual.
@@ -109,9 +111,11 @@ pub async fn found(ledger: &dyn Ledger, clock: &dyn Clock, crypto: &dyn Crypto) 
             name: "server".to_owned(),
             url,
             sealed_secret: Vec::new(),
+            kind: ConnectorKind::Webhook,
+            expect: None,
         }
         .into(),
-        PutProfile { tenant: tenant(), name: "profile".to_owned(), profile }.into(),
+        PutProfile { tenant: tenant(), name: "profile".to_owned(), profile, expect: None }.into(),
     ];
     for command in commands {
         let outcome = propose(ledger, clock, crypto, command).await;
@@ -169,6 +173,7 @@ impl World {
             frames,
             outbox,
             numbers: BTreeSet::new(),
+            ended: BTreeSet::new(),
         }
     }
 
@@ -183,6 +188,25 @@ impl World {
     pub async fn propose(&self, command: impl Into<Command>) -> Outcome {
         let fate = propose(&*self.ledger, &self.clock, &*self.crypto, command.into()).await;
         fate.expect("the ledger answers")
+    }
+
+    /// Commits a command that ends credentials: from then on nothing may be sent in the sessions
+    /// that it closes. The actors are told of it only if it is `announced`.
+    ///
+    /// # Panics
+    /// If it is refused.
+    pub async fn end(&mut self, command: impl Into<Command>, announced: bool) -> Ended {
+        while let Ok((_, frame)) = self.frames.try_recv() {
+            self.frame(&frame);
+        }
+        let outcome = self.propose(command).await;
+        let Outcome::Ended(ended) = outcome else { panic!("{outcome:?}") };
+        self.note(&format!("{ended:?}"));
+        self.ended.extend(ended.closed.iter().map(|(_, session)| session.0));
+        if announced {
+            self.devices.ended(ended.clone());
+        }
+        ended
     }
 
     /// Enrols the device `name` with `psk`; its identity and endpoint are its name.
@@ -284,11 +308,13 @@ impl World {
     /// A frame for the edge.
     ///
     /// # Panics
-    /// If it gives a record a number that was given before in its session.
+    /// If it gives a record a number that was given before in its session, or if its session was
+    /// ended before.
     fn frame(&mut self, frame: &[u8]) {
         if let Ok(ToEdge::Transmit(transmit)) = ToEdge::decode(frame) {
             let number = (transmit.session, transmit.sequence);
             assert!(self.numbers.insert(number), "{number:?} is given twice");
+            assert!(!self.ended.contains(&transmit.session), "{number:?} follows the end");
         }
         // What is not carried out, the device asks for again.
         let done = self.edge.frame(self.clock.now(), frame);
@@ -304,8 +330,16 @@ impl World {
         let (clock, crypto) = (self.clock, self.crypto.clone());
         actix::spawn(async move {
             tokio::time::sleep(SERVER).await;
-            let command = ConfirmOutbox { device: device.clone(), credential };
-            if propose(&*ledger, &clock, &*crypto, command.into()).await.is_ok() {
+            let mut item = None;
+            ledger.read(&mut |rows| item = View::new(rows).outbox_item(&device, credential));
+            let told = item.is_some_and(|item| item.withdrawal.is_none());
+            let command: Command = if told {
+                ConfirmOutbox { device: device.clone(), credential }.into()
+            } else {
+                ConfirmWithdrawal { device: device.clone(), credential }.into()
+            };
+            let fate = propose(&*ledger, &clock, &*crypto, command).await;
+            if told && fate.is_ok() {
                 devices.server_answered(&device, credential, Ok(()));
             }
         });

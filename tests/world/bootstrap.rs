@@ -1,19 +1,19 @@
 //! One ledger in memory; the network, the LwM2M server and the ledger misbehave.
 
-use claviger_device::{DeviceConfig, Failure, Version};
+use claviger_device::{DeviceConfig, Failure, Format, Version};
 use claviger_ledger::memory::MemoryLedger;
-use claviger_ledger::{DeviceRef, EventCode, Ledger, State, View};
+use claviger_ledger::{DeviceRef, EventCode, Ledger, State, Unavailable, View};
 use claviger_machine::Code;
 use claviger_tests::{Faults, SeededCrypto, VirtualClock, World, WorldConfig, found, psk, system};
 use core::time::Duration;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-const KEY: [u8; 16] = [0x42; 16];
-const MINUTE: Duration = Duration::from_secs(60);
+pub(crate) const KEY: [u8; 16] = [0x42; 16];
+pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 
 /// A world over a founded ledger in memory.
-async fn world(seed: u64, faults: Faults) -> (World, Arc<MemoryLedger>) {
+pub(crate) async fn world(seed: u64, faults: Faults) -> (World, Arc<MemoryLedger>) {
     let clock = VirtualClock::start();
     let crypto = Arc::new(SeededCrypto::new(seed));
     let ledger = Arc::new(MemoryLedger::default());
@@ -22,12 +22,12 @@ async fn world(seed: u64, faults: Faults) -> (World, Arc<MemoryLedger>) {
     (World::new(config, clock, crypto), ledger)
 }
 
-fn config(name: &str) -> DeviceConfig {
+pub(crate) fn config(name: &str) -> DeviceConfig {
     DeviceConfig::new(name, psk(KEY))
 }
 
 /// The states of the credentials that Claviger made for a device, and what its timeline says.
-fn seen(ledger: &dyn Ledger, device: &DeviceRef) -> (Vec<State>, Vec<EventCode>) {
+pub(crate) fn seen(ledger: &dyn Ledger, device: &DeviceRef) -> (Vec<State>, Vec<EventCode>) {
     let mut seen = None;
     ledger.read(&mut |rows| {
         let view = View::new(rows);
@@ -50,7 +50,7 @@ fn generation(ledger: &dyn Ledger, device: &DeviceRef) -> u32 {
     generation
 }
 
-fn bootstrapped(world: &World, address: core::net::SocketAddr) -> bool {
+pub(crate) fn bootstrapped(world: &World, address: core::net::SocketAddr) -> bool {
     world.fleet[&address].account.is_some()
 }
 
@@ -63,7 +63,8 @@ fn a_device_bootstraps_whatever_the_network_does() {
             let device = world.enrol("urn:dev:1", &KEY).await;
             let config = DeviceConfig {
                 cid: seed % 2 == 0,
-                version: if seed % 3 == 0 { Version::V1_0 } else { Version::V1_1 },
+                version: if seed % 4 == 0 { Version::V1_0 } else { Version::V1_1 },
+                format: Format::ALL[seed as usize % Format::ALL.len()],
                 ..config("urn:dev:1")
             };
 
@@ -205,12 +206,12 @@ fn nothing_is_said_while_the_ledger_is_cut_off() {
         let address = world.switch_on(1000, config("urn:dev:1"));
         let opened = |world: &World| world.counters.sessions_opened.load(Ordering::Relaxed) == 1;
         assert!(world.run_until(MINUTE, opened).await);
-        ledger.cut_off(true);
+        ledger.refuse(Some(Unavailable::NoLeader));
         world.run_for(Duration::from_secs(5)).await;
         assert!(!bootstrapped(&world, address));
 
         // When it is back, then the device's own retransmission goes on
-        ledger.cut_off(false);
+        ledger.refuse(None);
         let done = world.run_until(2 * MINUTE, |world| bootstrapped(world, address)).await;
         assert!(done, "{}", world.log.join("\n"));
         world.run_for(Duration::from_secs(1)).await;
@@ -293,5 +294,35 @@ fn a_device_whose_address_changes_goes_on_with_its_connection_id() {
         assert!(done, "{}", world.log.join("\n"));
         let sessions = world.counters.sessions_opened.load(Ordering::Relaxed);
         assert_eq!(sessions, 1, "no second handshake");
+    });
+}
+
+#[test]
+fn a_full_disk_puts_a_device_off_and_nothing_is_promised() {
+    system(async {
+        // Given a device with an open session, and a disk that is full
+        let (mut world, ledger) = world(11, Faults::default()).await;
+        let device = world.enrol("urn:dev:1", &KEY).await;
+        let address = world.switch_on(1000, config("urn:dev:1"));
+        assert!(world.run_until(MINUTE, |world| bootstrapped(world, address)).await);
+        let (before, _) = seen(&*ledger, &device);
+        ledger.refuse(Some(Unavailable::OutOfSpace));
+
+        // When it asks for new credentials, then it is told to come later
+        world.ask_again(address);
+        let failed = |world: &World| world.fleet[&address].failure.is_some();
+        assert!(world.run_until(MINUTE, failed).await, "{}", world.log.join("\n"));
+        let failure = world.fleet[&address].failure.clone();
+        let Some(Failure::Refused(code, words)) = failure else { panic!("{failure:?}") };
+        assert_eq!(code, Code::SERVICE_UNAVAILABLE);
+        assert!(words.contains("try again later"), "{words}");
+        assert_eq!(seen(&*ledger, &device).0, before);
+
+        // And when there is room again it is served, in the same session
+        ledger.refuse(None);
+        world.ask_again(address);
+        let done = world.run_until(MINUTE, |world| bootstrapped(world, address)).await;
+        assert!(done, "{}", world.log.join("\n"));
+        assert_eq!(world.counters.sessions_opened.load(Ordering::Relaxed), 1);
     });
 }

@@ -16,7 +16,7 @@ async fn nodes(transport: &MemoryTransport) -> Vec<Node> {
     for id in 1..=3 {
         let transport = transport.clone();
         let apply = claviger_ledger::apply;
-        let config = NodeConfig { folder: None, id, apply, transport };
+        let config = NodeConfig { folder: None, reserve: 0, id, apply, transport };
         nodes.push(Node::open(config).await.expect("a node in memory opens"));
     }
     nodes[0].initialize(&[1, 2, 3]).await.expect("it is founded once");

@@ -141,6 +141,39 @@ async fn bootstraps_and_registers_with_connection_ids_both_ways() {
     bootstraps_and_registers("urn:dev:leshan-cid-4", &["--cid", "4"]).await;
 }
 
+/// The device asks for a format by `pct`, and reads what it is written in with a decoder that is
+/// not ours.
+async fn is_written_in(name: &str, number: &str, format: &str) {
+    let mut rig = Rig::start().await;
+    rig.claviger.enrol(name, KEY).await;
+
+    let (code, said) = rig.device(name, name, &["--cid", "0", "--format", number]).await;
+
+    let timeline = rig.timeline(name).await;
+    assert_eq!(code, 0, "{said}{timeline}");
+    rig.server_says("registered").await;
+    for object in ["/0/1", "/1/0"] {
+        assert!(timeline.contains(&format!("Write {object} as {format}")), "{timeline}");
+    }
+    rig.server_says("report").await;
+    assert_eq!(rig.states(name).await, ["active"]);
+}
+
+#[tokio::test]
+async fn a_device_that_asks_for_tlv_is_written_in_it_and_registers() {
+    is_written_in("urn:dev:leshan-tlv", "11542", "TLV").await;
+}
+
+#[tokio::test]
+async fn a_device_that_asks_for_senml_json_is_written_in_it_and_registers() {
+    is_written_in("urn:dev:leshan-json", "110", "SenML JSON").await;
+}
+
+#[tokio::test]
+async fn a_device_that_asks_for_senml_cbor_is_written_in_it_and_registers() {
+    is_written_in("urn:dev:leshan-cbor", "112", "SenML CBOR").await;
+}
+
 #[tokio::test]
 async fn a_second_bootstrap_brings_a_new_key_and_the_old_one_ends_with_its_use() {
     let mut rig = Rig::start().await;

@@ -12,10 +12,12 @@ import org.eclipse.californium.scandium.config.DtlsConfig;
 import org.eclipse.californium.scandium.dtls.cipher.CipherSuite;
 import org.eclipse.leshan.client.LeshanClient;
 import org.eclipse.leshan.client.LeshanClientBuilder;
+import org.eclipse.leshan.client.engine.DefaultRegistrationEngineFactory;
 import org.eclipse.leshan.client.object.Security;
 import org.eclipse.leshan.client.object.Server;
 import org.eclipse.leshan.client.resource.LwM2mObjectEnabler;
 import org.eclipse.leshan.client.resource.ObjectsInitializer;
+import org.eclipse.leshan.core.request.ContentFormat;
 import org.eclipse.leshan.transport.californium.client.endpoint.CaliforniumClientEndpointsProvider;
 import org.eclipse.leshan.transport.californium.client.endpoint.coaps.CoapsClientProtocolProvider;
 
@@ -27,6 +29,7 @@ import org.eclipse.leshan.transport.californium.client.endpoint.coaps.CoapsClien
  * Device --server coaps://HOST:PORT --endpoint NAME --identity ID --key HEX
  *        [--cid N]         length of the connection id it asks to be sent with; 0: only accept the server's;
  *                          absent: no connection ids at all
+ *        [--format N]      Content-Format that it asks to be written in (pct); absent: the client's own choice
  *        [--bootstraps N]  registered, it bootstraps again until it has done so N times; default 1
  *        [--timeout N]     seconds for everything; default 30
  * </pre>
@@ -35,6 +38,7 @@ import org.eclipse.leshan.transport.californium.client.endpoint.coaps.CoapsClien
  */
 public final class Device {
     private static final int NO_CONNECTION_ID = -1;
+    private static final int CHOSEN_BY_THE_CLIENT = -1;
 
     private Device() {}
 
@@ -71,8 +75,17 @@ public final class Device {
         configuration.set(DtlsConfig.DTLS_CONNECTION_ID_LENGTH, options.number("cid", NO_CONNECTION_ID));
         return new LeshanClientBuilder(options.required("endpoint"))
                 .setObjects(objects(options))
+                .setRegistrationEngineFactory(engine(options))
                 .setEndpointsProviders(endpoints.setConfiguration(configuration).build())
                 .build();
+    }
+
+    private static DefaultRegistrationEngineFactory engine(Options options) {
+        DefaultRegistrationEngineFactory engine = new DefaultRegistrationEngineFactory();
+        int format = options.number("format", CHOSEN_BY_THE_CLIENT);
+        return format == CHOSEN_BY_THE_CLIENT
+                ? engine
+                : engine.setPreferredContentFormat(ContentFormat.fromCode(format));
     }
 
     private static List<LwM2mObjectEnabler> objects(Options options) {
