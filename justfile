@@ -40,6 +40,11 @@ fix:
 demo:
     cargo run --locked -- demo
 
+# Claviger and Leshan's bootstrap server under the same load, turn by turn; some minutes, on a machine with nothing else.
+bench-bootstrap *options:
+    cargo build --release --locked -p claviger -p claviger-loadtest
+    cargo run --release --locked -p claviger-loadtest -- compare bootstrap {{options}}
+
 # Known vulnerabilities in dependencies; needs the network, so it is no part of `check`.
 advisories:
     cargo deny check advisories

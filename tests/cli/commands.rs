@@ -132,7 +132,7 @@ async fn a_file_of_devices_is_enrolled_line_by_line() {
 
     // Then each line had its answer, and none was enrolled twice
     for words in [
-        "line 2502: -: psk.key.value: ",
+        "line 2502: urn:dev:wrong: psk.key.value: ",
         "line 2503: urn:dev:0007: ",
         "Enrolled  2500",
         "Refused   2",

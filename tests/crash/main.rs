@@ -27,7 +27,11 @@ enum Promise {
     Used,
 }
 
-type Promises = Arc<Mutex<BTreeMap<(String, String), (Promise, Vec<u8>)>>>;
+/// By device and identity: the promise, the key, and when the first promise of it was made.
+type Promises = Arc<Mutex<BTreeMap<(String, String), (Promise, Vec<u8>, usize)>>>;
+
+/// How many credentials that were made for a device the ledger keeps; the oldest go.
+const KEPT: usize = 16;
 
 fn kills() -> u64 {
     let long = std::env::var_os("CLAVIGER_LONG").is_some();
@@ -150,10 +154,10 @@ async fn report_use(
 
 fn promise(promises: &Promises, number: usize, identity: &[u8], what: Promise, key: &[u8]) {
     let identity = String::from_utf8(identity.to_vec()).expect("ours are text");
-    promises
-        .lock()
-        .expect("nobody panics with it")
-        .insert((name(number), identity), (what, key.to_vec()));
+    let mut promises = promises.lock().expect("nobody panics with it");
+    let place = (name(number), identity);
+    let order = promises.get(&place).map_or(promises.len(), |(_, _, order)| *order);
+    promises.insert(place, (what, key.to_vec(), order));
 }
 
 /// Everything that was promised before now is in the ledger.
@@ -165,10 +169,21 @@ async fn check(claviger: &Claviger, promises: &Promises) {
         assert_eq!(status, 200, "an enrolled device is gone: {device}");
         let credentials = device["credentials"].as_array().expect("a list");
         let of_device = promises.iter().filter(|((device, _), _)| *device == name(number));
-        for ((_, identity), (what, _)) in of_device {
-            let found = credentials.iter().find(|c| c["identity"] == identity.as_str());
-            let state = found.unwrap_or_else(|| panic!("{identity} is gone: {device}"));
-            let state = state["state"].as_str().expect("a text");
+        let made: Vec<&str> = credentials
+            .iter()
+            .filter(|credential| credential["origin"] == "claviger")
+            .filter_map(|credential| credential["identity"].as_str())
+            .collect();
+        for ((_, identity), (what, _, order)) in of_device {
+            let Some(found) = credentials.iter().find(|c| c["identity"] == identity.as_str())
+            else {
+                // Only the oldest of more than are kept may be gone.
+                let place = |made: &&str| promises.get(&(name(number), (*made).to_owned()));
+                let newer = made.iter().filter_map(place).all(|(_, _, other)| other > order);
+                assert!(made.len() >= KEPT && newer, "{identity} is gone: {device}");
+                continue;
+            };
+            let state = found["state"].as_str().expect("a text");
             match what {
                 Promise::Held => assert!(
                     ["staged", "delivered", "active", "superseded"].contains(&state),
