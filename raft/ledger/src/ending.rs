@@ -125,7 +125,7 @@ impl Book<'_> {
     }
 
     /// The connector of the server that may know of a credential; none where it asks by itself.
-    fn connector_of(
+    pub(crate) fn connector_of(
         &self,
         of: &DeviceRef,
         item: Option<OutboxItem>,

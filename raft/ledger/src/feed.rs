@@ -78,6 +78,13 @@ impl View<'_> {
         }
     }
 
+    /// The place of the newest entry of a tenant's feed: what is behind it has not happened yet.
+    pub fn newest_event(&self, tenant: &str) -> Option<(u64, u32)> {
+        let end: u64 = self.load(&key::of_tenant(Kind::FeedEnd, tenant))?;
+        let newest: FeedEntry = self.load(&row(tenant, end.checked_sub(1)?))?;
+        Some(newest.place())
+    }
+
     /// `count` entries from `first` on; the ring is read in one stretch, or in two at its end.
     fn feed_entries(&self, tenant: &str, first: u64, count: usize) -> Vec<FeedEntry> {
         let to_its_end = usize::try_from(RING - first % RING).unwrap_or(usize::MAX).min(count);

@@ -31,10 +31,13 @@ pub(crate) enum Kind {
     TenantAudit = 6,
     Expiry = 7,
     ProfileUse = 8,
+    Keyed = 9,
+    ImportKey = 10,
     Device = 16,
     Credential = 17,
     Material = 18,
     Session = 19,
+    /// Requests of a device and their responses: written once, by nobody any more, and never read.
     Memory = 20,
     Timeline = 21,
     Audit = 22,

@@ -16,11 +16,14 @@ mod feed;
 mod frame;
 mod id;
 mod key;
+mod keyed;
 pub mod memory;
 mod outcome;
 mod port;
 mod record;
+mod replacing;
 mod rows;
+mod staging;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -28,10 +31,10 @@ mod view;
 
 pub use command::{
     CloseSession, Command, ConfirmOutbox, ConfirmWithdrawal, CreateTenant, DeleteConnector,
-    DeleteDevice, DeleteProfile, DeliverCredential, EnrolDevice, Envelope, ExpireCredentials,
-    Found, NoteExport, NoteFailure, OpenSession, PutConnector, PutImportKey, PutProfile,
-    RaiseGeneration, ReportUse, RevokeCredential, RotateCredential, StageCredential, UpdateDevice,
-    apply,
+    DeleteDevice, DeleteImportKey, DeleteProfile, DeliverCredential, EnrolDevice, Envelope,
+    ExpireCredentials, Found, NoteExport, NoteFailure, OpenSession, PutConnector, PutImportKey,
+    PutProfile, RaiseGeneration, ReportUse, RevokeCredential, RotateCredential, StageCredential,
+    UpdateDevice, apply,
 };
 pub use event::{AuditEntry, Event, EventCode, FeedEntry, TimelineEntry};
 pub use feed::Events;
@@ -39,8 +42,9 @@ pub use id::{CredentialId, DeviceRef, Malformed, RequestId, SessionId};
 pub use outcome::{Account, Ended, Outcome, Refusal};
 pub use port::{Ledger, Unavailable};
 pub use record::{
-    Connector, ConnectorKind, Credential, Device, ImportKey, LEVEL, Meta, Origin, OutboxItem,
-    Profile, Session, State, Tenant, Transition, Withdrawal, transition,
+    Connector, ConnectorKind, Credential, Device, ImportKey, Keyed, LEVEL, Meta, Origin,
+    OutboxItem, Profile, Session, State, Tenant, Transition, Withdrawal, transition,
 };
 pub use rows::{Apply, Damage, Rows};
+pub use staging::{Fresh, Prepared};
 pub use view::{Page, View};

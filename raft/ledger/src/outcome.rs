@@ -1,6 +1,6 @@
 //! What a command came to.
 
-use crate::{CredentialId, DeviceRef, SessionId};
+use crate::{CredentialId, DeviceRef, Prepared, SessionId};
 use core::fmt;
 use minicbor::{Decode, Encode};
 
@@ -34,6 +34,9 @@ pub enum Outcome {
         /// Sessions that were closed to make room.
         #[n(5)]
         closed: Vec<SessionId>,
+        /// What was staged with it; nothing if something waited already, or it was not to be.
+        #[n(6)]
+        staged: Option<Prepared>,
     },
     /// The session's write sequences begin a new generation.
     #[n(3)]
@@ -66,6 +69,9 @@ pub enum Outcome {
     /// Credentials have ended.
     #[n(5)]
     Ended(#[n(0)] Ended),
+    /// It was done, and what it set was not there before.
+    #[n(6)]
+    Made,
 }
 
 /// What went with the credentials that a command ended: for the actors, and for the outbox.
@@ -92,6 +98,7 @@ impl fmt::Debug for Outcome {
                 write!(f, "Staged({credential}, again: {again})")
             }
             Self::Ended(ended) => write!(f, "{ended:?}"),
+            Self::Made => f.write_str("Made"),
         }
     }
 }
@@ -196,6 +203,21 @@ pub enum Refusal {
         /// Its name.
         #[n(1)]
         name: String,
+    },
+    /// Its key stands for another request.
+    #[n(8)]
+    #[error("the key of this request was used for another one")]
+    KeyReused,
+    /// There are as many as can be.
+    #[n(9)]
+    #[error("there are {limit} {what} already: delete one first")]
+    Full {
+        /// The kind of thing, in the plural.
+        #[n(0)]
+        what: String,
+        /// How many there can be.
+        #[n(1)]
+        limit: u64,
     },
 }
 

@@ -116,9 +116,16 @@ impl<'a> Book<'a> {
         found.ok_or_else(|| Refusal::not_found("device", &of.device).into())
     }
 
+    /// The version behind `before`, which is 0 for what was not there. What is deleted and made
+    /// again never has a version twice, since each change has an index above all that were before:
+    /// a condition that is met is met by what its sender saw.
+    pub(crate) const fn version_after(&self, before: u64) -> u64 {
+        if before == 0 { self.index } else { before + 1 }
+    }
+
     /// Stores `device` as changed by this command.
     pub(crate) fn store_device(&mut self, of: &DeviceRef, mut device: Device) {
-        device.version += 1;
+        device.version = self.version_after(device.version);
         self.store(key::of_device(Kind::Device, of), &device);
     }
 

@@ -3,7 +3,7 @@
 use crate::event::{AuditEntry, TimelineEntry};
 use crate::key::{self, Kind, SLOTS};
 use crate::record::{
-    Connector, Credential, Device, Memory, Meta, OutboxItem, Profile, Session, Tenant,
+    Connector, Credential, Device, ImportKey, Meta, OutboxItem, Profile, Session, Tenant,
 };
 use crate::{CredentialId, DeviceRef, Rows, SessionId, frame};
 use minicbor::Decode;
@@ -67,6 +67,14 @@ impl<'a> View<'a> {
         let slots = (0..SLOTS).map(|slot| key::kind_in_slot(slot, Kind::Tenant));
         let rows = slots.flat_map(|prefix| self.under::<Tenant>(&prefix));
         rows.filter_map(|(rest, tenant)| Some((key::name(&rest)?, tenant))).collect()
+    }
+
+    /// A tenant's import keys, the newest first and the older ones, which only read what was
+    /// encrypted to them, in the order of their public halves.
+    pub fn import_keys(&self, tenant: &str) -> Vec<ImportKey> {
+        let newest = self.tenant(tenant).and_then(|tenant| tenant.import_key);
+        let older = self.under(&key::of_tenant(Kind::ImportKey, tenant)).into_iter();
+        newest.into_iter().chain(older.map(|(_, key)| key)).collect()
     }
 
     /// Credentials of a tenant whose time was over at `at` (ms since the Unix epoch) and that are
@@ -148,6 +156,42 @@ impl<'a> View<'a> {
         rows.map(|(_, entry)| entry).collect()
     }
 
+    /// A page of a device's timeline, oldest first: at most `limit` entries behind the place `after`.
+    pub fn timeline_page(
+        &self,
+        of: &DeviceRef,
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Page<TimelineEntry> {
+        self.page(&key::of_device(Kind::Timeline, of), after, limit)
+    }
+
+    /// A page of a device's audit entries, oldest first: at most `limit` behind the place `after`.
+    pub fn audit_page(
+        &self,
+        of: &DeviceRef,
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Page<AuditEntry> {
+        self.page(&key::of_device(Kind::Audit, of), after, limit)
+    }
+
+    /// A page of the rows under `prefix`. A place is what follows the prefix in its last row's key.
+    fn page<T>(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Page<T>
+    where
+        T: for<'b> Decode<'b, ()>,
+    {
+        // The key itself and nothing behind it: the smallest key greater than `after`.
+        let from = after.map_or_else(|| prefix.to_vec(), |after| [prefix, after, &[0]].concat());
+        let mut rows = self.rows.range(&from, &key::end_of(prefix), limit.saturating_add(1));
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        let last = rows.last().filter(|_| more).and_then(|(key, _)| key.get(prefix.len()..));
+        let next = last.map(<[u8]>::to_vec);
+        let items = rows.into_iter().filter_map(|(_, bytes)| frame::decode(&bytes));
+        Page { items: items.collect(), next }
+    }
+
     /// A device's audit entries, oldest first.
     pub fn audit(&self, of: &DeviceRef) -> Vec<AuditEntry> {
         let rows = self.under(&key::of_device(Kind::Audit, of)).into_iter();
@@ -180,19 +224,6 @@ impl<'a> View<'a> {
         self.load(&key::in_realm(Kind::Endpoint, realm, name.as_bytes()))
     }
 
-    /// The sealed response to a request that changed the ledger, while it is remembered at `at`.
-    pub fn remembered(
-        &self,
-        of: &DeviceRef,
-        session: SessionId,
-        asked: [u8; 16],
-        at: u64,
-    ) -> Option<Vec<u8>> {
-        let place = [session.0, asked].concat();
-        let memory: Memory = self.load(&key::under_device(Kind::Memory, of, &place))?;
-        (at < memory.until).then_some(memory.response)
-    }
-
     /// What a device's LwM2M servers must still be told.
     pub fn outbox_item(&self, of: &DeviceRef, id: CredentialId) -> Option<OutboxItem> {
         self.load(&key::credential(Kind::Outbox, of, id))
@@ -208,6 +239,12 @@ impl<'a> View<'a> {
             Some((device, CredentialId(id.try_into().ok()?), item))
         };
         rows.filter_map(read).collect()
+    }
+
+    /// Where a device stands in the ledger's order, be it there or not: for
+    /// [`devices`](Self::devices), which then goes on behind it.
+    pub fn place_of(of: &DeviceRef) -> Vec<u8> {
+        key::of_device(Kind::Device, of)
     }
 
     /// A page of a tenant's devices, in ledger order, at most `limit`, behind the place `after`.

@@ -18,7 +18,8 @@ pub struct DeleteDevice {
     pub device: DeviceRef,
 }
 
-/// What goes with a device. The number of its rows is bounded for each of them.
+/// What goes with a device. The number of its rows is bounded for each of them; those of
+/// [`Kind::Memory`] are of before nobody wrote them.
 const ROWS: [Kind; 6] =
     [Kind::Credential, Kind::Material, Kind::Session, Kind::Memory, Kind::Timeline, Kind::Recent];
 

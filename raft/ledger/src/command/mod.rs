@@ -6,6 +6,7 @@ mod confirm_withdrawal;
 mod create_tenant;
 mod delete_connector;
 mod delete_device;
+mod delete_import_key;
 mod delete_profile;
 mod deliver_credential;
 mod enrol_device;
@@ -30,6 +31,7 @@ pub use confirm_withdrawal::ConfirmWithdrawal;
 pub use create_tenant::CreateTenant;
 pub use delete_connector::DeleteConnector;
 pub use delete_device::DeleteDevice;
+pub use delete_import_key::DeleteImportKey;
 pub use delete_profile::DeleteProfile;
 pub use deliver_credential::DeliverCredential;
 pub use enrol_device::EnrolDevice;
@@ -49,7 +51,7 @@ pub use stage_credential::StageCredential;
 pub use update_device::UpdateDevice;
 
 use crate::key::{self, Kind};
-use crate::record::{LEVEL, Recent};
+use crate::record::{Keyed, LEVEL, Recent};
 use crate::state::{Book, Stop};
 use crate::{Damage, DeviceRef, Outcome, Refusal, RequestId, Rows, frame};
 use core::fmt;
@@ -70,12 +72,15 @@ pub struct Envelope {
     /// What is to be done.
     #[n(3)]
     pub command: Command,
+    /// By which a repetition is known that comes much later, or by another node.
+    #[n(4)]
+    pub keyed: Option<Keyed>,
 }
 
 impl Envelope {
     /// A command proposed at `time` (ms since the Unix epoch) under the request id `request`.
     pub const fn new(time: u64, request: RequestId, command: Command) -> Self {
-        Self { time, request, expected: None, command }
+        Self { time, request, expected: None, command, keyed: None }
     }
 
     /// The bytes that are replicated.
@@ -142,6 +147,7 @@ commands! {
     20 DeleteConnector |c| Subject::Tenant(&c.tenant);
     21 PutImportKey |c| Subject::Tenant(&c.tenant);
     22 NoteExport |c| Subject::Tenant(&c.tenant);
+    30 DeleteImportKey |c| Subject::Tenant(&c.tenant);
 }
 
 /// What a command is about.
@@ -149,6 +155,16 @@ enum Subject<'a> {
     Ledger,
     Tenant(&'a str),
     Device(&'a DeviceRef),
+}
+
+impl<'a> Subject<'a> {
+    fn tenant(&self) -> Option<&'a str> {
+        match self {
+            Self::Ledger => None,
+            Self::Tenant(tenant) => Some(tenant),
+            Self::Device(device) => Some(&device.tenant),
+        }
+    }
 }
 
 impl Command {
@@ -218,10 +234,26 @@ fn run(rows: &mut dyn Rows, index: u64, envelope: &Envelope) -> Result<Outcome, 
         book.store(key::meta(), &meta);
     }
     book.at = meta.time;
-    match envelope.command.recent() {
-        Some(row) => once(&mut book, envelope, row),
-        None => unchanged(&mut book, envelope),
+    match (envelope.keyed, envelope.command.subject().tenant(), envelope.command.recent()) {
+        (Some(keyed), Some(tenant), _) => under_key(&mut book, envelope, tenant, keyed),
+        (_, _, Some(row)) => once(&mut book, envelope, row),
+        _ => unchanged(&mut book, envelope),
     }
+}
+
+/// Applies a command unless it was applied before under its key.
+fn under_key(
+    book: &mut Book<'_>,
+    envelope: &Envelope,
+    tenant: &str,
+    keyed: Keyed,
+) -> Result<Outcome, Stop> {
+    if let Some(outcome) = book.done_before(tenant, keyed)? {
+        return Ok(outcome);
+    }
+    let outcome = unchanged(book, envelope)?;
+    book.remember_done(tenant, keyed, &outcome)?;
+    Ok(outcome)
 }
 
 /// Applies a command unless it was applied before.

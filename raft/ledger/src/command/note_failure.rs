@@ -26,7 +26,8 @@ impl NoteFailure {
     pub(super) fn apply(&self, book: &mut Book<'_>) -> Result<Outcome, Stop> {
         let mut device = book.device(&self.device)?;
         let code = if self.refused { EventCode::Refused } else { EventCode::BootstrapFailed };
-        let words = self.words.clone();
+        let gap = book.gap(&self.device, &device, self.credential)?;
+        let words = format!("{}{gap}", self.words);
         let event = Event { code, credential: self.credential, words };
         book.record(&self.device, &mut device, event)?;
         book.store_device(&self.device, device);

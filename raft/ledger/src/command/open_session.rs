@@ -3,11 +3,13 @@
 use crate::event::{Event, EventCode};
 use crate::key::{self, Kind};
 use crate::record::{Credential, Device, Recent, Session, Transition, transition};
+use crate::staging::{Fresh, Prepared};
 use crate::state::{Book, Stop};
 use crate::{CredentialId, DeviceRef, Outcome, Refusal, RequestId, SessionId, frame};
 use minicbor::{Decode, Encode};
 
-/// Opens the session of a handshake whose Finished was checked.
+/// Opens the session of a handshake whose Finished was checked, and stages what it is most likely
+/// opened for.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct OpenSession {
     /// Whose session it is.
@@ -20,6 +22,11 @@ pub struct OpenSession {
     /// `generation` and `opened_at` are the ledger's to set.
     #[n(2)]
     pub opened: Session,
+    /// What to stage for the device with it, if its profile gives it something and nothing waits
+    /// for it already. That it cannot be staged refuses no session: whoever asks for it is told.
+    /// Boxed: all commands have room for the largest.
+    #[n(3)]
+    pub fresh: Option<Box<Fresh>>,
 }
 
 impl OpenSession {
@@ -36,7 +43,7 @@ impl OpenSession {
             // Whoever asks may not know what was numbered since: it begins a generation of its own.
             known.generation = known.generation.saturating_add(1);
             book.store(row, &known);
-            return Ok(self.outcome(device.endpoint, known.generation, Vec::new()));
+            return Ok(self.outcome(device.endpoint, known.generation, Vec::new(), None));
         }
         if book.has_ended(&self.device, self.session)? {
             // Its keys were used from generation 1 on; a repetition must not begin there again.
@@ -48,9 +55,32 @@ impl OpenSession {
         book.store(row, &session);
         self.note_use(book, &mut device, id, &mut credential)?;
         book.store_credential(&self.device, id, credential);
+        let staged = self.stage(book, &mut device)?;
         let endpoint = device.endpoint.clone();
         book.store_device(&self.device, device);
-        Ok(self.outcome(endpoint, 1, closed))
+        Ok(self.outcome(endpoint, 1, closed, staged))
+    }
+
+    /// Stages the fresh credential, unless something waits for the device already, or its LwM2M
+    /// server would lose the older one before the device asks. What must be refused is refused by
+    /// the command that the device asks by.
+    fn stage(&self, book: &mut Book<'_>, device: &mut Device) -> Result<Option<Prepared>, Stop> {
+        let Some(fresh) = &self.fresh else { return Ok(None) };
+        let is_due = |book: &Book<'_>, device: &Device| {
+            let profile = book.profile_of(&self.device, device)?;
+            if book.waiting(&self.device, device, &profile)?.is_some()
+                || book.holds_one(&self.device, &profile.connector)?
+            {
+                return Ok(None);
+            }
+            book.unless_used(&self.device, fresh.credential)?;
+            Ok(Some(profile))
+        };
+        match is_due(book, device) {
+            Ok(Some(profile)) => book.stage(&self.device, device, &profile, fresh).map(Some),
+            Ok(None) | Err(Stop::Refused(_)) => Ok(None),
+            Err(damaged) => Err(damaged),
+        }
     }
 
     fn check_lengths(&self) -> Result<(), Refusal> {
@@ -60,7 +90,13 @@ impl OpenSession {
         Refusal::unless_within(key::NAME, "peer's address", peer.as_bytes())
     }
 
-    fn outcome(&self, endpoint: String, generation: u32, closed: Vec<SessionId>) -> Outcome {
+    fn outcome(
+        &self,
+        endpoint: String,
+        generation: u32,
+        closed: Vec<SessionId>,
+        staged: Option<Prepared>,
+    ) -> Outcome {
         Outcome::Opened {
             session: self.session,
             device: self.device.clone(),
@@ -68,6 +104,7 @@ impl OpenSession {
             endpoint,
             generation,
             closed,
+            staged,
         }
     }
 

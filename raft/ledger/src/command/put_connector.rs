@@ -45,13 +45,13 @@ impl PutConnector {
         let connector = Connector {
             url: self.url.clone(),
             sealed_secret: self.sealed_secret.clone(),
-            version: before + 1,
+            version: book.version_after(before),
             kind: self.kind,
         };
         book.store(key::named(Kind::Connector, &self.tenant, &self.name), &connector);
-        let words = format!("The connector \"{}\" is at version {}.", self.name, before + 1);
+        let words = format!("The connector \"{}\" is at version {}.", self.name, connector.version);
         let event = Event { code: EventCode::ConnectorChanged, credential: None, words };
         book.announce(&self.tenant, event)?;
-        Ok(Outcome::Done)
+        Ok(if before == 0 { Outcome::Made } else { Outcome::Done })
     }
 }

@@ -7,8 +7,11 @@ use crate::state::{Book, Stop};
 use crate::{Outcome, Refusal};
 use minicbor::{Decode, Encode};
 
-/// Sets the key pair that lists from a factory are encrypted to. What was encrypted to an older
-/// one cannot be read any more.
+/// How many older keys a tenant keeps at most.
+const OLDER: usize = 16;
+
+/// Sets the key pair that lists from a factory are encrypted to. The one before stays, so that
+/// lists which are on their way can be read, until [`DeleteImportKey`](crate::DeleteImportKey).
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct PutImportKey {
     /// The tenant's name.
@@ -30,6 +33,15 @@ impl PutImportKey {
         let mut tenant = book.require_tenant(&self.tenant)?;
         Refusal::unless_version(self.expect, tenant.version)?;
         let made = if tenant.import_key.is_none() { "was made" } else { "was replaced" };
+        if let Some(older) = tenant.import_key.take_if(|key| key.public != self.public) {
+            let prefix = key::of_tenant(Kind::ImportKey, &self.tenant);
+            if book.keys_under(&prefix, OLDER).len() == OLDER {
+                let (what, limit) = ("older import keys".to_owned(), OLDER as u64);
+                return Err(Refusal::Full { what, limit }.into());
+            }
+            let row = key::under_tenant(Kind::ImportKey, &self.tenant, &older.public);
+            book.store(row, &older);
+        }
         tenant.version += 1;
         tenant.import_key = Some(ImportKey {
             public: self.public,

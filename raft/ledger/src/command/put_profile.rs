@@ -35,11 +35,11 @@ impl PutProfile {
         let before: Option<Profile> = book.load("a profile", &row)?;
         let before = before.map_or(0, |p| p.version);
         Refusal::unless_version(self.expect, before)?;
-        let profile = Profile { version: before + 1, ..self.profile.clone() };
+        let profile = Profile { version: book.version_after(before), ..self.profile.clone() };
         book.store(row, &profile);
         let words = format!("The profile \"{}\" is at version {}.", self.name, profile.version);
         let event = Event { code: EventCode::ProfileChanged, credential: None, words };
         book.announce(&self.tenant, event)?;
-        Ok(Outcome::Done)
+        Ok(if before == 0 { Outcome::Made } else { Outcome::Done })
     }
 }

@@ -28,6 +28,12 @@ impl ConnectorKind {
         }
     }
 
+    /// True if its server holds one credential an endpoint: a newer one takes the older away the
+    /// moment it is put there.
+    pub const fn holds_one(self) -> bool {
+        matches!(self, Self::Leshan)
+    }
+
     /// True for what every connector was before there were kinds; its bytes are left out.
     pub(crate) fn is_webhook(&self) -> bool {
         *self == Self::Webhook
@@ -40,10 +46,11 @@ pub struct Connector {
     /// Where the server is told: an `http` or `https` URL; empty where it asks.
     #[n(0)]
     pub url: String,
-    /// The signing secret, sealed with the tenant's key.
+    /// The signing secret, sealed with the tenant's key; for Leshan what Claviger authorizes itself
+    /// by, or nothing, sealed too.
     #[cbor(n(1), with = "minicbor::bytes")]
     pub sealed_secret: Vec<u8>,
-    /// Raised by each change, from 1.
+    /// Raised by each change, from the index of the entry that made it.
     #[n(2)]
     pub version: u64,
     /// How it reaches its server.

@@ -15,7 +15,7 @@ pub struct Device {
     /// The name of its bootstrap profile.
     #[n(2)]
     pub profile: String,
-    /// Raised by every command that changes the device, from 1.
+    /// Raised by every command that changes the device, from the index of the one that enrolled it.
     #[n(3)]
     pub version: u64,
     /// Ms since the Unix epoch.

@@ -4,17 +4,6 @@ use crate::RequestId;
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 
-/// A device's request that changed the ledger, and its sealed response.
-#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
-pub(crate) struct Memory {
-    /// Ms since the Unix epoch, after which it is forgotten.
-    #[n(0)]
-    pub(crate) until: u64,
-    /// The response, sealed with the tenant's key.
-    #[cbor(n(1), with = "minicbor::bytes")]
-    pub(crate) response: Vec<u8>,
-}
-
 /// The last proposals for a device and their outcomes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
 pub(crate) struct Recent {

@@ -3,6 +3,7 @@
 mod connector;
 mod credential;
 mod device;
+mod keyed;
 mod lifecycle;
 mod memory;
 mod meta;
@@ -14,6 +15,7 @@ mod tenant;
 pub use connector::{Connector, ConnectorKind};
 pub use credential::{Credential, Origin};
 pub use device::Device;
+pub use keyed::Keyed;
 pub use lifecycle::{State, Transition, transition};
 pub use meta::{LEVEL, Meta};
 pub use outbox::{OutboxItem, Withdrawal};
@@ -21,4 +23,5 @@ pub use profile::Profile;
 pub use session::Session;
 pub use tenant::{ImportKey, Tenant};
 
-pub(crate) use memory::{Memory, Recent};
+pub(crate) use keyed::{DoneOnce, DoneSpan};
+pub(crate) use memory::Recent;

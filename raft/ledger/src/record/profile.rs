@@ -26,7 +26,7 @@ pub struct Profile {
     /// The connector by which the LwM2M server learns of the credential.
     #[n(6)]
     pub connector: String,
-    /// Raised by each change, from 1.
+    /// Raised by each change, from the index of the entry that made it.
     #[n(7)]
     pub version: u64,
 }

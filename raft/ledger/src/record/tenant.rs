@@ -14,7 +14,7 @@ pub struct Tenant {
     /// Ms since the Unix epoch.
     #[n(2)]
     pub created_at: u64,
-    /// The key that lists from a factory are encrypted to, if it was made.
+    /// The newest key that lists from a factory are encrypted to, if one was made.
     #[n(3)]
     pub import_key: Option<ImportKey>,
     /// Raised by each change, from 1; 0 for a tenant of before there were versions.

@@ -60,7 +60,7 @@ fn its_id_endpoint_and_identity_are_free() {
     rig.done(EnrolDevice { credential: cred(2), ..enrol(1) });
 
     assert_eq!(rig.view().psk_identity("default", b"identity-1"), Some((device(1), cred(2))));
-    assert_eq!(rig.view().device(&device(1)).unwrap().version, 1);
+    assert_eq!(rig.view().device(&device(1)).unwrap().version, rig.index);
     assert_eq!(rig.view().timeline(&device(1)).len(), 1);
 }
 

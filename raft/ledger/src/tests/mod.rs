@@ -3,14 +3,19 @@
 //!
 //! Give a [`Rig`] commands with [`Rig::run`]; look at what came of them with [`Rig::view`].
 
+mod costs;
 mod credentials;
 mod deleting;
 mod feed;
 mod generations;
 mod golden;
+mod import_keys;
 mod invariants;
+mod keyed;
 mod paging;
+mod preparing;
 mod properties;
+mod replacing;
 mod requests;
 mod revoking;
 mod sequences;
@@ -84,7 +89,8 @@ impl Rig {
     }
 
     fn done(&mut self, command: impl Into<Command>) {
-        assert_eq!(self.run(command), Outcome::Done);
+        let outcome = self.run(command);
+        assert!(matches!(outcome, Outcome::Done | Outcome::Made), "{outcome:?}");
     }
 
     /// Applies `command`, which must end credentials, and says what went with them.
@@ -214,7 +220,14 @@ fn open(of: u8, session: u8) -> OpenSession {
         highest_read: 0,
         opened_at: 0,
     };
-    OpenSession { device: device(of), session: sess(session), opened }
+    OpenSession { device: device(of), session: sess(session), opened, fresh: None }
+}
+
+/// The same, with the credential `number` to be staged for its device.
+fn open_with(of: u8, session: u8, number: u8) -> OpenSession {
+    let StageCredential { credential, identity, sealed_key, key_length, .. } = stage(number);
+    let fresh = Some(Box::new(Fresh { credential, identity, sealed_key, key_length }));
+    OpenSession { fresh, ..open(of, session) }
 }
 
 /// The same without a connection id, from `peer`.
@@ -235,9 +248,6 @@ fn stage(number: u8) -> StageCredential {
         identity: vec![number; 16],
         sealed_key: vec![number; 48],
         key_length: 32,
-        asked: [number; 16],
-        sealed_response: vec![number; 20],
-        remember: 247_000,
     }
 }
 

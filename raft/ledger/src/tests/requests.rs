@@ -132,15 +132,10 @@ fn a_clock_that_goes_back_does_not_take_time_with_it() {
 
 #[test]
 fn a_row_that_cannot_be_read_stops_the_node() {
-    let rows: [(Vec<u8>, &str, Command); 4] = [
+    let rows: [(Vec<u8>, &str, Command); 3] = [
         (key::of_device(key::Kind::Device, &device(1)), "a device", note(true).into()),
         (key::session(&device(1), sess(1)), "a session", deliver(10).into()),
         (key::of_device(key::Kind::Recent, &device(1)), "recent requests", note(true).into()),
-        (
-            key::under_device(key::Kind::Memory, &device(1), &[[1; 16], [10; 16]].concat()),
-            "a remembered request",
-            StageCredential { asked: [11; 16], ..stage(11) }.into(),
-        ),
     ];
 
     for (row, what, command) in rows {

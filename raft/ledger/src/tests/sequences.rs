@@ -91,14 +91,16 @@ fn changing() -> impl Strategy<Value = Command> {
 
 fn opening() -> impl Strategy<Value = Command> {
     let credential = proptest::option::weighted(0.4, 10u8..18);
-    (who(), 1u8..40, proptest::option::of(1u8..12), 0u8..3, credential).prop_map(
-        |(n, session, cid, peer, credential)| {
+    let fresh = proptest::option::weighted(0.5, 10u8..18);
+    (who(), 1u8..40, proptest::option::of(1u8..12), 0u8..3, credential, fresh).prop_map(
+        |(n, session, cid, peer, credential, fresh)| {
             // The low ids are those that other commands name.
             let session = if session < 28 { session % 7 + 1 } else { session };
             let mut command = open_at(n, session, &format!("192.0.2.{peer}:5684"));
             command.opened.cid = cid.map(|c| vec![c; 8]).unwrap_or_default();
             // The manufacturer's credential, or whatever has become of one of ours.
             command.opened.credential = credential.map_or(cred(n), cred);
+            command.fresh = fresh.and_then(|number| open_with(n, session, number).fresh);
             command.into()
         },
     )

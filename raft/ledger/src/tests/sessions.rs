@@ -46,6 +46,7 @@ fn opening_gives_what_the_edge_needs_and_generation_one() {
         endpoint: "urn:dev:1".into(),
         generation: 1,
         closed: vec![],
+        staged: None,
     };
     assert_eq!(outcome, expected);
     let session = rig.view().session(&device(1), sess(1)).unwrap();

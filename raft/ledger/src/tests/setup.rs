@@ -57,15 +57,52 @@ fn refuses_a_tenant_whose_name_is_taken() {
 #[test]
 fn each_change_raises_a_connectors_and_a_profiles_version() {
     let mut rig = Rig::ready();
+    let (before, other) = (versions(&rig), rig.view().profile("other", "meters"));
 
     rig.done(put_connector("default"));
     rig.done(put_profile("default", "coaps://second.example"));
 
-    assert_eq!(rig.view().connector("default", "hook").unwrap().version, 2);
+    assert_eq!(versions(&rig), before.map(|version| version + 1));
     let profiles = rig.view().profiles("default");
-    let expected = Profile { version: 2, ..profile("coaps://second.example") };
+    let expected = Profile { version: before[1] + 1, ..profile("coaps://second.example") };
     assert_eq!(profiles, [("meters".to_owned(), expected)]);
-    assert_eq!(rig.view().profile("other", "meters").unwrap().version, 1);
+    assert_eq!(rig.view().profile("other", "meters"), other);
+}
+
+/// The versions of the connector and the profile.
+fn versions(rig: &Rig) -> [u64; 2] {
+    let view = rig.view();
+    let connector = view.connector("default", "hook").unwrap().version;
+    [connector, view.profile("default", "meters").unwrap().version]
+}
+
+#[test]
+fn what_is_deleted_and_made_again_has_no_version_that_it_had() {
+    let mut rig = Rig::ready();
+    let mut last = [0; 3];
+    for changes in [3, 0, 1] {
+        rig.done(enrol(1));
+        let device = |rig: &Rig| rig.view().device(&device(1)).unwrap().version;
+        let [connector, profile] = versions(&rig);
+        let first = [connector, profile, device(&rig)];
+        assert!(first.iter().zip(last).all(|(first, last)| *first > last), "{first:?} {last:?}");
+        for _ in 0..changes {
+            rig.done(put_connector("default"));
+            rig.done(put_profile("default", "coaps://x"));
+            rig.done(note(false));
+        }
+        last = first.map(|first| first + changes);
+        let [connector, profile] = versions(&rig);
+        assert_eq!([connector, profile, device(&rig)], last);
+
+        rig.ended(delete());
+        rig.done(delete_profile("meters"));
+        rig.done(delete_connector("hook"));
+        assert_eq!(rig.run(put_connector("default")), Outcome::Made);
+        assert_eq!(rig.run(put_profile("default", "coaps://x")), Outcome::Made);
+    }
+    assert_eq!(rig.run(put_connector("default")), Outcome::Done);
+    assert_eq!(rig.run(put_profile("default", "coaps://x")), Outcome::Done);
 }
 
 #[test]
@@ -97,7 +134,8 @@ fn enrolling_makes_a_device_that_its_identity_and_endpoint_lead_to() {
     assert_eq!(view.material(&device(1), cred(1)), Some(vec![1; 48]));
     let credential = view.credential(&device(1), cred(1)).unwrap();
     assert_eq!((credential.origin, credential.state), (Origin::Manufacturer, State::Delivered));
-    assert_eq!((credential.version, view.device(&device(1)).unwrap().version), (1, 1));
+    let device = view.device(&device(1)).unwrap();
+    assert_eq!((credential.version, device.version), (1, rig.index));
     assert_eq!(rig.audited(EventCode::DeviceEnrolled), 1);
 }
 
@@ -189,13 +227,14 @@ fn a_put_that_expects_another_version_is_refused() {
     let profile =
         |expect| PutProfile { expect: Some(expect), ..put_profile("default", "coaps://x") };
 
-    for expected in [0, 2] {
-        let changed = Refusal::Changed { expected, actual: 1 };
-        assert_eq!(rig.refused(connector(expected)), changed);
-        assert_eq!(rig.refused(profile(expected)), changed);
+    let versions = versions(&rig);
+    for expected in [0, versions[0] + 9] {
+        let changed = |actual| Refusal::Changed { expected, actual };
+        assert_eq!(rig.refused(connector(expected)), changed(versions[0]));
+        assert_eq!(rig.refused(profile(expected)), changed(versions[1]));
     }
-    rig.done(connector(1));
-    rig.done(profile(1));
+    rig.done(connector(versions[0]));
+    rig.done(profile(versions[1]));
 
     let absent = Refusal::Changed { expected: 1, actual: 0 };
     assert_eq!(rig.refused(PutConnector { name: "new".into(), ..connector(1) }), absent);
@@ -216,8 +255,9 @@ fn a_profile_goes_when_no_device_has_it() {
     rig.ended(delete());
     assert_eq!(rig.refused(delete_profile("meters")), by("a device"));
     rig.ended(DeleteDevice { device: device(2) });
+    let actual = versions(&rig)[1];
     let stale = DeleteProfile { expect: Some(2), ..delete_profile("meters") };
-    assert_eq!(rig.refused(stale), Refusal::Changed { expected: 2, actual: 1 });
+    assert_eq!(rig.refused(stale), Refusal::Changed { expected: 2, actual });
     rig.done(delete_profile("meters"));
 
     assert_eq!(rig.view().profiles("default"), []);
@@ -230,9 +270,10 @@ fn a_connector_goes_when_no_profile_names_it() {
     let by = "the profile \"meters\"".to_owned();
     let used = Refusal::InUse { what: "connector".into(), name: "hook".into(), by };
     assert_eq!(rig.refused(delete_connector("hook")), used);
+    let actual = versions(&rig)[0];
     rig.done(delete_profile("meters"));
     let stale = DeleteConnector { expect: Some(2), ..delete_connector("hook") };
-    assert_eq!(rig.refused(stale), Refusal::Changed { expected: 2, actual: 1 });
+    assert_eq!(rig.refused(stale), Refusal::Changed { expected: 2, actual });
 
     rig.done(delete_connector("hook"));
 
