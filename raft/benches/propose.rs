@@ -7,6 +7,7 @@
 use claviger_ledger::{Damage, Rows};
 use claviger_raft::{MemoryTransport, Node, NodeConfig};
 use rustix::time::{ClockId, clock_gettime};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
@@ -36,6 +37,8 @@ async fn client(node: Node, client: usize, rounds: usize) -> Vec<Duration> {
 }
 
 async fn measure(node: &Node, clients: usize) {
+    let synced = || node.counters().fsyncs.load(Ordering::Relaxed);
+    let before = synced();
     let rounds = if clients == 1 { ROUNDS / 10 } else { ROUNDS * 4 / clients };
     let (cpu_before, begun) = (cpu(), Instant::now());
     let mut running = JoinSet::new();
@@ -45,11 +48,12 @@ async fn measure(node: &Node, clients: usize) {
     took.sort();
     let count = took.len() as f64;
     println!(
-        "{clients:>5} clients: {:>7.0} commits/s, p50 {:>8.1?}, p99 {:>8.1?}, {:>6.1} us CPU each",
+        "{clients:>5} clients: {:>7.0} commits/s, p50 {:>8.1?}, p99 {:>8.1?}, {:>6.1} us CPU each, {:>5.1} a sync",
         count / wall.as_secs_f64(),
         took[took.len() / 2],
         took[took.len() * 99 / 100],
         cpu.as_secs_f64() * 1e6 / count,
+        count / (synced() - before) as f64,
     );
 }
 

@@ -5,17 +5,17 @@
 //! large batches by a thread of their own. What a crash takes is applied again from the log, which
 //! is purged only behind [`StateStore::sync`].
 
-use crate::disk::DiskState;
-use crate::state_store::{Changes, Dump, Layered, Row, StateStore};
+use crate::disk::{DiskState, Shown};
+use crate::state_store::{Changes, Dump, Row, StateStore, changed_range};
 use claviger_ledger::Rows;
+use std::collections::BTreeMap;
 use std::io;
 use std::mem;
+use std::ops::Bound;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{
-    Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
-};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 
 /// A layer of so many rows goes to the database; small in tests.
@@ -24,26 +24,106 @@ const FULL: usize = if cfg!(test) { 16 } else { 8192 };
 const CROWDED: usize = 8 * FULL;
 
 /// Changes of one stretch of the log, and the record of its end.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Layer {
     changes: Changes,
     applied: Option<Vec<u8>>,
 }
 
-#[derive(Debug, Default)]
+impl Layer {
+    /// Both as one; what is `above` is the later.
+    fn merge(below: Arc<Self>, above: Arc<Self>) -> Self {
+        let mut merged = Arc::unwrap_or_clone(below);
+        let above = Arc::unwrap_or_clone(above);
+        merged.changes.extend(above.changes);
+        merged.applied = above.applied.or(merged.applied);
+        merged
+    }
+}
+
+/// All rows of one moment. Whoever looks at them holds no lock, and keeps nobody from writing.
+#[derive(Clone)]
 struct Layers {
-    young: Layer,
-    /// What is on its way to the database.
-    old: Option<Arc<Layer>>,
+    disk: Arc<Shown>,
+    /// What is on its way to the database, oldest first.
+    leaving: Vec<Arc<Layer>>,
+    /// What somebody looked at when the next change came, oldest first: these stay as they are.
+    still: Vec<Arc<Layer>>,
+    /// Changed in place, as long as nobody looks at it.
+    young: Arc<Layer>,
+}
+
+impl Layers {
+    fn of(disk: Shown) -> Self {
+        let (leaving, still) = (Vec::new(), Vec::new());
+        Self { disk: Arc::new(disk), leaving, still, young: Arc::default() }
+    }
+
+    /// Oldest first.
+    fn all(&self) -> impl DoubleEndedIterator<Item = &Layer> {
+        let young = core::iter::once(&self.young);
+        self.leaving.iter().chain(&self.still).chain(young).map(|layer| &**layer)
+    }
+
+    /// The layer to change; one that somebody looks at gives way to another.
+    fn young(&mut self) -> &mut Layer {
+        if Arc::get_mut(&mut self.young).is_none() {
+            let mut still = mem::take(&mut self.young);
+            // Each is more than twice as long as the next: there are few, and a row moves seldom.
+            let short = |below: &mut Arc<Layer>, still: &Layer| {
+                below.changes.len() <= 2 * still.changes.len()
+            };
+            while let Some(below) = self.still.pop_if(|below| short(below, &still)) {
+                still = Arc::new(Layer::merge(below, still));
+            }
+            self.still.push(still);
+        }
+        Arc::get_mut(&mut self.young).expect("nobody has seen a layer that is new")
+    }
+
+    /// How many changes wait for the database; some may be of the same row.
+    fn waiting(&self) -> usize {
+        let still: usize = self.still.iter().map(|layer| layer.changes.len()).sum();
+        still + self.young.changes.len()
+    }
+}
+
+impl Rows for Layers {
+    fn row(&self, key: &[u8]) -> Option<Vec<u8>> {
+        let changed = self.all().rev().find_map(|layer| layer.changes.get(key));
+        changed.map_or_else(|| self.disk.row(key), Clone::clone)
+    }
+
+    fn put(&mut self, _: Vec<u8>, _: Vec<u8>) {
+        unreachable!("rows are changed through an overlay only");
+    }
+
+    fn remove(&mut self, _: &[u8]) {
+        unreachable!("rows are changed through an overlay only");
+    }
+
+    fn range(&self, from: &[u8], to: &[u8], limit: usize) -> Vec<Row> {
+        if from >= to {
+            return Vec::new();
+        }
+        let bounds = (Bound::Included(from), Bound::Excluded(to));
+        let mut changed = BTreeMap::new();
+        for layer in self.all() {
+            changed.extend(layer.changes.range::<[u8], _>(bounds));
+        }
+        changed_range(&*self.disk, &changed, from, to, limit)
+    }
 }
 
 struct Shared {
     disk: DiskState,
-    layers: RwLock<Layers>,
+    layers: Mutex<Layers>,
     /// Held by whoever writes to the database.
     writing: Mutex<()>,
     /// Why it cannot be written any more; an error is for ever.
     failed: OnceLock<String>,
+    /// What is durable, as far as it was asked for.
+    durable: Mutex<Option<Vec<u8>>>,
     /// True once the database has a record of what is applied. The first is written at once: rows
     /// without their log must be known for what they are (`node_id`).
     begun: AtomicBool,
@@ -59,12 +139,14 @@ impl BufferedState {
     /// Opens the folder, or makes it.
     pub(crate) fn open(folder: &Path) -> io::Result<Self> {
         let disk = DiskState::open(folder)?;
+        let applied = disk.applied()?;
         let shared = Arc::new(Shared {
-            begun: AtomicBool::new(disk.applied()?.is_some()),
-            disk,
-            layers: RwLock::default(),
+            begun: AtomicBool::new(applied.is_some()),
+            durable: Mutex::new(applied),
+            layers: Mutex::new(Layers::of(disk.show())),
             writing: Mutex::default(),
             failed: OnceLock::new(),
+            disk,
         });
         let (full, called) = sync_channel(1);
         let of_thread = shared.clone();
@@ -87,43 +169,65 @@ impl Drop for BufferedState {
 /// Writes a layer at each call, until nobody can call any more.
 fn write_when(called: &Receiver<()>, shared: &Shared) {
     while called.recv().is_ok() {
-        if let Err(error) = shared.write_young(&shared.writing()) {
+        if let Err(error) = shared.write_waiting(&shared.writing()) {
             tracing::error!(%error, "the ledger's rows cannot be written; this node stops");
         }
     }
 }
 
 impl Shared {
-    fn read(&self) -> RwLockReadGuard<'_, Layers> {
-        self.layers.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn change(&self) -> RwLockWriteGuard<'_, Layers> {
-        self.layers.write().unwrap_or_else(PoisonError::into_inner)
+    fn layers(&self) -> MutexGuard<'_, Layers> {
+        self.layers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn writing(&self) -> MutexGuard<'_, ()> {
         self.writing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes the young layer to the database. It is shown all the while.
-    fn write_young(&self, _writing: &MutexGuard<'_, ()>) -> io::Result<()> {
+    /// What was applied until now, as the database has it. Whoever reads it holds no lock: that
+    /// takes as long as there are rows, and a full buffer would wait for it.
+    fn settled(&self) -> io::Result<Shown> {
+        let writing = self.writing();
+        self.write_waiting(&writing)?;
+        Ok(self.disk.show())
+    }
+
+    fn note_durable(&self, applied: Option<Vec<u8>>) {
+        *self.durable.lock().unwrap_or_else(PoisonError::into_inner) = applied;
+    }
+
+    /// Writes what waits to the database. It is shown all the while.
+    fn write_waiting(&self, _writing: &MutexGuard<'_, ()>) -> io::Result<()> {
         self.sound()?;
-        let mut layers = self.change();
-        if layers.old.is_some() {
+        let mut layers = self.layers();
+        if !layers.leaving.is_empty() {
             // Whoever wrote it has ended in the middle: what is in it must not be written over.
             let words = "a layer of rows was not written to its end";
             let _ = self.failed.set(words.to_owned());
             return self.sound();
         }
-        let layer = Arc::new(mem::take(&mut layers.young));
-        layers.old = Some(layer.clone());
+        let mut leaving = mem::take(&mut layers.still);
+        leaving.push(mem::take(&mut layers.young));
+        layers.leaving.clone_from(&leaving);
         drop(layers);
-        if let Some(applied) = &layer.applied {
-            let written = self.disk.write(&layer.changes, applied);
+        if let Some(applied) = leaving.iter().rev().find_map(|layer| layer.applied.as_ref()) {
+            let written = match &leaving[..] {
+                [one] => self.disk.write(&one.changes, applied),
+                // A row's last change counts, and it may stand once only in what is written.
+                more => {
+                    let changes: BTreeMap<_, _> = more.iter().flat_map(|l| &l.changes).collect();
+                    self.disk.write(changes, applied)
+                }
+            };
             written.inspect_err(|error| drop(self.failed.set(error.to_string())))?;
         }
-        self.change().old = None;
+        let disk = Arc::new(self.disk.show());
+        let mut layers = self.layers();
+        layers.leaving.clear();
+        let old = mem::replace(&mut layers.disk, disk);
+        drop(layers);
+        // What nobody looks at any more is dropped while nobody waits.
+        drop((old, leaving));
         Ok(())
     }
 
@@ -134,9 +238,10 @@ impl Shared {
 
 impl StateStore for BufferedState {
     fn applied(&self) -> io::Result<Option<Vec<u8>>> {
-        let layers = self.shared.read();
-        let old = layers.old.as_ref().and_then(|old| old.applied.clone());
-        match layers.young.applied.clone().or(old) {
+        let layers = self.shared.layers();
+        let newest = layers.all().rev().find_map(|layer| layer.applied.clone());
+        drop(layers);
+        match newest {
             Some(applied) => Ok(Some(applied)),
             None => self.shared.disk.applied(),
         }
@@ -144,14 +249,15 @@ impl StateStore for BufferedState {
 
     fn apply(&self, changes: Changes, applied: &[u8]) -> io::Result<()> {
         self.shared.sound()?;
-        let mut layers = self.shared.change();
-        layers.young.changes.extend(changes);
-        layers.young.applied = Some(applied.to_vec());
-        let rows = layers.young.changes.len();
+        let mut layers = self.shared.layers();
+        let young = layers.young();
+        young.changes.extend(changes);
+        young.applied = Some(applied.to_vec());
+        let rows = layers.waiting();
         drop(layers);
         let first = !self.shared.begun.swap(true, Ordering::Relaxed);
         if first || rows >= CROWDED {
-            return self.shared.write_young(&self.shared.writing());
+            return self.shared.write_waiting(&self.shared.writing());
         }
         if rows >= FULL
             && let Some((full, _)) = &self.writer
@@ -164,33 +270,32 @@ impl StateStore for BufferedState {
 
     fn replace(&self, rows: Vec<Row>, applied: &[u8]) -> io::Result<()> {
         let _writing = self.shared.writing();
-        let mut layers = self.shared.change();
+        let mut layers = self.shared.layers();
         self.shared.disk.replace(rows, applied)?;
-        *layers = Layers::default();
+        *layers = Layers::of(self.shared.disk.show());
+        self.shared.note_durable(Some(applied.to_vec()));
         Ok(())
     }
 
     fn dump(&self) -> io::Result<Dump> {
-        let writing = self.shared.writing();
-        self.shared.write_young(&writing)?;
-        self.shared.disk.dump()
+        self.shared.settled()?.dump()
     }
 
     fn view(&self, look: &mut dyn FnMut(&dyn Rows)) {
-        let layers = self.shared.read();
-        self.shared.disk.view(&mut |disk| match &layers.old {
-            Some(old) => {
-                let base = Layered { base: disk, changes: &old.changes };
-                look(&Layered { base: &base, changes: &layers.young.changes });
-            }
-            None => look(&Layered { base: disk, changes: &layers.young.changes }),
-        });
+        // The lock is free again before anybody looks.
+        let shown = self.shared.layers().clone();
+        look(&shown);
     }
 
     fn sync(&self) -> io::Result<()> {
-        let writing = self.shared.writing();
-        self.shared.write_young(&writing)?;
-        self.shared.disk.sync()
+        let applied = self.shared.settled()?.applied()?;
+        self.shared.disk.sync()?;
+        self.shared.note_durable(applied);
+        Ok(())
+    }
+
+    fn durable(&self) -> io::Result<Option<Vec<u8>>> {
+        Ok(self.shared.durable.lock().unwrap_or_else(PoisonError::into_inner).clone())
     }
 }
 
@@ -232,6 +337,11 @@ mod tests {
         (state.applied().unwrap(), all, some, each)
     }
 
+    fn dumped(state: &dyn StateStore) -> (Option<Vec<u8>>, u64, Vec<Row>) {
+        let Dump { applied, count, rows } = state.dump().unwrap();
+        (applied, count, rows.collect::<io::Result<_>>().unwrap())
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(48))]
         #[test]
@@ -266,8 +376,83 @@ mod tests {
                 }
                 prop_assert_eq!(shown(&model), shown(&state));
             }
-            prop_assert_eq!(model.dump().unwrap(), state.dump().unwrap());
+            prop_assert_eq!(dumped(&model), dumped(&state));
         }
+    }
+
+    #[test]
+    fn who_looks_keeps_nobody_from_writing_and_sees_one_moment() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = BufferedState::open(&folder.path().join("state")).unwrap();
+        let step = |number: u8| {
+            let changes = [(vec![0], Some(vec![number])), (vec![number], Some(vec![number]))];
+            state.apply(changes.into_iter().collect(), &[number]).unwrap();
+        };
+        step(1);
+
+        // Within a look: a lock that was held here would never be free.
+        state.view(&mut |before| {
+            for number in 2..100 {
+                state.view(&mut |nested| {
+                    step(number);
+                    assert_eq!(nested.row(&[0]), Some(vec![number - 1]));
+                });
+            }
+            state.sync().unwrap();
+            assert_eq!(before.row(&[0]), Some(vec![1]));
+            assert_eq!(before.range(&[0], &[255], 9).len(), 2);
+        });
+
+        let mut after = None;
+        state.view(&mut |rows| after = Some((rows.row(&[0]), rows.range(&[1], &[255], 200).len())));
+        assert_eq!(after, Some((Some(vec![99]), 99)));
+        assert_eq!(state.applied().unwrap(), Some(vec![99]));
+    }
+
+    fn applies(state: &BufferedState, number: u32) {
+        let number = number.to_be_bytes().to_vec();
+        let change = (number.clone(), Some(number.clone()));
+        state.apply([change].into(), &number).unwrap();
+    }
+
+    #[test]
+    fn nobody_waits_for_a_dump_to_be_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = BufferedState::open(&folder.path().join("state")).unwrap();
+        let crowded = CROWDED as u32;
+        (0..crowded).for_each(|number| applies(&state, number));
+        let mut dump = state.dump().unwrap();
+        let first = dump.rows.next();
+        assert!(first.is_some());
+
+        // With a lock that was held until the last row is read, these would wait for ever.
+        (0..11 * crowded).for_each(|number| applies(&state, number));
+        state.sync().unwrap();
+
+        let rows: Vec<Row> = first.into_iter().chain(dump.rows).collect::<io::Result<_>>().unwrap();
+        let moment = (crowded - 1).to_be_bytes().to_vec();
+        assert_eq!((dump.applied, dump.count), (Some(moment), u64::from(crowded)));
+        assert_eq!(rows.len(), CROWDED);
+    }
+
+    #[test]
+    fn what_is_durable_is_what_was_synced_or_replaced_or_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state");
+        let state = BufferedState::open(&path).unwrap();
+        assert_eq!(state.durable().unwrap(), None);
+        applies(&state, 1);
+        assert_eq!(state.durable().unwrap(), None);
+
+        state.sync().unwrap();
+        applies(&state, 2);
+        assert_eq!(state.durable().unwrap(), Some(vec![0, 0, 0, 1]));
+        state.replace(vec![(vec![1], vec![1])], &[3]).unwrap();
+        assert_eq!(state.durable().unwrap(), Some(vec![3]));
+        drop(state);
+
+        let again = BufferedState::open(&path).unwrap();
+        assert_eq!(again.durable().unwrap(), Some(vec![3]));
     }
 
     #[test]

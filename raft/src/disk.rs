@@ -6,9 +6,10 @@
 //! Only `sync` and `replace` sync: what a crash takes is applied again from the log. The state
 //! machine reaches it through the buffer of [`crate::buffered`].
 
-use crate::state_store::{Changes, Dump, Row};
+use crate::state_store::{Dump, Row};
 use claviger_ledger::Rows;
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable, Snapshot};
+use fjall::{Database, Guard, Keyspace, KeyspaceCreateOptions, PersistMode, Readable, Snapshot};
+use std::collections::HashMap;
 use std::io;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -20,6 +21,8 @@ const ROW: u8 = 1;
 const AFTER_ROWS: [u8; 1] = [ROW + 1];
 /// How many rows are loaded between two writes.
 const LOAD: usize = 4096;
+/// How many rows that were looked up in one set of rows are kept at hand.
+const AT_HAND: usize = 1024;
 
 /// The rows in a folder.
 pub(crate) struct DiskState {
@@ -54,9 +57,10 @@ impl DiskState {
     }
 
     /// The rows of one moment: no switch to others comes between keyspace and snapshot.
-    fn shown(&self) -> Shown {
+    pub(crate) fn show(&self) -> Shown {
         let rows = self.rows();
-        Shown { snapshot: self.database.snapshot(), rows: rows.clone() }
+        let snapshot = self.database.snapshot();
+        Shown { snapshot, rows: rows.clone(), at_hand: Mutex::default() }
     }
 
     /// Fills a keyspace; nothing refers to it yet.
@@ -79,24 +83,44 @@ impl DiskState {
     }
 }
 
-struct Shown {
+/// The rows of one moment, whatever is written meanwhile.
+pub(crate) struct Shown {
     snapshot: Snapshot,
     rows: Keyspace,
+    /// What was looked up, and what was not there. Almost every command asks for the same few rows
+    /// of its tenant, and a look-up in the database costs ten times as much as here.
+    at_hand: Mutex<HashMap<Vec<u8>, Option<Vec<u8>>>>,
 }
 
 impl Shown {
-    fn applied(&self) -> fjall::Result<Option<Vec<u8>>> {
-        Ok(self.snapshot.get(&self.rows, APPLIED)?.map(|value| value.to_vec()))
+    fn at_hand(&self) -> MutexGuard<'_, HashMap<Vec<u8>, Option<Vec<u8>>>> {
+        self.at_hand.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn applied(&self) -> io::Result<Option<Vec<u8>>> {
+        Ok(self.snapshot.get(&self.rows, APPLIED).map_err(io)?.map(|value| value.to_vec()))
     }
 
     fn between(&self, from: &[u8], to: &[u8], limit: usize) -> fjall::Result<Vec<Row>> {
-        let found = self.snapshot.range(&self.rows, from..to).take(limit);
-        let read = found.map(|guard| {
-            let (key, value) = guard.into_inner()?;
-            Ok((key[1..].to_vec(), value.to_vec()))
-        });
-        read.collect()
+        self.snapshot.range(&self.rows, from..to).take(limit).map(row).collect()
     }
+
+    /// All rows. They are counted first: a format may say the number before the rows.
+    pub(crate) fn dump(&self) -> io::Result<Dump> {
+        let all = || self.snapshot.range(&self.rows, [ROW]..AFTER_ROWS);
+        let mut count = 0;
+        for found in all() {
+            found.key().map_err(io)?;
+            count += 1;
+        }
+        let rows = all().map(|found| row(found).map_err(io));
+        Ok(Dump { applied: self.applied()?, count, rows: Box::new(rows) })
+    }
+}
+
+fn row(found: Guard) -> fjall::Result<Row> {
+    let (key, value) = found.into_inner()?;
+    Ok((key[1..].to_vec(), value.to_vec()))
 }
 
 /// Reading fails only where the disk does: the node stops rather than guess.
@@ -109,7 +133,16 @@ fn sound<T>(read: fjall::Result<T>) -> T {
 
 impl Rows for Shown {
     fn row(&self, key: &[u8]) -> Option<Vec<u8>> {
-        sound(self.snapshot.get(&self.rows, row_key(key))).map(|value| value.to_vec())
+        if let Some(known) = self.at_hand().get(key) {
+            return known.clone();
+        }
+        let found = sound(self.snapshot.get(&self.rows, row_key(key)));
+        let found = found.map(|value| value.to_vec());
+        let mut at_hand = self.at_hand();
+        if at_hand.len() < AT_HAND {
+            at_hand.insert(key.to_vec(), found.clone());
+        }
+        found
     }
 
     fn put(&mut self, _: Vec<u8>, _: Vec<u8>) {
@@ -130,11 +163,15 @@ impl Rows for Shown {
 
 impl DiskState {
     pub(crate) fn applied(&self) -> io::Result<Option<Vec<u8>>> {
-        self.shown().applied().map_err(io)
+        self.show().applied()
     }
 
-    /// Changes rows and the record, all or nothing.
-    pub(crate) fn write(&self, changes: &Changes, applied: &[u8]) -> io::Result<()> {
+    /// Changes rows, each once, and the record, all or nothing.
+    pub(crate) fn write<'a>(
+        &self,
+        changes: impl IntoIterator<Item = (&'a Vec<u8>, &'a Option<Vec<u8>>)>,
+        applied: &[u8],
+    ) -> io::Result<()> {
         let rows = self.rows().clone();
         let mut batch = self.database.batch();
         for (key, change) in changes {
@@ -158,16 +195,6 @@ impl DiskState {
         *current = new;
         drop(current);
         self.database.delete_keyspace(old).map_err(io)
-    }
-
-    pub(crate) fn dump(&self) -> io::Result<Dump> {
-        let shown = self.shown();
-        let applied = shown.applied().map_err(io)?;
-        Ok((applied, shown.between(&[ROW], &AFTER_ROWS, usize::MAX).map_err(io)?))
-    }
-
-    pub(crate) fn view(&self, look: &mut dyn FnMut(&dyn Rows)) {
-        look(&self.shown());
     }
 
     pub(crate) fn sync(&self) -> io::Result<()> {

@@ -10,7 +10,7 @@ use openraft::BasicNode;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
-const VERSION: u8 = 1;
+pub(crate) const VERSION: u8 = 1;
 
 pub(crate) fn encode<T: Encode<()>>(value: &T) -> Vec<u8> {
     let mut bytes = vec![VERSION];

@@ -2,9 +2,11 @@
 
 use crate::frame::{self, Applied};
 use crate::state_store::Row;
+use crc32fast::Hasher;
+use minicbor::Encoder;
 use minicbor::bytes::ByteVec;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -15,17 +17,59 @@ pub(crate) enum Image {
     Memory(Arc<Vec<u8>>),
 }
 
+/// How many bytes are written at once.
+const BUFFER: usize = 1 << 16;
+/// After so many bytes the disk is waited for.
+const STRIDE: usize = 8 << 20;
+
 fn damaged() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, "a snapshot that cannot be read")
 }
 
-/// The bytes of a snapshot: CBOR of (applied, rows), then CRC-32 of it.
-pub(crate) fn write(applied: &Applied, rows: &[Row]) -> Vec<u8> {
-    let rows = rows.iter().map(|(k, v)| (ByteVec::from(k.clone()), ByteVec::from(v.clone())));
-    let mut bytes = frame::encode(&(applied.clone(), rows.collect::<Vec<_>>()));
-    let crc = crc32fast::hash(&bytes);
-    bytes.extend(crc.to_be_bytes());
-    bytes
+/// Writes a snapshot of `count` rows, one after the other: CBOR of (applied, rows), then CRC-32 of
+/// it.
+pub(crate) fn write(
+    to: &mut dyn Write,
+    applied: &Applied,
+    count: u64,
+    rows: impl Iterator<Item = io::Result<Row>>,
+) -> io::Result<()> {
+    let mut to = Summed { to: BufWriter::with_capacity(BUFFER, to), crc: Hasher::new() };
+    let mut head = Encoder::new(vec![frame::VERSION]);
+    let started = head.array(2).and_then(|head| head.encode(applied)?.array(count));
+    started.expect("writing to memory does not fail");
+    to.write(head.writer())?;
+    let mut written = 0;
+    for row in rows {
+        let (key, value) = row?;
+        let mut row = Encoder::new(Vec::with_capacity(key.len() + value.len() + 16));
+        let whole = row.array(2).and_then(|row| row.bytes(&key)?.bytes(&value));
+        whole.expect("writing to memory does not fail");
+        to.write(row.writer())?;
+        written += 1;
+    }
+    if written != count {
+        return Err(io::Error::other(format!("{written} rows were found for {count}")));
+    }
+    to.end()
+}
+
+/// What is written, with the checksum of it.
+struct Summed<W> {
+    to: W,
+    crc: Hasher,
+}
+
+impl<W: Write> Summed<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.crc.update(bytes);
+        self.to.write_all(bytes)
+    }
+
+    fn end(mut self) -> io::Result<()> {
+        self.to.write_all(&self.crc.finalize().to_be_bytes())?;
+        self.to.flush()
+    }
 }
 
 fn read(bytes: &[u8]) -> io::Result<(Applied, Vec<Row>)> {
@@ -66,18 +110,32 @@ impl Shelf {
         Self { folder: None, memory: Mutex::new(None) }
     }
 
-    pub(crate) fn build(&self, applied: &Applied, rows: &[Row]) -> io::Result<Image> {
-        self.put(write(applied, rows))
+    pub(crate) fn is_on_disk(&self) -> bool {
+        self.folder.is_some()
+    }
+
+    pub(crate) fn build(
+        &self,
+        applied: &Applied,
+        count: u64,
+        rows: impl Iterator<Item = io::Result<Row>>,
+    ) -> io::Result<Image> {
+        self.put(|to| write(to, applied, count, rows))
     }
 
     pub(crate) fn keep(&self, image: &Image) -> io::Result<()> {
-        self.put(image.bytes()?.to_vec()).map(drop)
+        let bytes = image.bytes()?;
+        self.put(|to| to.write_all(&bytes)).map(drop)
     }
 
-    fn put(&self, bytes: Vec<u8>) -> io::Result<Image> {
+    fn put(&self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<Image> {
         let image = match &self.folder {
-            Some(folder) => Image::File(put_file(folder, &bytes)?),
-            None => Image::Memory(Arc::new(bytes)),
+            Some(folder) => Image::File(put_file(folder, write)?),
+            None => {
+                let mut bytes = Vec::new();
+                write(&mut bytes)?;
+                Image::Memory(Arc::new(bytes))
+            }
         };
         *self.memory.lock().unwrap_or_else(PoisonError::into_inner) = Some(image.clone());
         Ok(image)
@@ -96,12 +154,60 @@ impl Shelf {
 pub(crate) const SNAPSHOT: &str = "snapshot";
 
 /// The file is there whole, or the one before it.
-fn put_file(folder: &Path, bytes: &[u8]) -> io::Result<PathBuf> {
+fn put_file(
+    folder: &Path,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<PathBuf> {
     let (draft, path) = (folder.join("snapshot.new"), folder.join(SNAPSHOT));
-    let mut file = File::create(&draft)?;
-    file.write_all(bytes)?;
+    let mut steady = Steady { file: File::create(&draft)?, unsynced: 0 };
+    write(&mut steady)?;
+    let file = steady.file;
     file.sync_all()?;
     std::fs::rename(&draft, &path)?;
     File::open(folder)?.sync_all()?;
     Ok(path)
+}
+
+/// A file that the disk keeps up with: one sync of it all at the end would hold up the log's.
+struct Steady {
+    file: File,
+    unsynced: usize,
+}
+
+impl Write for Steady {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.unsynced += written;
+        if self.unsynced >= STRIDE {
+            self.file.sync_data()?;
+            self.unsynced = 0;
+        }
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::StoredMembership;
+
+    #[test]
+    fn rows_that_are_not_as_many_as_were_said_make_no_snapshot() {
+        let folder = tempfile::tempdir().unwrap();
+        let shelf = Shelf::on_disk(folder.path());
+        let applied = Applied { last: None, membership: (&StoredMembership::default()).into() };
+        let rows = |count: u8| (0..count).map(|number| Ok((vec![number], vec![number; 300])));
+        shelf.build(&applied, 200, rows(200)).unwrap();
+
+        assert!(shelf.build(&applied, 3, rows(2)).is_err());
+        assert!(shelf.build(&applied, 3, rows(4)).is_err());
+
+        let (_, kept) = shelf.current().unwrap().unwrap().read().unwrap();
+        let expected: Vec<Row> = rows(200).collect::<io::Result<_>>().unwrap();
+        assert_eq!(kept, expected, "the one before it");
+    }
 }

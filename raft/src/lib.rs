@@ -12,6 +12,7 @@ mod buffered;
 mod counters;
 mod disk;
 mod frame;
+mod home;
 mod image;
 mod ledger;
 mod log;

@@ -3,7 +3,7 @@
 //! An append is readable when it returns and reported when it is durable; the store joins what
 //! waits into one sync. Votes, cuts and purges return when they are durable, in the same order.
 
-use crate::frame::{self, Ballot, Id};
+use crate::frame::{self, Applied, Ballot, Id};
 use crate::log_store::{Change, LogStore};
 use crate::state_store::StateStore;
 use crate::types::{Entry, LogId, Types, Vote};
@@ -27,6 +27,15 @@ impl Log {
     /// of the log goes.
     pub(crate) fn new(store: Arc<dyn LogStore>, state: Arc<dyn StateStore>) -> Self {
         Self { store, state }
+    }
+
+    /// True if the rows need no entry up to `upto` any more, as after the snapshot that the log is
+    /// purged for. A sync would keep whoever proposes waiting.
+    fn outlives(&self, upto: LogId) -> io::Result<bool> {
+        let durable = self.state.durable()?;
+        let durable: Option<Applied> = durable.map(|bytes| frame::decode(&bytes)).transpose()?;
+        let last = durable.and_then(|applied| applied.last);
+        Ok(last.is_some_and(|last| LogId::from(last).index >= upto.index))
     }
 
     async fn change(&self, change: Change) -> io::Result<()> {
@@ -102,7 +111,84 @@ impl RaftLogStorage<Types> for Log {
     }
 
     async fn purge(&mut self, upto: LogId) -> io::Result<()> {
-        self.state.sync()?;
+        if !self.outlives(upto)? {
+            self.state.sync()?;
+        }
         self.change(Change::Purge(upto.index, frame::encode(&Id::from(upto)))).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::{MemoryLog, MemoryState};
+    use crate::state_store::{Changes, Dump, Row};
+    use crate::types::{LeaderId, StoredMembership};
+    use claviger_ledger::Rows;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    /// Rows that are durable up to where they were synced last.
+    #[derive(Default)]
+    struct Synced {
+        rows: MemoryState,
+        syncs: AtomicUsize,
+        durable: std::sync::Mutex<Option<Vec<u8>>>,
+    }
+
+    impl StateStore for Synced {
+        fn applied(&self) -> io::Result<Option<Vec<u8>>> {
+            self.rows.applied()
+        }
+
+        fn apply(&self, changes: Changes, applied: &[u8]) -> io::Result<()> {
+            self.rows.apply(changes, applied)
+        }
+
+        fn replace(&self, rows: Vec<Row>, applied: &[u8]) -> io::Result<()> {
+            self.rows.replace(rows, applied)
+        }
+
+        fn dump(&self) -> io::Result<Dump> {
+            self.rows.dump()
+        }
+
+        fn view(&self, look: &mut dyn FnMut(&dyn Rows)) {
+            self.rows.view(look);
+        }
+
+        fn sync(&self) -> io::Result<()> {
+            self.syncs.fetch_add(1, Ordering::Relaxed);
+            *self.durable.lock().unwrap() = self.rows.applied()?;
+            Ok(())
+        }
+
+        fn durable(&self) -> io::Result<Option<Vec<u8>>> {
+            Ok(self.durable.lock().unwrap().clone())
+        }
+    }
+
+    fn id(index: u64) -> LogId {
+        LogId { leader_id: LeaderId { term: 1, node_id: 1 }, index }
+    }
+
+    #[tokio::test]
+    async fn a_purge_syncs_only_rows_that_would_need_what_goes() {
+        let state = Arc::new(Synced::default());
+        let mut log = Log::new(Arc::new(MemoryLog::default()), state.clone());
+        let syncs = || state.syncs.load(Ordering::Relaxed);
+        let applied = |index| {
+            let membership = (&StoredMembership::default()).into();
+            let applied = Applied { last: Some(id(index).into()), membership };
+            state.apply(Changes::new(), &frame::encode(&applied)).unwrap();
+        };
+        applied(300);
+
+        log.purge(id(100)).await.unwrap();
+        assert_eq!(syncs(), 1, "nothing was durable");
+        log.purge(id(300)).await.unwrap();
+        assert_eq!(syncs(), 1);
+        applied(301);
+        log.purge(id(301)).await.unwrap();
+        assert_eq!(syncs(), 2);
     }
 }

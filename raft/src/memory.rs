@@ -76,8 +76,11 @@ impl StateStore for MemoryState {
     }
 
     fn dump(&self) -> io::Result<Dump> {
-        let inner = lock(&self.0);
-        Ok((inner.0.clone(), inner.1.0.clone().into_iter().collect()))
+        let (applied, rows) = {
+            let inner = lock(&self.0);
+            (inner.0.clone(), inner.1.0.clone())
+        };
+        Ok(Dump { applied, count: rows.len() as u64, rows: Box::new(rows.into_iter().map(Ok)) })
     }
 
     fn view(&self, look: &mut dyn FnMut(&dyn Rows)) {
@@ -86,5 +89,9 @@ impl StateStore for MemoryState {
 
     fn sync(&self) -> io::Result<()> {
         Ok(())
+    }
+
+    fn durable(&self) -> io::Result<Option<Vec<u8>>> {
+        self.applied()
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::buffered::BufferedState;
 use crate::counters::{Counters, Pending};
+use crate::home::Home;
 use crate::image::Shelf;
 use crate::log::{Log, durable};
 use crate::log_store::{Change, LogStore};
@@ -11,7 +12,7 @@ use crate::state::Machine;
 use crate::state_store::StateStore;
 use crate::transport::{Factory, MemoryTransport};
 use crate::types::{Command, Raft};
-use crate::wal::Wal;
+use crate::wal::{Hand, Wal};
 use claviger_ledger::{Apply, Rows};
 use openraft::error::{ClientWriteError, RaftError};
 use openraft::{BasicNode, Config, ReadPolicy, ServerState, SnapshotPolicy};
@@ -122,6 +123,8 @@ pub struct Node {
     state: Arc<dyn StateStore>,
     counters: Arc<Counters>,
     space: Arc<Space>,
+    /// Where openraft runs, if not where the node was opened: the last one who drops it ends it.
+    _home: Option<Arc<Home>>,
 }
 
 impl std::fmt::Debug for Node {
@@ -161,14 +164,18 @@ impl Node {
     /// # Errors
     /// [`OpenError`] if its folder cannot be used, or what is in it cannot be read or trusted.
     pub async fn open(config: NodeConfig) -> Result<Self, OpenError> {
-        Self::open_at(config, Pace::default()).await
+        Self::open_at(config, Pace::default(), Hand::Thread).await
     }
 
-    pub(crate) async fn open_at(config: NodeConfig, pace: Pace) -> Result<Self, OpenError> {
+    pub(crate) async fn open_at(
+        config: NodeConfig,
+        pace: Pace,
+        hand: Hand,
+    ) -> Result<Self, OpenError> {
         let counters = Arc::new(Counters::default());
         let folder = config.folder.clone().unwrap_or_default();
         let failed = |source| OpenError::Folder { folder: folder.clone(), source };
-        let stores = Stores::open(config.folder.as_deref(), &counters).map_err(failed)?;
+        let stores = Stores::open(config.folder.as_deref(), hand, &counters).map_err(failed)?;
         let Stores { log, state, shelf } = stores;
         let id = node_id(&*log, &*state, config.id).await.map_err(failed)?;
         let entries = Log::new(log.clone(), state.clone());
@@ -176,11 +183,18 @@ impl Node {
         let runtime = |error: &dyn std::error::Error| OpenError::Runtime(error.to_string());
         let settings = settings(pace).validate().map_err(|error| runtime(&error))?;
         let network = Factory { from: id, transport: config.transport.clone() };
-        let raft = Raft::new(id, Arc::new(settings), network, entries, machine).await;
+        let raft = Raft::new(id, Arc::new(settings), network, entries, machine);
+        // A node in memory runs where it is opened: the seeded world has one thread.
+        let home = config.folder.as_ref().map(|_| Home::open()).transpose().map_err(failed)?;
+        let raft = match &home {
+            Some(home) => home.run(raft).await.map_err(|error| runtime(&error))?,
+            None => raft.await,
+        };
         let raft = raft.map_err(|error| runtime(&error))?;
         config.transport.join(id, raft.clone());
         let space = Arc::new(Space::new(config.folder, config.reserve));
-        Ok(Self { id, raft, log, state, counters, space })
+        let home = home.map(Arc::new);
+        Ok(Self { id, raft, log, state, counters, space, _home: home })
     }
 
     /// Opens a single voter, founds its group where that is to be done, and waits until it leads
@@ -193,7 +207,7 @@ impl Node {
     }
 
     pub(crate) async fn open_single_at(config: NodeConfig, pace: Pace) -> Result<Self, OpenError> {
-        let node = Self::open_at(config, pace).await?;
+        let node = Self::open_at(config, pace, Hand::Caller).await?;
         let runtime = |error: &dyn std::error::Error| OpenError::Runtime(error.to_string());
         if !node.raft.is_initialized().await.map_err(|error| runtime(&error))? {
             node.initialize(&[node.id]).await?;
@@ -333,7 +347,7 @@ struct Stores {
 }
 
 impl Stores {
-    fn open(folder: Option<&Path>, counters: &Arc<Counters>) -> io::Result<Self> {
+    fn open(folder: Option<&Path>, hand: Hand, counters: &Arc<Counters>) -> io::Result<Self> {
         let Some(folder) = folder else {
             let (log, state) = (MemoryLog::default(), MemoryState::default());
             return Ok(Self {
@@ -343,7 +357,7 @@ impl Stores {
             });
         };
         std::fs::create_dir_all(folder)?;
-        let log = Wal::open(&folder.join("wal"), counters)?;
+        let log = Wal::open(&folder.join("wal"), hand, counters)?;
         let state = BufferedState::open(&folder.join("state"))?;
         Ok(Self { log: Arc::new(log), state: Arc::new(state), shelf: Shelf::on_disk(folder) })
     }

@@ -3,7 +3,7 @@
 use crate::counters::Counters;
 use crate::frame::{self, Applied, Id, Stored};
 use crate::image::{self, Image};
-use crate::state_store::{Overlay, StateStore};
+use crate::state_store::{Dump, Overlay, StateStore};
 use crate::types::{LogId, Outcome, Payload, SnapshotMeta, StoredMembership, Types};
 use claviger_ledger::Apply;
 use futures::{Stream, StreamExt};
@@ -124,6 +124,18 @@ impl RaftStateMachine<Types> for Machine {
     }
 }
 
+impl Machine {
+    fn snapshot(&self) -> io::Result<SnapshotOf> {
+        let Dump { applied, count, rows } = self.store.dump()?;
+        // A log may be purged up to a snapshot: the rows do not stay behind it.
+        self.store.sync()?;
+        let applied = decode_applied(applied)?;
+        let image = self.images.build(&applied, count, rows)?;
+        Counters::one(&self.counters.snapshots_built);
+        Ok(Snapshot { meta: meta_of(applied)?, snapshot: image })
+    }
+}
+
 fn decode_applied(record: Option<Vec<u8>>) -> io::Result<Applied> {
     match record {
         Some(bytes) => frame::decode(&bytes),
@@ -142,12 +154,12 @@ impl RaftSnapshotBuilder<Types> for Machine {
     type SnapshotData = Image;
 
     async fn build_snapshot(&mut self) -> io::Result<SnapshotOf> {
-        let (applied, rows) = self.store.dump()?;
-        // A log may be purged up to a snapshot: the rows do not stay behind it.
-        self.store.sync()?;
-        let applied = decode_applied(applied)?;
-        let image = self.images.build(&applied, &rows)?;
-        Counters::one(&self.counters.snapshots_built);
-        Ok(Snapshot { meta: meta_of(applied)?, snapshot: image })
+        if !self.images.is_on_disk() {
+            return self.snapshot();
+        }
+        // It reads every row and writes a file: nobody is to wait for that.
+        let builder = self.clone();
+        let built = tokio::task::spawn_blocking(move || builder.snapshot()).await;
+        built.map_err(io::Error::other)?
     }
 }

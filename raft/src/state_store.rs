@@ -9,8 +9,15 @@ use std::io;
 pub(crate) type Changes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 /// A key and its value.
 pub(crate) type Row = (Vec<u8>, Vec<u8>);
-/// The record of what is applied, and all rows, of one moment.
-pub(crate) type Dump = (Option<Vec<u8>>, Vec<Row>);
+/// All rows of one moment, read one after the other; nobody waits for whoever reads.
+pub(crate) struct Dump {
+    /// The record of what is applied.
+    pub(crate) applied: Option<Vec<u8>>,
+    /// How many rows there are.
+    pub(crate) count: u64,
+    /// The rows, in the order of their keys.
+    pub(crate) rows: Box<dyn Iterator<Item = io::Result<Row>> + Send>,
+}
 
 /// The rows of one node, with the record of up to where the log is applied to them. After a crash
 /// they may be older than they were, never in part: the log above that record is applied again.
@@ -26,6 +33,8 @@ pub(crate) trait StateStore: Send + Sync + 'static {
     fn view(&self, look: &mut dyn FnMut(&dyn Rows));
     /// Makes durable what was applied.
     fn sync(&self) -> io::Result<()>;
+    /// A record of what is applied that is durable already; newer ones may be, too.
+    fn durable(&self) -> io::Result<Option<Vec<u8>>>;
 }
 
 /// Rows with changes over them, to look at.
@@ -55,22 +64,32 @@ impl Rows for Layered<'_> {
             return Vec::new();
         }
         let bounds = (std::ops::Bound::Included(from), std::ops::Bound::Excluded(to));
-        let mut changed = self.changes.range::<[u8], _>(bounds).peekable();
-        if changed.peek().is_none() {
-            return self.base.range(from, to, limit);
-        }
-        let changed: Vec<_> = changed.collect();
-        // Each change can hide one row of the base.
-        let more = limit.saturating_add(changed.len());
-        let mut rows: BTreeMap<_, _> = self.base.range(from, to, more).into_iter().collect();
-        for (key, change) in changed {
-            match change {
-                Some(value) => rows.insert(key.clone(), value.clone()),
-                None => rows.remove(key),
-            };
-        }
-        rows.into_iter().take(limit).collect()
+        let changed = self.changes.range::<[u8], _>(bounds).collect();
+        changed_range(self.base, &changed, from, to, limit)
     }
+}
+
+/// Rows of `base` in a range, with what changed in that range.
+pub(crate) fn changed_range(
+    base: &dyn Rows,
+    changed: &BTreeMap<&Vec<u8>, &Option<Vec<u8>>>,
+    from: &[u8],
+    to: &[u8],
+    limit: usize,
+) -> Vec<Row> {
+    if changed.is_empty() {
+        return base.range(from, to, limit);
+    }
+    // Each change can hide one row of the base.
+    let more = limit.saturating_add(changed.len());
+    let mut rows: BTreeMap<_, _> = base.range(from, to, more).into_iter().collect();
+    for (key, change) in changed {
+        match change {
+            Some(value) => rows.insert((*key).clone(), value.clone()),
+            None => rows.remove(*key),
+        };
+    }
+    rows.into_iter().take(limit).collect()
 }
 
 /// Rows with the changes of commands that are not stored yet.

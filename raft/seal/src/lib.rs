@@ -54,6 +54,13 @@ pub enum Label<'a> {
         /// The connector's name.
         connector: &'a str,
     },
+    /// The private half of an import key.
+    ImportKey {
+        /// The tenant's name.
+        tenant: &'a str,
+        /// The public half.
+        public: &'a [u8; 32],
+    },
 }
 
 /// Why something does not open; deliberately the same for every cause.

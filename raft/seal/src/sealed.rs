@@ -74,6 +74,7 @@ fn aad(label: Label<'_>) -> Vec<u8> {
         Label::Connector { tenant, connector } => {
             (4, [tenant.as_bytes(), connector.as_bytes(), &[]])
         }
+        Label::ImportKey { tenant, public } => (5, [tenant.as_bytes(), public, &[]]),
     };
     let mut aad = vec![VERSION, kind];
     for part in parts {
@@ -108,6 +109,7 @@ mod tests {
             Label::Credential { tenant: "td", device: "", credential: &[7; 16] },
             Label::Session { tenant: "t", session: &[7; 16] },
             Label::Response { tenant: "t", session: &[7; 16] },
+            Label::ImportKey { tenant: "t", public: &[7; 32] },
         ];
         for other in others {
             assert_eq!(key.open(other, &sealed), Err(DoesNotOpen), "{other:?}");

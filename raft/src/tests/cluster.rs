@@ -2,6 +2,7 @@
 
 use super::{command, config, rows};
 use crate::node::Pace;
+use crate::wal::Hand;
 use crate::{MemoryTransport, Node, ProposeError, seed_this_thread};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -19,7 +20,7 @@ fn world<T>(seed: u64, run: impl AsyncFnOnce() -> T) -> T {
 async fn three(transport: &MemoryTransport, pace: Pace) -> Vec<Node> {
     let mut nodes = Vec::new();
     for id in IDS {
-        nodes.push(Node::open_at(config(None, id, transport), pace).await.unwrap());
+        nodes.push(Node::open_at(config(None, id, transport), pace, Hand::Thread).await.unwrap());
     }
     nodes[0].initialize(&IDS).await.unwrap();
     nodes

@@ -3,7 +3,7 @@
 use super::{command, config, rows};
 use crate::log_store::LogStore;
 use crate::node::Pace;
-use crate::wal::Wal;
+use crate::wal::{Hand, Wal};
 use crate::{MemoryTransport, Node, OpenError};
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;
@@ -100,7 +100,8 @@ async fn purged_copy(folder: &Path) -> TempDir {
     let purged = tokio::time::timeout(Duration::from_secs(20), async {
         loop {
             let copy = crash_copy(folder);
-            let log = Wal::open(&copy.path().join("wal"), &Default::default()).unwrap();
+            let log =
+                Wal::open(&copy.path().join("wal"), Hand::Caller, &Default::default()).unwrap();
             if log.kept().purged.is_some() {
                 return copy;
             }

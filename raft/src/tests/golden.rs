@@ -56,7 +56,10 @@ fn all() -> Vec<(&'static str, Vec<u8>)> {
     found.push(("vote", frame::encode(&Ballot::from(&vote()))));
     found.push(("purged id", frame::encode(&Id::from(id(300)))));
     found.push(("applied", frame::encode(&applied())));
-    found.push(("snapshot", image::write(&applied(), &[(b"key".to_vec(), b"value".to_vec())])));
+    let mut snapshot = Vec::new();
+    let rows = [Ok((b"key".to_vec(), b"value".to_vec()))].into_iter();
+    image::write(&mut snapshot, &applied(), 1, rows).unwrap();
+    found.push(("snapshot", snapshot));
     found.push(("log file header", log::header()));
     found.extend(changes().into_iter().map(|(name, change)| (name, log::batch(&change))));
     found.push(("log seal", log::seal()));

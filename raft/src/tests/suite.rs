@@ -9,7 +9,7 @@ use crate::memory::{MemoryLog, MemoryState};
 use crate::state::Machine;
 use crate::state_store::StateStore;
 use crate::types::Types;
-use crate::wal::Wal;
+use crate::wal::{Hand, Wal};
 use claviger_ledger::{Damage, Rows};
 use openraft::StorageError;
 use openraft::testing::log::{StoreBuilder, Suite};
@@ -21,7 +21,7 @@ fn accept(_: &mut dyn Rows, _: u64, _: &[u8]) -> Result<Vec<u8>, Damage> {
     Ok(Vec::new())
 }
 
-struct Disk;
+struct Disk(Hand);
 struct Memory;
 
 fn parts(log: Arc<dyn LogStore>, state: Arc<dyn StateStore>, shelf: Shelf) -> (Log, Machine) {
@@ -32,7 +32,8 @@ fn parts(log: Arc<dyn LogStore>, state: Arc<dyn StateStore>, shelf: Shelf) -> (L
 impl StoreBuilder<Types, Log, Machine, TempDir> for Disk {
     async fn build(&self) -> Result<(TempDir, Log, Machine), StorageError<Types>> {
         let folder = tempfile::tempdir().expect("a folder");
-        let wal = Wal::open(&folder.path().join("wal"), &Arc::default()).expect("the log opens");
+        let wal = Wal::open(&folder.path().join("wal"), self.0, &Arc::default());
+        let wal = wal.expect("the log opens");
         let state = BufferedState::open(&folder.path().join("state")).expect("the rows open");
         let (log, machine) = parts(Arc::new(wal), Arc::new(state), Shelf::on_disk(folder.path()));
         Ok((folder, log, machine))
@@ -49,7 +50,9 @@ impl StoreBuilder<Types, Log, Machine, ()> for Memory {
 
 #[tokio::test]
 async fn the_stores_on_disk_keep_openrafts_contract() {
-    Suite::test_all(Disk).await.expect("the suite passes");
+    for hand in [Hand::Caller, Hand::Thread] {
+        Suite::test_all(Disk(hand)).await.expect("the suite passes");
+    }
 }
 
 #[tokio::test]

@@ -1,7 +1,8 @@
 //! The log on a disk: files of batches, written by one thread.
 //!
-//! A change is in memory, and shown, when it is asked for; the thread of `writer` puts all that
-//! waits into one batch, syncs once, and reports in order. Votes pass the same queue as entries.
+//! A change is in memory, and shown, when it is asked for; it is written, synced and reported by
+//! who asks, or by a thread that puts all that waits into one batch ([`Hand`]). Votes go the same
+//! way as entries.
 //! `recovery` reads the files at start and tells a torn tail, which is cut off, from rot, which is
 //! refused. It knows indexes and bytes, not what an entry says.
 //!
@@ -30,7 +31,18 @@ use std::path::Path;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use writer::Job;
+use writer::{Job, Pen};
+
+/// Whose hand writes a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Hand {
+    /// That of whoever asks for a change, who waits for the disk. Nothing is handed to another
+    /// thread and back, and what comes meanwhile waits in his own queue and goes with his next
+    /// change.
+    Caller,
+    /// A thread's, so that whoever asks can go on: he has others to answer, such as followers.
+    Thread,
+}
 
 /// The log in a folder. Closing or dropping it waits until all that was asked for is written.
 #[derive(Debug)]
@@ -41,10 +53,26 @@ pub(crate) struct Wal {
 
 #[derive(Debug)]
 struct Writer {
-    jobs: Sender<Job>,
-    thread: JoinHandle<()>,
+    way: Way,
     /// Held so that nobody else writes here.
     _lock: File,
+}
+
+#[derive(Debug)]
+enum Way {
+    Caller(Box<Pen>),
+    Thread(Sender<Job>, JoinHandle<()>),
+}
+
+impl Way {
+    fn open(pen: Pen, hand: Hand) -> io::Result<Self> {
+        if hand == Hand::Caller {
+            return Ok(Self::Caller(Box::new(pen)));
+        }
+        let (jobs, queue) = channel();
+        let thread = std::thread::Builder::new().name("ledger-log".to_owned());
+        Ok(Self::Thread(jobs, thread.spawn(move || writer::run(pen, &queue))?))
+    }
 }
 
 /// Random, and not zero, which is what an empty disk reads as.
@@ -57,7 +85,7 @@ impl Wal {
     ///
     /// # Errors
     /// Kind `InvalidData` if the files are damaged where entries may have been acknowledged.
-    pub(crate) fn open(folder: &Path, counters: &Arc<Counters>) -> io::Result<Self> {
+    pub(crate) fn open(folder: &Path, hand: Hand, counters: &Arc<Counters>) -> io::Result<Self> {
         if !folder.try_exists()? {
             std::fs::create_dir_all(folder)?;
             folder.parent().map_or(Ok(()), segment::sync_folder)?;
@@ -69,11 +97,8 @@ impl Wal {
             Counters::one(&counters.torn_tails);
         }
         let index = Arc::new(Mutex::new(found.index));
-        let (jobs, queue) = channel();
-        let (shown, counters) = (index.clone(), counters.clone());
-        let thread = std::thread::Builder::new().name("ledger-log".to_owned());
-        let thread = thread.spawn(move || writer::run(found.tail, &queue, &shown, &counters))?;
-        Ok(Self { index, writer: Mutex::new(Some(Writer { jobs, thread, _lock: lock })) })
+        let way = Way::open(Pen::new(found.tail, index.clone(), counters.clone()), hand)?;
+        Ok(Self { index, writer: Mutex::new(Some(Writer { way, _lock: lock })) })
     }
 
     fn writer(&self) -> MutexGuard<'_, Option<Writer>> {
@@ -101,12 +126,16 @@ impl LogStore for Wal {
     }
 
     fn change(&self, change: Change, done: Done) {
-        // The lock spans both, so that the queue has the order that the index has.
-        let writer = self.writer();
+        // The lock spans both, so that the log has the order that the index has.
+        let mut writer = self.writer();
         let ticket = self.index().change(&change);
         let job = Job { change, ticket, done };
-        let unsent = match &*writer {
-            Some(writer) => writer.jobs.send(job).err().map(|unsent| unsent.0),
+        let unsent = match writer.as_mut().map(|writer| &mut writer.way) {
+            Some(Way::Thread(jobs, _)) => jobs.send(job).err().map(|unsent| unsent.0),
+            Some(Way::Caller(pen)) => {
+                pen.write(vec![job]);
+                None
+            }
             None => Some(job),
         };
         drop(writer);
@@ -116,10 +145,12 @@ impl LogStore for Wal {
     }
 
     fn close(&self) {
-        let Some(Writer { jobs, thread, _lock }) = self.writer().take() else { return };
-        drop(jobs);
-        if thread.join().is_err() {
-            tracing::error!("the thread that writes the log panicked");
+        let Some(Writer { way, _lock }) = self.writer().take() else { return };
+        if let Way::Thread(jobs, thread) = way {
+            drop(jobs);
+            if thread.join().is_err() {
+                tracing::error!("the thread that writes the log panicked");
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
-//! The thread that writes the log: one batch at a time is unsynced.
+//! Writing the log: one batch at a time is unsynced.
 //!
-//! Whatever was asked for while it was busy goes into its next batch. When that is synced it is
-//! sealed, and only then reported. The seal itself is not synced: it goes with the next batch, and
+//! Whatever was asked for while the thread of [`run`] was busy goes into its next batch. When that
+//! is synced it is sealed, and only then reported. The seal itself is not synced: it goes with the next batch, and
 //! tells a start after a crash of the process, or rot found later, that the batch before it was
 //! acknowledged.
 
@@ -52,22 +52,40 @@ pub(super) struct Tail {
     pub(super) full: VecDeque<Full>,
 }
 
-/// Writes until nobody can ask any more. After an error nothing is written again: what a failed
-/// sync left on the disk cannot be known.
-pub(super) fn run(mut tail: Tail, jobs: &Receiver<Job>, index: &Mutex<Index>, counters: &Counters) {
-    let mut failed: Option<io::Error> = None;
-    while let Ok(first) = jobs.recv() {
-        let batch = gather(first, jobs);
-        if failed.is_none() {
-            failed = tail.write(&batch, index, counters).err();
-            if let Some(error) = &failed {
+/// Whoever holds it writes the log. After an error nothing is written again: what a failed sync
+/// left on the disk cannot be known.
+#[derive(Debug)]
+pub(super) struct Pen {
+    tail: Tail,
+    index: Arc<Mutex<Index>>,
+    counters: Arc<Counters>,
+    failed: Option<io::Error>,
+}
+
+impl Pen {
+    pub(super) fn new(tail: Tail, index: Arc<Mutex<Index>>, counters: Arc<Counters>) -> Self {
+        Self { tail, index, counters, failed: None }
+    }
+
+    /// Writes and syncs these changes as one batch, and reports them.
+    pub(super) fn write(&mut self, batch: Vec<Job>) {
+        if self.failed.is_none() {
+            self.failed = self.tail.write(&batch, &self.index, &self.counters).err();
+            if let Some(error) = &self.failed {
                 tracing::error!(%error, "the log cannot be written; this node stops");
             }
         }
         for job in batch {
             let again = |e: &io::Error| io::Error::new(e.kind(), e.to_string());
-            (job.done)(failed.as_ref().map_or(Ok(()), |error| Err(again(error))));
+            (job.done)(self.failed.as_ref().map_or(Ok(()), |error| Err(again(error))));
         }
+    }
+}
+
+/// Writes until nobody can ask any more.
+pub(super) fn run(mut pen: Pen, jobs: &Receiver<Job>) {
+    while let Ok(first) = jobs.recv() {
+        pen.write(gather(first, jobs));
     }
 }
 

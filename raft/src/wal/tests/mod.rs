@@ -4,8 +4,8 @@ mod damage;
 mod property;
 mod restart;
 
-use super::Wal;
 use super::frame::{self, FRAME, HEADER, Header};
+use super::{Hand, Wal};
 use crate::counters::Counters;
 use crate::log_store::{Change, Kept, LogStore};
 use std::fs;
@@ -39,13 +39,13 @@ fn append(indexes: std::ops::Range<u64>, length: usize) -> Change {
 
 fn open(folder: &Path) -> io::Result<Wal> {
     static COUNTERS: LazyLock<Arc<Counters>> = LazyLock::new(Arc::default);
-    Wal::open(folder, &COUNTERS)
+    Wal::open(folder, Hand::Thread, &COUNTERS)
 }
 
 /// Opens and also says whether a torn tail was cut off.
 fn open_torn(folder: &Path) -> io::Result<(Wal, bool)> {
     let counters = Arc::new(Counters::default());
-    let wal = Wal::open(folder, &counters)?;
+    let wal = Wal::open(folder, Hand::Caller, &counters)?;
     Ok((wal, counters.torn_tails.load(Ordering::Relaxed) == 1))
 }
 
