@@ -1,4 +1,5 @@
-//! What the server side costs: a record opened and one sealed, and a whole PSK handshake.
+//! What the server side costs: a record opened and one sealed, a whole PSK handshake, and one that
+//! resumes a session.
 //!
 //!     cargo bench -p claviger-dtls
 //!
@@ -7,9 +8,10 @@
 
 mod cpu;
 
+use claviger_dtls::resume::{self, Resumable};
 use claviger_dtls::{
     Client, ClientConfig, ClientOutput, ClusterKeys, Content, Endpoint, EndpointConfig, Output,
-    SUITES, SessionId, schedule,
+    SUITES, SessionId, Suite, schedule,
 };
 use core::hint::black_box;
 use core::net::{Ipv4Addr, SocketAddr};
@@ -25,7 +27,8 @@ const START: Duration = Duration::from_secs(1_800_000_000);
 
 fn endpoint() -> Endpoint {
     let rng = Box::new(ChaCha8Rng::seed_from_u64(1));
-    Endpoint::new(EndpointConfig::default(), ClusterKeys::new([1; 32], [2; 32]), rng)
+    let config = EndpointConfig { resumption: true, ..EndpointConfig::default() };
+    Endpoint::new(config, ClusterKeys::new([1; 32], [2; 32]), rng)
 }
 
 fn address(index: u32) -> SocketAddr {
@@ -96,7 +99,7 @@ fn session(endpoint: &mut Endpoint, client: &mut Client, from: SocketAddr) -> Se
 
 fn records(criterion: &mut Criterion<Cpu>) {
     let mut group = criterion.benchmark_group("record");
-    for suite in &SUITES {
+    for suite in Suite::psk_defaults().into_iter().filter_map(Suite::by_id) {
         for among in [1, 10_000] {
             let mut endpoint = endpoint();
             let others = if suite.id == SUITES[0].id { among } else { 1 };
@@ -135,7 +138,7 @@ fn records(criterion: &mut Criterion<Cpu>) {
 
 fn handshakes(criterion: &mut Criterion<Cpu>) {
     let mut group = criterion.benchmark_group("handshake");
-    for suite in &SUITES {
+    for suite in Suite::psk_defaults().into_iter().filter_map(Suite::by_id) {
         let said = handshake(&mut endpoint(), &mut client(0, suite.id), address(0));
         for (what, key) in [("with the credential step", Some(KEY)), ("at the edge alone", None)] {
             group.bench_function(format!("{what}/{}", suite.name), |bencher| {
@@ -157,9 +160,108 @@ fn handshakes(criterion: &mut Criterion<Cpu>) {
     }
 }
 
+/// Plays a client's datagrams to an endpoint that answers by what was kept of its first session.
+fn play(endpoint: &mut Endpoint, said: &[Vec<u8>], kept: &Resumable) {
+    for datagram in said {
+        endpoint.receive(START, address(0), datagram);
+        while let Some(output) = endpoint.poll() {
+            answer(endpoint, output, kept, |bytes| {
+                black_box(bytes);
+            });
+        }
+    }
+}
+
+fn answer(endpoint: &mut Endpoint, output: Output, kept: &Resumable, mut each: impl FnMut(&[u8])) {
+    match output {
+        Output::Datagram { bytes, .. } => {
+            each(&bytes);
+            endpoint.reuse(bytes);
+        }
+        Output::NeedSession(call) => {
+            if let Some(offer) = call.offer() {
+                let accepted = resume::accept(kept, START, &offer).expect("it is the same client");
+                endpoint.resumed(START, call.call, &accepted);
+            } else if let Some(evidence) = call.evidence() {
+                let opened = resume::open(kept, START, &evidence).expect("the secret is right");
+                assert!(endpoint.opened(START, call.call, opened));
+            }
+        }
+        _ => {}
+    }
+}
+
+/// A client's datagrams of a full handshake and of a resumption, and what is kept between them.
+fn comes_back(suite: u16) -> (Vec<Vec<u8>>, Vec<Vec<u8>>, Resumable) {
+    let (mut first, mut said, mut kept) = (client(0, suite), Vec::new(), None);
+    let mut edge = endpoint();
+    while let Some(datagram) = sent(&mut first).pop() {
+        edge.receive(START, address(0), &datagram);
+        while let Some(output) = edge.poll() {
+            match output {
+                Output::Datagram { bytes, .. } => first.receive(START, &bytes),
+                Output::Open(call) => {
+                    let opened = schedule::open_resumable(KEY, START, &call.evidence());
+                    let (opened, resumable) = opened.expect("the key is right");
+                    kept = resumable;
+                    assert!(edge.opened(START, call.call, opened));
+                }
+                _ => {}
+            }
+        }
+        said.push(datagram);
+    }
+    let kept = kept.expect("it has extended master secret");
+    let config = ClientConfig::new(b"urn:dev:1".to_vec(), Zeroizing::new(KEY.to_vec()));
+    let resumption = first.resumption();
+    let config = ClientConfig { suites: vec![suite], resumption, ..config };
+    let mut second = Client::new(START, config, &mut ChaCha8Rng::seed_from_u64(9));
+    let (mut edge, mut again) = (endpoint(), Vec::new());
+    while let Some(datagram) = sent(&mut second).pop() {
+        edge.receive(START, address(0), &datagram);
+        while let Some(output) = edge.poll() {
+            answer(&mut edge, output, &kept, |bytes| second.receive(START, bytes));
+        }
+        again.push(datagram);
+    }
+    assert_eq!((edge.counters().resumed, again.len()), (1, 3));
+    (said, again, kept)
+}
+
+fn resumptions(criterion: &mut Criterion<Cpu>) {
+    let mut group = criterion.benchmark_group("resumption");
+    for suite in SUITES.iter().filter(|suite| Suite::psk_defaults().contains(&suite.id)) {
+        let (full, again, kept) = comes_back(suite.id);
+        group.bench_function(format!("full handshake before it/{}", suite.name), |bencher| {
+            bencher.iter_batched_ref(
+                endpoint,
+                |endpoint| {
+                    for datagram in &full {
+                        endpoint.receive(START, address(0), datagram);
+                        drain(endpoint, Some(KEY), |bytes| {
+                            black_box(bytes);
+                        });
+                    }
+                },
+                BatchSize::SmallInput,
+            );
+        });
+        group.bench_function(format!("resumed handshake/{}", suite.name), |bencher| {
+            bencher.iter_batched_ref(
+                endpoint,
+                |endpoint| {
+                    play(endpoint, &again, &kept);
+                    assert_eq!(endpoint.sessions(), 1);
+                },
+                BatchSize::SmallInput,
+            );
+        });
+    }
+}
+
 criterion_group! {
     name = benches;
     config = Criterion::default().with_measurement(Cpu::new());
-    targets = records, handshakes
+    targets = records, handshakes, resumptions
 }
 criterion_main!(benches);

@@ -1,282 +1,63 @@
-//! Record protection by an AEAD (RFC 5288, RFC 6655), with and without a connection id
-//! (RFC 9146 §5.3).
+//! Bodies of records under an AEAD (RFC 5288, RFC 6655).
 //!
 //! A nonce is the direction's salt, then epoch and sequence: it repeats only if a caller repeats
-//! a sequence, which sessions refuse. Nothing here allocates, as long as the caller's buffer has
-//! room.
+//! a sequence, which sessions refuse.
 
-use crate::cipher::{Cipher, Use};
-use crate::counters::DropReason;
-use crate::keys::SessionKeys;
-use crate::wire::DTLS_1_2;
-use crate::wire::record::{self, ContentType, MAX_PLAINTEXT, RawRecord};
+use crate::cipher::{Aead, Use};
+use crate::protection::Aad;
 
 /// The part of a nonce that a record bears, the same in all suites (RFC 5288 §3, RFC 6655 §3).
-const EXPLICIT_NONCE: usize = 8;
-/// Longest additional data: 23 bytes and the longest connection id.
-const MAX_AAD: usize = 23 + 255;
-/// Most padding that a peer may add (RFC 9146 §4), its type byte included.
-pub(crate) const MAX_PADDING: usize = 256;
+pub(crate) const EXPLICIT_NONCE: usize = 8;
+
+/// Key and salt of one direction.
+#[derive(Clone, Copy)]
+pub(crate) struct Keys<'a> {
+    pub(crate) key: &'a [u8; 16],
+    pub(crate) iv: &'a [u8; 4],
+}
 
 /// How many bytes longer a record's body is than its plaintext, padding and type aside.
-pub(crate) const fn overhead(cipher: Cipher) -> usize {
+pub(crate) const fn overhead(cipher: Aead) -> usize {
     EXPLICIT_NONCE + cipher.tag()
 }
 
-/// One direction of a session: cipher, key, salt, and the receiver's connection id (empty if
-/// none).
-#[derive(Clone, Copy)]
-pub(crate) struct Direction<'a> {
-    cipher: Cipher,
-    key: &'a [u8; 16],
-    iv: &'a [u8; 4],
-    cid: &'a [u8],
+/// Encrypts what lies in `out` from `start` on, and appends the tag.
+pub(crate) fn seal(
+    cipher: Aead,
+    keys: &Keys<'_>,
+    explicit: &[u8; EXPLICIT_NONCE],
+    aad: &Aad,
+    out: &mut Vec<u8>,
+    start: usize,
+) {
+    let nonce = nonce(keys.iv, explicit);
+    cipher.seal(Use { key: keys.key, nonce: &nonce, aad: aad.bytes() }, out, start);
 }
 
-impl<'a> Direction<'a> {
-    /// From client to server; `cid` is the server's.
-    pub(crate) fn from_client(cipher: Cipher, keys: &'a SessionKeys, cid: &'a [u8]) -> Self {
-        Self { cipher, key: &keys.client_key, iv: &keys.client_iv, cid }
-    }
-
-    /// From server to client; `cid` is the client's.
-    pub(crate) fn from_server(cipher: Cipher, keys: &'a SessionKeys, cid: &'a [u8]) -> Self {
-        Self { cipher, key: &keys.server_key, iv: &keys.server_iv, cid }
-    }
-
-    /// Appends a protected record. The caller never repeats a sequence, and keeps `payload`
-    /// within [`record::MAX_PLAINTEXT`].
-    pub(crate) fn seal(
-        &self,
-        out: &mut Vec<u8>,
-        kind: ContentType,
-        place: (u16, u64),
-        payload: &[u8],
-    ) {
-        let with_cid = !self.cid.is_empty();
-        let inner = payload.len() + usize::from(with_cid);
-        let length = inner + overhead(self.cipher);
-        let outer = if with_cid { ContentType::Tls12Cid } else { kind };
-        let number = record::number(place.0, place.1);
-        out.reserve(record::HEADER + self.cid.len() + length);
-        record::put_header(out, outer, DTLS_1_2, place, self.cid, length);
-        out.extend_from_slice(&number);
-        let start = out.len();
-        out.extend_from_slice(payload);
-        if with_cid {
-            out.push(kind as u8);
-        }
-        let aad = Aad::new(outer, DTLS_1_2, number, self.cid, inner);
-        let nonce = self.nonce(&number);
-        let with = Use { key: self.key, nonce: &nonce, aad: aad.bytes() };
-        self.cipher.seal(with, out, start);
-    }
-
-    /// Opens a record: `payload`, empty before, holds its plaintext then.
-    ///
-    /// # Errors
-    /// [`DropReason::WrongForm`], [`DropReason::BadMac`], [`DropReason::TooLong`], or
-    /// [`DropReason::Meaningless`] if it holds no content type. What `payload` holds then is of
-    /// no use.
-    pub(crate) fn open(
-        &self,
-        record: &RawRecord<'_>,
-        payload: &mut Vec<u8>,
-    ) -> Result<ContentType, DropReason> {
-        let with_cid = !self.cid.is_empty();
-        if (record.kind == ContentType::Tls12Cid) != with_cid || record.cid != self.cid {
-            return Err(DropReason::WrongForm);
-        }
-        let (explicit, inner, tag) = self.split(record.body).ok_or(DropReason::BadMac)?;
-        if inner.len() > MAX_PLAINTEXT + MAX_PADDING {
-            return Err(DropReason::TooLong);
-        }
-        let number = record::number(record.epoch, record.sequence);
-        let aad = Aad::new(record.kind, record.version, number, self.cid, inner.len());
-        let nonce = self.nonce(explicit);
-        let with = Use { key: self.key, nonce: &nonce, aad: aad.bytes() };
-        payload.extend_from_slice(inner);
-        if !self.cipher.open(with, payload, tag) {
-            return Err(DropReason::BadMac);
-        }
-        let kind = if with_cid { unpad(payload) } else { Some(record.kind) };
-        if payload.len() > MAX_PLAINTEXT {
-            return Err(DropReason::TooLong);
-        }
-        kind.ok_or(DropReason::Meaningless)
-    }
-
-    /// A body's explicit nonce, ciphertext and tag.
-    fn split<'b>(&self, body: &'b [u8]) -> Option<(&'b [u8; EXPLICIT_NONCE], &'b [u8], &'b [u8])> {
-        let (explicit, sealed) = body.split_first_chunk()?;
-        let (inner, tag) = sealed.split_at(sealed.len().checked_sub(self.cipher.tag())?);
-        Some((explicit, inner, tag))
-    }
-
-    fn nonce(&self, explicit: &[u8; EXPLICIT_NONCE]) -> [u8; 12] {
-        let mut nonce = [0; 12];
-        nonce[..4].copy_from_slice(self.iv);
-        nonce[4..].copy_from_slice(explicit);
-        nonce
-    }
+/// Decrypts `text`; false if it does not verify.
+#[must_use]
+pub(crate) fn open(
+    cipher: Aead,
+    keys: &Keys<'_>,
+    explicit: &[u8; EXPLICIT_NONCE],
+    aad: &Aad,
+    text: &mut [u8],
+    tag: &[u8],
+) -> bool {
+    let nonce = nonce(keys.iv, explicit);
+    cipher.open(Use { key: keys.key, nonce: &nonce, aad: aad.bytes() }, text, tag)
 }
 
-/// Removes the zeros and the type behind the content (RFC 9146 §4); `None` if it is all zeros.
-fn unpad(payload: &mut Vec<u8>) -> Option<ContentType> {
-    let end = payload.iter().rposition(|byte| *byte != 0)?;
-    let kind = ContentType::from_u8(payload[end])?;
-    payload.truncate(end);
-    Some(kind)
+/// A body's explicit nonce, ciphertext and tag.
+pub(crate) fn split(cipher: Aead, body: &[u8]) -> Option<(&[u8; EXPLICIT_NONCE], &[u8], &[u8])> {
+    let (explicit, sealed) = body.split_first_chunk()?;
+    let (inner, tag) = sealed.split_at(sealed.len().checked_sub(cipher.tag())?);
+    Some((explicit, inner, tag))
 }
 
-/// Additional data on the stack.
-struct Aad {
-    bytes: [u8; MAX_AAD],
-    length: usize,
-}
-
-impl Aad {
-    fn new(kind: ContentType, version: u16, number: [u8; 8], cid: &[u8], inner: usize) -> Self {
-        let mut aad = Self { bytes: [0; MAX_AAD], length: 0 };
-        let inner = (inner as u16).to_be_bytes();
-        if kind == ContentType::Tls12Cid {
-            // RFC 9146 §5.3.
-            aad.put(&[0xFF; 8]);
-            aad.put(&[kind as u8, cid.len() as u8, kind as u8]);
-            aad.put(&version.to_be_bytes());
-            aad.put(&number);
-            aad.put(cid);
-        } else {
-            // RFC 5246 §6.2.3.3.
-            aad.put(&number);
-            aad.put(&[kind as u8]);
-            aad.put(&version.to_be_bytes());
-        }
-        aad.put(&inner);
-        aad
-    }
-
-    fn put(&mut self, bytes: &[u8]) {
-        let end = self.length + bytes.len();
-        self.bytes[self.length..end].copy_from_slice(bytes);
-        self.length = end;
-    }
-
-    fn bytes(&self) -> &[u8] {
-        &self.bytes[..self.length]
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::suite::SUITES;
-    use crate::tests::hex;
-
-    fn keys() -> SessionKeys {
-        SessionKeys::from_bytes(&core::array::from_fn(|i| i as u8))
-    }
-
-    #[test]
-    fn the_additional_data_of_a_connection_id_is_that_of_rfc_9146() {
-        let aad = Aad::new(ContentType::Tls12Cid, 0xFEFD, record::number(1, 5), &[0xA, 0xB], 4);
-
-        let expected = hex("ffffffffffffffff 19 02 19 fefd 0001 000000000005 0a0b 0004");
-        assert_eq!(aad.bytes(), expected);
-    }
-
-    #[test]
-    fn the_additional_data_without_one_is_that_of_rfc_5246() {
-        let aad = Aad::new(ContentType::ApplicationData, 0xFEFD, record::number(1, 5), &[], 4);
-
-        assert_eq!(aad.bytes(), hex("0001 000000000005 17 fefd 0004"));
-    }
-
-    #[test]
-    fn a_sealed_record_has_its_number_in_clear_and_the_tag_of_its_suite() {
-        let keys = keys();
-        for (cipher, length) in
-            [(Cipher::Aes128Ccm8, 0x12), (Cipher::Aes128Ccm, 0x1A), (Cipher::Aes128Gcm, 0x1A)]
-        {
-            let mut out = Vec::new();
-
-            Direction::from_server(cipher, &keys, &[]).seal(
-                &mut out,
-                ContentType::ApplicationData,
-                (1, 9),
-                b"hi",
-            );
-
-            let expected = [hex("17 fefd 0001 000000000009 00"), vec![length]].concat();
-            assert_eq!(out[..13], expected);
-            assert_eq!(out[13..21], hex("0001000000000009"));
-            assert_eq!(out.len(), 21 + 2 + cipher.tag());
-        }
-    }
-
-    #[test]
-    fn every_length_of_body_is_refused_without_a_panic() {
-        let keys = keys();
-        for suite in &SUITES {
-            let direction = Direction::from_client(suite.cipher, &keys, &[]);
-            for length in 0..64 {
-                let body = vec![0; length];
-                let mut bytes = Vec::new();
-                record::put_header(
-                    &mut bytes,
-                    ContentType::ApplicationData,
-                    DTLS_1_2,
-                    (1, 1),
-                    &[],
-                    length,
-                );
-                bytes.extend_from_slice(&body);
-
-                let record = record::decode(&bytes, 0).expect("well-formed");
-                let refused = direction.open(&record, &mut Vec::new());
-
-                assert_eq!(refused, Err(DropReason::BadMac), "{} {length}", suite.name);
-            }
-        }
-    }
-
-    #[test]
-    fn an_inner_plaintext_of_padding_alone_means_nothing() {
-        assert_eq!(unpad(&mut vec![0, 0, 0]), None);
-        assert_eq!(unpad(&mut vec![]), None);
-        let mut padded = vec![7, 23, 0, 0];
-        assert_eq!(unpad(&mut padded), Some(ContentType::ApplicationData));
-        assert_eq!(padded, [7]);
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(128))]
-
-        #[test]
-        fn what_was_sealed_opens_and_a_flipped_bit_does_not(
-            suite in 0..SUITES.len(),
-            cid in proptest::collection::vec(any::<u8>(), 0..=255),
-            payload in proptest::collection::vec(any::<u8>(), 0..64),
-            sequence in 0..=record::MAX_SEQUENCE,
-            flip: proptest::sample::Index,
-        ) {
-            let keys = keys();
-            let direction = Direction::from_client(SUITES[suite].cipher, &keys, &cid);
-            let mut bytes = Vec::new();
-            direction.seal(&mut bytes, ContentType::ApplicationData, (1, sequence), &payload);
-
-            let mut plain = Vec::new();
-            let record = record::decode(&bytes, cid.len()).expect("well-formed");
-            let opened = direction.open(&record, &mut plain);
-            let bit = flip.index(bytes.len() * 8);
-            bytes[bit / 8] ^= 1 << (bit % 8);
-            let forged = record::decode(&bytes, cid.len())
-                .and_then(|record| direction.open(&record, &mut Vec::new()));
-
-            prop_assert_eq!((opened, plain), (Ok(ContentType::ApplicationData), payload));
-            prop_assert!(forged.is_err());
-        }
-    }
+fn nonce(iv: &[u8; 4], explicit: &[u8; EXPLICIT_NONCE]) -> [u8; 12] {
+    let mut nonce = [0; 12];
+    nonce[..4].copy_from_slice(iv);
+    nonce[4..].copy_from_slice(explicit);
+    nonce
 }

@@ -1,4 +1,4 @@
-//! The AEADs that protect records, all with a 16-byte key and a 12-byte nonce.
+//! What protects records: AEADs with a 16-byte key and a 12-byte nonce, or AES-CBC with HMAC.
 //!
 //! A key is expanded for each record (0.05 us), so that an idle session holds 40 bytes of
 //! keys instead of two schedules of 176. The processor's AES and carry-less multiplication are
@@ -13,6 +13,15 @@ use ccm::{Ccm, KeyInit};
 /// How records are protected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cipher {
+    /// Encrypted and authenticated in one.
+    Aead(Aead),
+    /// AES-128-CBC and HMAC-SHA256 (RFC 5246 §6.2.3.2, RFC 7366): see [`crate::cbc`].
+    Aes128CbcSha256,
+}
+
+/// An AEAD.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Aead {
     /// AES-128-CCM with 8-byte tags (RFC 6655 §4).
     Aes128Ccm8,
     /// AES-128-CCM with 16-byte tags (RFC 6655 §3).
@@ -34,6 +43,12 @@ pub(crate) struct Use<'a> {
 }
 
 impl Cipher {
+    pub(crate) const fn is_aead(self) -> bool {
+        matches!(self, Self::Aead(_))
+    }
+}
+
+impl Aead {
     /// Bytes of a tag.
     pub(crate) const fn tag(self) -> usize {
         match self {

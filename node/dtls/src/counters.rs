@@ -56,11 +56,22 @@ pub enum DropReason {
     Renegotiation,
     /// A verified record that means nothing here.
     Meaningless,
+    /// A client that was asked for its key and presented none.
+    NoKey,
+    /// A signature that does not verify under the key that was presented.
+    BadSignature,
+    /// A share of a key agreement that is no point of its group, or gives a secret of zeros.
+    BadShare,
+    /// A ClientHello of a prefix that has begun its share of handshakes while the queue is full.
+    Crowded,
+    /// A record that was not looked at: too many of its session did not verify, and to see that
+    /// takes long under its suite.
+    Unverified,
 }
 
 impl DropReason {
     /// Every reason, in the order of the counters.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 31] = [
         Self::Malformed,
         Self::UnknownType,
         Self::Version,
@@ -87,6 +98,11 @@ impl DropReason {
         Self::Replayed,
         Self::Renegotiation,
         Self::Meaningless,
+        Self::NoKey,
+        Self::BadSignature,
+        Self::BadShare,
+        Self::Crowded,
+        Self::Unverified,
     ];
 
     /// The reason as a metric label.
@@ -118,6 +134,11 @@ impl DropReason {
             Self::Replayed => "replayed",
             Self::Renegotiation => "renegotiation",
             Self::Meaningless => "meaningless",
+            Self::NoKey => "no_key",
+            Self::BadSignature => "bad_signature",
+            Self::BadShare => "bad_share",
+            Self::Crowded => "crowded",
+            Self::Unverified => "unverified",
         }
     }
 }
@@ -139,6 +160,12 @@ pub struct Counters {
     pub late_answers: u64,
     /// Sessions established.
     pub established: u64,
+    /// Of these, those that resume an earlier one.
+    pub resumed: u64,
+    /// Steps of resumptions asked for.
+    pub resumption_calls: u64,
+    /// Sessions that another edge had opened, and that go on here.
+    pub restored: u64,
     /// Handshakes given up by time.
     pub timed_out: u64,
     /// Handshakes that gave way to newer ones.

@@ -2,15 +2,25 @@
 //!
 //! What it is: cookies, handshakes, record protection, connection ids, replay windows and
 //! retransmission (RFC 6347, RFC 5246, RFC 4279, RFC 7627, RFC 9146) for a closed table of
-//! cipher suites. What it is not: it opens no socket, reads no clock, draws no randomness of
-//! its own, and its server side holds neither a pre-shared key nor a master secret.
+//! cipher suites, with pre-shared keys, raw public keys (RFC 7250) and chains of certificates on
+//! one listener. What it is not: it opens no socket, reads no clock, draws no randomness of its
+//! own, has no curve, and its server side holds neither a pre-shared key, a private key that
+//! lasts, nor a master secret.
 //!
 //! Driving an [`Endpoint`]: hand it each datagram ([`Endpoint::receive`]) and each due time
 //! ([`Endpoint::handle_timeout`]), then call [`Endpoint::poll`] until it is empty, and ask
 //! [`Endpoint::next_timeout`] when to come back. An [`Output::Open`] suspends one handshake
-//! until [`Endpoint::opened`] or [`Endpoint::refused`] answers it; whoever holds the pre-shared
-//! key computes that answer with [`schedule::open`]. Afterwards the owner of the session numbers
-//! its records ([`Endpoint::seal`]). A [`Client`] is driven the same way, but holds its own key.
+//! until [`Endpoint::opened`] or [`Endpoint::refused`] answers it; whoever holds the credential
+//! computes that answer with [`schedule::open`] or [`schedule::open_shared`]. Likewise an
+//! [`Output::Sign`] waits for [`Endpoint::signed`], an [`Output::Verify`] for
+//! [`Endpoint::verified`]; key agreements go through the port [`Curves`]. Afterwards the owner
+//! of the session numbers its records ([`Endpoint::seal`]). A [`Client`] is driven the same way,
+//! but holds its own pre-shared key.
+//!
+//! A session outlives its endpoint: [`StoredSession`] is what the ledger keeps of it, from which any
+//! endpoint goes on ([`Endpoint::restore`]) under the numbers of the same owner. A client that comes
+//! back resumes one ([`resume`]), if [`EndpointConfig::resumption`] says so: that is an
+//! [`Output::NeedSession`], which is answered as `Open` is.
 //!
 //! Times are durations since the Unix epoch. What a stranger sends never becomes an error: it is
 //! dropped and counted under a [`DropReason`].
@@ -20,30 +30,43 @@
 //! request to renegotiate is dropped unanswered, since only the session's owner numbers records.
 
 mod aead;
+mod cbc;
 mod cid;
 mod cipher;
 mod client;
 mod cookie;
 mod counters;
+mod curves;
+mod flight;
+mod handle;
 mod keys;
 mod prf;
+mod protection;
 mod reassembly;
 mod replay;
+pub mod resume;
 pub mod schedule;
 mod server;
+mod stored;
 mod suite;
 #[cfg(test)]
 mod tests;
 mod wire;
 
-pub use client::{Client, ClientConfig, ClientFailure, ClientOutput, SendError};
+pub use client::{Client, ClientConfig, ClientFailure, ClientOutput, Resumption, SendError};
 pub use counters::{Counters, DropReason};
+pub use curves::{
+    CertificateType, Curves, Ephemeral, Group, IdentityTooLong, Presented, PublicIdentity,
+    SharedSecret, SignatureScheme,
+};
 pub use keys::{ClusterKeys, SessionId, SessionKeys};
 pub use replay::Window as ReplayWindow;
 pub use server::{
-    CallId, Claim, Content, Endpoint, EndpointConfig, FailureReason, HandshakeEvent, OpenCall,
-    Opened, Output, Record, Refusal, SealError,
+    CallId, Claim, Content, Endpoint, EndpointConfig, FailureReason, HandshakeEvent, NotResumed,
+    OpenCall, Opened, Output, Record, Refusal, ResumptionStep, SealError, SessionCall, SignCall,
+    VerifyCall,
 };
+pub use stored::{StoredFlight, StoredSession};
 pub use suite::{SUITES, Suite};
 pub use wire::alert::{Alert, AlertDescription, AlertLevel};
 pub use wire::record::ContentType;

@@ -4,7 +4,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::keys::SessionKeys;
+use crate::keys::{Form, SessionKeys};
 
 type HmacSha256 = Hmac<Sha256>;
 
@@ -33,23 +33,33 @@ pub(crate) fn prf(secret: &[u8], label: &[u8], seed: [&[u8]; 2], out: &mut [u8])
     }
 }
 
-/// The master secret of a pre-shared key of at most 2^16 - 1 bytes (RFC 4279 §2). With
-/// `session_hash` it is the extended one (RFC 7627 §4), else it is bound to the randoms.
-pub(crate) fn psk_master_secret(
-    psk: &[u8],
+/// The premaster secret of a pre-shared key of at most 2^16 - 1 bytes (RFC 4279 §2), with the
+/// secret of a key agreement in front of it where there is one (RFC 5489 §2).
+pub(crate) fn psk_premaster(psk: &[u8], shared: Option<&[u8]>) -> Zeroizing<Vec<u8>> {
+    let length = (psk.len() as u16).to_be_bytes();
+    let other = shared.map_or(psk.len(), <[u8]>::len);
+    let mut premaster = Zeroizing::new(Vec::with_capacity(4 + other + psk.len()));
+    premaster.extend_from_slice(&(other as u16).to_be_bytes());
+    match shared {
+        Some(shared) => premaster.extend_from_slice(shared),
+        None => premaster.resize(2 + psk.len(), 0),
+    }
+    premaster.extend_from_slice(&length);
+    premaster.extend_from_slice(psk);
+    premaster
+}
+
+/// The master secret. With `session_hash` it is the extended one (RFC 7627 §4), else it is bound
+/// to the randoms.
+pub(crate) fn master_secret(
+    premaster: &[u8],
     randoms: [&[u8]; 2],
     session_hash: Option<&[u8]>,
 ) -> Zeroizing<[u8; 48]> {
-    let length = (psk.len() as u16).to_be_bytes();
-    let mut premaster = Zeroizing::new(Vec::with_capacity(4 + 2 * psk.len()));
-    premaster.extend_from_slice(&length);
-    premaster.resize(2 + psk.len(), 0);
-    premaster.extend_from_slice(&length);
-    premaster.extend_from_slice(psk);
     let mut master = Zeroizing::new([0; 48]);
     match session_hash {
-        Some(hash) => prf(&premaster, b"extended master secret", [hash, &[]], &mut master[..]),
-        None => prf(&premaster, b"master secret", randoms, &mut master[..]),
+        Some(hash) => prf(premaster, b"extended master secret", [hash, &[]], &mut master[..]),
+        None => prf(premaster, b"master secret", randoms, &mut master[..]),
     }
     master
 }
@@ -59,10 +69,12 @@ pub(crate) fn key_block(
     master: &[u8; 48],
     server_random: &[u8],
     client_random: &[u8],
+    form: Form,
 ) -> SessionKeys {
-    let mut block = Zeroizing::new([0; SessionKeys::LENGTH]);
-    prf(master, b"key expansion", [server_random, client_random], &mut block[..]);
-    SessionKeys::from_bytes(&block)
+    let mut block = Zeroizing::new([0; Form::LONGEST]);
+    let block = &mut block[..form.length()];
+    prf(master, b"key expansion", [server_random, client_random], block);
+    SessionKeys::from_block(form, block)
 }
 
 /// The verify_data of a Finished, `label` being that of its sender (RFC 5246 §7.4.9).
@@ -78,6 +90,13 @@ mod tests {
 
     fn hex(text: &str) -> Vec<u8> {
         crate::tests::hex(text)
+    }
+
+    #[test]
+    fn a_premaster_secret_has_zeros_or_the_shared_secret_in_front_of_the_key() {
+        // RFC 4279 §2, RFC 5489 §2.
+        assert_eq!(psk_premaster(&[7, 8], None)[..], [0, 2, 0, 0, 0, 2, 7, 8]);
+        assert_eq!(psk_premaster(&[7, 8], Some(&[1, 2, 3]))[..], [0, 3, 1, 2, 3, 0, 2, 7, 8]);
     }
 
     #[test]

@@ -1,16 +1,24 @@
-//! Handshake messages from fragments (RFC 6347 §4.2.3): the next message only, at most 8 KiB.
+//! Handshake messages from fragments (RFC 6347 §4.2.3): the next one, and up to three behind it.
 //!
-//! A message that comes early is dropped: its sender repeats the flight. So a peer never makes
-//! us hold more than one message.
+//! What comes early is kept, so that datagrams of one flight may overtake each other, but never
+//! more than 16 KiB: a peer cannot make us hold more than that.
+
+use std::collections::VecDeque;
 
 use crate::counters::DropReason;
 use crate::wire::handshake::{self, Fragment};
 
-/// Collects the message with the next number.
+/// Messages that are collected at once: those of the longest flight, less one.
+const WINDOW: usize = 4;
+/// Bytes of bodies that are held at once.
+const MAX_HELD: usize = 2 * handshake::MAX_MESSAGE;
+
+/// Collects the next messages.
 #[derive(Debug)]
 pub(crate) struct Reassembly {
     next: u16,
-    partial: Option<Partial>,
+    /// The message with the next number, and those behind it.
+    partials: VecDeque<Option<Partial>>,
 }
 
 #[derive(Debug)]
@@ -26,7 +34,7 @@ struct Partial {
 impl Reassembly {
     /// `next` is the number of the message to come.
     pub(crate) fn new(next: u16) -> Self {
-        Self { next, partial: None }
+        Self { next, partials: VecDeque::new() }
     }
 
     /// The number of the message to come.
@@ -34,35 +42,52 @@ impl Reassembly {
         self.next
     }
 
-    /// Takes a fragment; gives the whole message, with an unfragmented header, once it is
-    /// complete.
-    pub(crate) fn accept(
-        &mut self,
-        fragment: &Fragment<'_>,
-    ) -> Result<Option<Vec<u8>>, DropReason> {
-        if fragment.sequence < self.next {
-            return Err(DropReason::OldMessage);
-        }
-        if fragment.sequence > self.next {
+    /// Takes a fragment.
+    pub(crate) fn accept(&mut self, fragment: &Fragment<'_>) -> Result<(), DropReason> {
+        let distance = fragment.sequence.checked_sub(self.next).ok_or(DropReason::OldMessage)?;
+        let distance = usize::from(distance);
+        if distance >= WINDOW {
             return Err(DropReason::FutureMessage);
         }
         if fragment.body.is_empty() && fragment.total > 0 {
             return Err(DropReason::Malformed);
         }
+        if self.partials.len() <= distance {
+            self.partials.resize_with(distance + 1, || None);
+        }
         if fragment.is_whole() {
             // A forged fragment must not keep the message itself out.
-            self.partial = None;
+            self.partials[distance] = None;
         }
-        let partial = self.partial.get_or_insert_with(|| Partial::new(fragment));
+        if self.partials[distance].is_none() && self.held() + fragment.total > MAX_HELD {
+            return Err(DropReason::FutureMessage);
+        }
+        let partial = self.partials[distance].get_or_insert_with(|| Partial::new(fragment));
         if (partial.kind, partial.total()) != (fragment.kind, fragment.total) {
             return Err(DropReason::InconsistentFragment);
         }
         partial.fill(fragment);
-        if partial.missing > 0 {
-            return Ok(None);
+        Ok(())
+    }
+
+    /// The next message, with an unfragmented header, once it is complete. One that is not
+    /// expected is dropped: as if it had not come.
+    pub(crate) fn pop(&mut self, expected: impl FnOnce(u8) -> bool) -> Option<Vec<u8>> {
+        let front = self.partials.front_mut()?;
+        if front.as_ref()?.missing > 0 {
+            return None;
         }
+        let message = front.take()?;
+        if !expected(message.kind) {
+            return None;
+        }
+        self.partials.pop_front();
         self.next = self.next.saturating_add(1);
-        Ok(self.partial.take().map(|partial| partial.bytes))
+        Some(message.bytes)
+    }
+
+    fn held(&self) -> usize {
+        self.partials.iter().flatten().map(Partial::total).sum()
     }
 }
 
@@ -107,10 +132,14 @@ mod tests {
         Fragment { kind: 16, total: 6, sequence, offset, body }
     }
 
+    fn all(_: u8) -> bool {
+        true
+    }
+
     #[test]
     fn refuses_a_total_that_contradicts_the_first_fragment() {
         let mut reassembly = Reassembly::new(2);
-        assert_eq!(reassembly.accept(&fragment(2, 0, &[1, 2])), Ok(None));
+        assert_eq!(reassembly.accept(&fragment(2, 0, &[1, 2])), Ok(()));
 
         let longer = Fragment { total: 7, ..fragment(2, 2, &[3]) };
         let other_kind = Fragment { kind: 20, ..fragment(2, 2, &[3]) };
@@ -120,12 +149,46 @@ mod tests {
     }
 
     #[test]
-    fn takes_the_next_message_only() {
+    fn takes_the_next_four_messages_and_gives_them_in_their_order() {
         let mut reassembly = Reassembly::new(2);
+        let whole = |sequence| fragment(sequence, 0, &[1, 2, 3, 4, 5, 6]);
 
-        assert_eq!(reassembly.accept(&fragment(1, 0, &[1])), Err(DropReason::OldMessage));
-        assert_eq!(reassembly.accept(&fragment(3, 0, &[1])), Err(DropReason::FutureMessage));
-        assert_eq!(reassembly.accept(&fragment(u16::MAX, 0, &[1])), Err(DropReason::FutureMessage));
+        assert_eq!(reassembly.accept(&whole(1)), Err(DropReason::OldMessage));
+        assert_eq!(reassembly.accept(&whole(6)), Err(DropReason::FutureMessage));
+        assert_eq!(reassembly.accept(&whole(u16::MAX)), Err(DropReason::FutureMessage));
+        for sequence in [5, 3, 4] {
+            assert_eq!(reassembly.accept(&whole(sequence)), Ok(()));
+            assert_eq!(reassembly.pop(all), None);
+        }
+        assert_eq!(reassembly.accept(&whole(2)), Ok(()));
+
+        let order: Vec<_> = core::iter::from_fn(|| reassembly.pop(all)).map(|it| it[5]).collect();
+
+        assert_eq!((order, reassembly.next()), (vec![2, 3, 4, 5], 6));
+    }
+
+    #[test]
+    fn a_message_that_is_not_expected_leaves_its_place_to_another() {
+        let mut reassembly = Reassembly::new(2);
+        let whole = fragment(2, 0, &[1, 2, 3, 4, 5, 6]);
+        reassembly.accept(&whole).expect("it is the next");
+
+        assert_eq!(reassembly.pop(|kind| kind == 20), None);
+
+        let finished = Fragment { kind: 20, ..whole };
+        reassembly.accept(&finished).expect("its place is free");
+        assert!(reassembly.pop(|kind| kind == 20).is_some());
+    }
+
+    #[test]
+    fn holds_at_most_sixteen_kibibytes() {
+        let mut reassembly = Reassembly::new(2);
+        let big = |sequence| Fragment { total: 8192, ..fragment(sequence, 0, &[1]) };
+
+        let taken: Vec<_> = (2..6).map(|sequence| reassembly.accept(&big(sequence))).collect();
+
+        let future = Err(DropReason::FutureMessage);
+        assert_eq!(taken, [Ok(()), Ok(()), future, future]);
     }
 
     #[test]
@@ -136,21 +199,22 @@ mod tests {
     #[test]
     fn a_whole_message_displaces_fragments() {
         let mut reassembly = Reassembly::new(2);
-        assert_eq!(reassembly.accept(&fragment(2, 0, &[9, 9])), Ok(None));
+        assert_eq!(reassembly.accept(&fragment(2, 0, &[9, 9])), Ok(()));
 
-        let message = reassembly.accept(&fragment(2, 0, &[1, 2, 3, 4, 5, 6]));
+        reassembly.accept(&fragment(2, 0, &[1, 2, 3, 4, 5, 6])).expect("consistent");
 
-        let message = message.expect("consistent").expect("complete");
+        let message = reassembly.pop(all).expect("complete");
         assert_eq!(message[handshake::HEADER..], [1, 2, 3, 4, 5, 6]);
     }
 
     #[test]
     fn completes_an_empty_message() {
         let empty = Fragment { kind: 14, total: 0, sequence: 2, offset: 0, body: &[] };
+        let mut reassembly = Reassembly::new(2);
 
-        let message = Reassembly::new(2).accept(&empty);
+        reassembly.accept(&empty).expect("it is the next");
 
-        assert_eq!(message, Ok(Some(vec![14, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0])));
+        assert_eq!(reassembly.pop(all), Some(vec![14, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0]));
     }
 
     proptest! {
@@ -174,7 +238,8 @@ mod tests {
                 let piece = Fragment {
                     kind: 16, total: body.len(), sequence: 5, offset: start, body: &body[start..end],
                 };
-                reassembly.accept(&piece).expect("consistent")
+                reassembly.accept(&piece).expect("consistent");
+                reassembly.pop(|_| true)
             });
 
             prop_assert_eq!(message, Some(whole));

@@ -1,7 +1,7 @@
 //! The sliding window against replays (RFC 6347 §4.1.2.6): 64 records wide.
 
 /// Which of the last sequence numbers were read. Marked only after a record has verified.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Window {
     /// One above the highest sequence read; 0 before the first.
     next: u64,
@@ -13,6 +13,16 @@ impl Window {
     /// A window that has seen everything up to `highest`: for an owner that takes over.
     pub fn above(highest: u64) -> Self {
         Self { next: highest.saturating_add(1), seen: u64::MAX }
+    }
+
+    /// What is stored of a window: one above the highest sequence, and which below it were read.
+    pub(crate) fn parts(&self) -> (u64, u64) {
+        (self.next, self.seen)
+    }
+
+    /// The window of these parts.
+    pub(crate) fn from_parts(next: u64, seen: u64) -> Self {
+        Self { next, seen }
     }
 
     /// The highest sequence read; 0 before the first.

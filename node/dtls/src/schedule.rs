@@ -3,20 +3,26 @@
 //!
 //! It trusts nothing that an edge says beside the bytes: suite, extended master secret and
 //! connection ids are read from the transcript, and the client's Finished must verify under the
-//! key. Look the key up under [`identity`] of the same transcript.
+//! key. Look the credential up under [`claim`] of the same transcript, or a pre-shared key under
+//! [`identity`].
 
 use core::time::Duration;
 
 use subtle::ConstantTimeEq;
 
-use crate::aead::Direction;
-use crate::keys::SessionId;
+use crate::curves::{Presented, SharedSecret};
+use crate::keys::{Form, SessionId};
 use crate::prf;
-use crate::server::Opened;
-use crate::suite::{KeyExchange, Suite};
-use crate::wire::cursor::Cursor;
+use crate::protection::Direction;
+use crate::resume::{LIFETIME, Resumable};
+use crate::server::{Claim, Opened};
+use crate::suite::Suite;
+use crate::wire::certificate::{self, Signed};
+use crate::wire::cursor::{Cursor, put_vec16};
+use crate::wire::extension::chosen_type;
 use crate::wire::handshake::{self, Fragment, kind};
 use crate::wire::hello::{ClientHello, ServerHello};
+use crate::wire::key_exchange::ClientKeyExchange;
 use crate::wire::record::{self, ContentType};
 
 /// How far the time in the server's random may lie from now.
@@ -27,7 +33,7 @@ const MAX_PSK: usize = u16::MAX as usize;
 /// What a credential step is computed from, borrowed from an [`crate::OpenCall`].
 #[derive(Clone, Copy, Debug)]
 pub struct Evidence<'a> {
-    /// Handshake messages, the second ClientHello through ClientKeyExchange.
+    /// Handshake messages, the second ClientHello up to the client's Finished.
     pub transcript: &'a [u8],
     /// The record of the client's encrypted Finished.
     pub finished: &'a [u8],
@@ -37,6 +43,8 @@ pub struct Evidence<'a> {
     pub cid: Option<&'a [u8]>,
     /// The client's connection id.
     pub peer_cid: Option<&'a [u8]>,
+    /// The secret of the key agreement, where the suite has one.
+    pub shared: Option<&'a SharedSecret>,
 }
 
 /// Why a credential step failed.
@@ -55,22 +63,71 @@ pub enum OpenError {
 }
 
 /// Checks the client's Finished under `psk`, and derives the session. `now` is the time since
-/// the Unix epoch.
+/// the Unix epoch. For the suites of a pre-shared key, also those with a key agreement.
 ///
 /// # Errors
 /// See [`OpenError`]; none says anything about `psk` except [`OpenError::BadFinished`].
 pub fn open(psk: &[u8], now: Duration, call: &Evidence<'_>) -> Result<Opened, OpenError> {
+    open_resumable(psk, now, call).map(|(opened, _)| opened)
+}
+
+/// The same, and what is to be kept of the session if it is to be resumed: `None` if the edge gave
+/// the client no handle.
+///
+/// # Errors
+/// As for [`open`].
+pub fn open_resumable(
+    psk: &[u8],
+    now: Duration,
+    call: &Evidence<'_>,
+) -> Result<(Opened, Option<Resumable>), OpenError> {
     let transcript = Transcript::decode(call.transcript).ok_or(OpenError::Malformed)?;
-    if !transcript.agrees_with(call) || psk.len() > MAX_PSK {
+    if !transcript.suite.key_exchange.uses_psk() || psk.len() > MAX_PSK {
+        return Err(OpenError::Malformed);
+    }
+    let premaster = prf::psk_premaster(psk, call.shared.map(SharedSecret::expose));
+    derive(&premaster, now, &transcript, call)
+}
+
+/// The same for the suites whose premaster secret is that of the key agreement alone. It says
+/// that the client of the handshake sent this Finished. That it holds the key that it presented
+/// was checked by the edge, which the key agreement makes a party to the session anyway: hence
+/// nothing is kept of it to be resumed.
+///
+/// # Errors
+/// See [`OpenError`].
+pub fn open_shared(now: Duration, call: &Evidence<'_>) -> Result<Opened, OpenError> {
+    let transcript = Transcript::decode(call.transcript).ok_or(OpenError::Malformed)?;
+    match call.shared {
+        Some(shared) if !transcript.suite.key_exchange.uses_psk() => {
+            derive(shared.expose(), now, &transcript, call).map(|(opened, _)| opened)
+        }
+        _ => Err(OpenError::Malformed),
+    }
+}
+
+fn derive(
+    premaster: &[u8],
+    now: Duration,
+    transcript: &Transcript<'_>,
+    call: &Evidence<'_>,
+) -> Result<(Opened, Option<Resumable>), OpenError> {
+    if !transcript.agrees_with(call) {
         return Err(OpenError::Malformed);
     }
     let cipher = transcript.suite.cipher;
     let (client, server) = (&transcript.client, &transcript.server);
     check_fresh(now, &server.random)?;
     let transcript_hash = prf::hash(&[call.transcript]);
-    let session_hash = transcript.extended_master_secret().then_some(&transcript_hash[..]);
-    let master = prf::psk_master_secret(psk, [&client.random, &server.random], session_hash);
-    let keys = prf::key_block(&master, &server.random, &client.random);
+    let session_hash = transcript.extended_master_secret().then(|| {
+        // RFC 7627 §3: through ClientKeyExchange, so without a CertificateVerify.
+        let through = &call.transcript[..transcript.key_exchange_end];
+        if through.len() == call.transcript.len() { transcript_hash } else { prf::hash(&[through]) }
+    });
+    let randoms = [&client.random[..], &server.random];
+    let session_hash = session_hash.as_ref().map(|hash| &hash[..]);
+    let master = prf::master_secret(premaster, randoms, session_hash);
+    let keys = prf::key_block(&master, &server.random, &client.random, transcript.form());
     let cid = call.cid.unwrap_or_default();
 
     let record = record::decode(call.finished, cid.len()).map_err(|_| OpenError::Malformed)?;
@@ -89,20 +146,43 @@ pub fn open(psk: &[u8], now: Duration, call: &Evidence<'_>) -> Result<Opened, Op
     if !bool::from(finished.ct_eq(&expected)) {
         return Err(OpenError::BadFinished);
     }
-    let server_hash = prf::hash(&[call.transcript, &finished]);
-    Ok(Opened {
+    let ticket = server.ticket().map(|ticket| new_session_ticket(transcript.last_flight, &ticket));
+    let server_hash =
+        prf::hash(&[call.transcript, &finished, ticket.as_deref().unwrap_or_default()]);
+    let opened = Opened {
         session: SessionId::from_hash(&transcript_hash),
         keys,
         verify_data: prf::verify_data(&master, b"server finished", &server_hash),
-    })
+    };
+    Ok((opened, Resumable::of(client, server, &master, now)))
 }
 
 /// The PSK identity that the transcript's ClientKeyExchange names (RFC 4279 §2).
 ///
 /// # Errors
-/// [`OpenError::Malformed`] if the transcript does not parse.
+/// [`OpenError::Malformed`] if the transcript does not parse or has no identity.
 pub fn identity(transcript: &[u8]) -> Result<&[u8], OpenError> {
-    Transcript::decode(transcript).map(|transcript| transcript.identity).ok_or(OpenError::Malformed)
+    let transcript = Transcript::decode(transcript).ok_or(OpenError::Malformed)?;
+    if !transcript.suite.key_exchange.uses_psk() {
+        return Err(OpenError::Malformed);
+    }
+    Ok(transcript.exchange.identity)
+}
+
+/// What the transcript's client claims to be. Of a key that was presented, the transcript bears
+/// the signature; the edge has checked it.
+///
+/// # Errors
+/// [`OpenError::Malformed`] if the transcript does not parse.
+pub fn claim(transcript: &[u8]) -> Result<Claim, OpenError> {
+    let transcript = Transcript::decode(transcript).ok_or(OpenError::Malformed)?;
+    Ok(match transcript.presented {
+        Some(presented) => Claim::Key(presented),
+        None if transcript.suite.key_exchange.uses_psk() => {
+            Claim::Psk { identity: transcript.exchange.identity.to_vec() }
+        }
+        None => Claim::Nothing,
+    })
 }
 
 /// The whole Finished message with this verify_data.
@@ -112,14 +192,16 @@ pub(crate) fn finished_message(sequence: u16, verify_data: &[u8; 12]) -> Vec<u8>
     message
 }
 
-/// The identity in the body of a ClientKeyExchange.
-pub(crate) fn decode_identity(body: &[u8]) -> Option<&[u8]> {
-    let mut cursor = Cursor::new(body);
-    let identity = cursor.vec16()?;
-    cursor.is_empty().then_some(identity)
+/// The whole message that gives a ticket (RFC 5077 §3.3).
+pub(crate) fn new_session_ticket(sequence: u16, ticket: &[u8]) -> Vec<u8> {
+    let mut body = (LIFETIME.as_secs() as u32).to_be_bytes().to_vec();
+    put_vec16(&mut body, |out| out.extend_from_slice(ticket)).expect("a ticket is a handle");
+    let mut message = Vec::with_capacity(handshake::HEADER + body.len());
+    handshake::put_message(&mut message, kind::NEW_SESSION_TICKET, sequence, &body);
+    message
 }
 
-fn check_fresh(now: Duration, server_random: &[u8; 32]) -> Result<(), OpenError> {
+pub(crate) fn check_fresh(now: Duration, server_random: &[u8; 32]) -> Result<(), OpenError> {
     let [a, b, c, d, ..] = *server_random;
     let then = u64::from(u32::from_be_bytes([a, b, c, d]));
     // The field has 32 bits and wraps in 2106; so does the comparison.
@@ -131,30 +213,58 @@ fn check_fresh(now: Duration, server_random: &[u8; 32]) -> Result<(), OpenError>
 struct Transcript<'a> {
     client: ClientHello<'a>,
     server: ServerHello<'a>,
-    identity: &'a [u8],
     suite: &'static Suite,
+    /// What the client presented, where the suite demands it.
+    presented: Option<Presented>,
+    exchange: ClientKeyExchange<'a>,
+    /// Where the ClientKeyExchange ends.
+    key_exchange_end: usize,
     /// Number of the client's Finished.
     next_sequence: u16,
+    /// Number of the first message of the server's last flight.
+    last_flight: u16,
 }
 
 impl<'a> Transcript<'a> {
+    /// The messages of the one order that the suite has, and nothing else.
     fn decode(bytes: &'a [u8]) -> Option<Self> {
         let mut cursor = Cursor::new(bytes);
-        let mut message = |expected: u8| -> Option<Fragment<'a>> {
-            let fragment = Fragment::decode(&mut cursor).ok()?;
-            (fragment.kind == expected && fragment.is_whole()).then_some(fragment)
-        };
-        let client = ClientHello::decode(message(kind::CLIENT_HELLO)?.body)?;
-        let server = ServerHello::decode(message(kind::SERVER_HELLO)?.body)?;
-        message(kind::SERVER_HELLO_DONE)?;
-        let exchange = message(kind::CLIENT_KEY_EXCHANGE)?;
-        let suite = Suite::by_id(server.suite).filter(|s| s.key_exchange == KeyExchange::Psk)?;
+        let client = ClientHello::decode(message(&mut cursor, kind::CLIENT_HELLO)?.body)?;
+        let server = ServerHello::decode(message(&mut cursor, kind::SERVER_HELLO)?.body)?;
+        let suite = Suite::by_id(server.suite)?;
+        let exchange = suite.key_exchange;
+        if exchange.is_signed() {
+            message(&mut cursor, kind::CERTIFICATE)?;
+        }
+        if exchange.is_ephemeral() {
+            message(&mut cursor, kind::SERVER_KEY_EXCHANGE)?;
+        }
+        if exchange.is_signed() {
+            message(&mut cursor, kind::CERTIFICATE_REQUEST)?;
+        }
+        let done = message(&mut cursor, kind::SERVER_HELLO_DONE)?;
+        let mut presented = None;
+        if exchange.is_signed() {
+            let body = message(&mut cursor, kind::CERTIFICATE)?.body;
+            let kind = chosen_type(server.extensions.client_certificate_type)?;
+            presented = Some(certificate::decode(kind, body)??);
+        }
+        let mut last = message(&mut cursor, kind::CLIENT_KEY_EXCHANGE)?;
+        let read = ClientKeyExchange::decode(exchange, last.body)?;
+        let key_exchange_end = bytes.len() - cursor.rest().len();
+        if exchange.is_signed() {
+            last = message(&mut cursor, kind::CERTIFICATE_VERIFY)?;
+            Signed::decode(Cursor::new(last.body))?;
+        }
         cursor.is_empty().then_some(Self {
             client,
             server,
-            identity: decode_identity(exchange.body)?,
             suite,
-            next_sequence: exchange.sequence.checked_add(1)?,
+            presented,
+            exchange: read,
+            key_exchange_end,
+            next_sequence: last.sequence.checked_add(1)?,
+            last_flight: done.sequence.checked_add(1)?,
         })
     }
 
@@ -163,11 +273,24 @@ impl<'a> Transcript<'a> {
             && self.server.extensions.extended_master_secret
     }
 
+    fn form(&self) -> Form {
+        let agreed =
+            self.client.extensions.encrypt_then_mac && self.server.extensions.encrypt_then_mac;
+        Form::of(self.suite.cipher, agreed)
+    }
+
     fn agrees_with(&self, call: &Evidence<'_>) -> bool {
         let cid = self.server.extensions.cid;
         self.suite.id == call.suite
+            && self.suite.key_exchange.is_ephemeral() == call.shared.is_some()
             && self.client.offers(call.suite)
             && cid == call.cid
             && cid.and(self.client.extensions.cid) == call.peer_cid
     }
+}
+
+/// The next message, which is whole and of this kind.
+fn message<'a>(cursor: &mut Cursor<'a>, expected: u8) -> Option<Fragment<'a>> {
+    let fragment = Fragment::decode(cursor).ok()?;
+    (fragment.kind == expected && fragment.is_whole()).then_some(fragment)
 }

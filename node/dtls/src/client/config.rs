@@ -5,7 +5,9 @@ use core::time::Duration;
 
 use zeroize::Zeroizing;
 
-use crate::suite::SUITES;
+use super::resume::Resumption;
+use crate::curves::{CertificateType, Presented, PublicIdentity, SignatureScheme};
+use crate::suite::Suite;
 use crate::wire::alert::Alert;
 
 /// What a client is and how patient it is.
@@ -20,24 +22,41 @@ pub struct ClientConfig {
     pub cid: Option<Vec<u8>>,
     /// IANA numbers of the suites to offer, each one of [`crate::SUITES`], the best first.
     pub suites: Vec<u16>,
+    /// Ask for a ticket to resume the session by (RFC 5077). A session id is kept unasked.
+    pub tickets: bool,
+    /// The session to resume, if the server still has it; else the handshake is a full one.
+    pub resumption: Option<Resumption>,
     /// First wait before a flight is sent again; doubles each time (1 s in RFC 6347 §4.2.4,
     /// 9 s in RFC 7925 §11).
     pub retransmit: Duration,
     /// The handshake fails after this time.
     pub give_up: Duration,
+    /// The host name to send (RFC 6066 §3), at most 255 bytes.
+    pub server_name: Option<String>,
+    /// What to present where the suite demands a key. Without it such a suite can be agreed on,
+    /// and nothing is presented. The private key is behind [`ClientOutput::Sign`].
+    pub public_identity: Option<PublicIdentity>,
+    /// Forms of the server's key that can be verified, the best first; X.509 alone is what a
+    /// server takes for granted (RFC 7250 §4.1).
+    pub accepts: Vec<CertificateType>,
 }
 
 impl ClientConfig {
     /// A client with this identity and key: it takes the server's connection id and has none of
-    /// its own, offers every suite, waits 1 s before the first repetition, and gives up after 60 s.
+    /// its own, offers the suites of a pre-shared key, waits 1 s before the first repetition, and gives up after 60 s.
     pub fn new(identity: Vec<u8>, psk: Zeroizing<Vec<u8>>) -> Self {
         Self {
             identity,
             psk,
             cid: Some(Vec::new()),
-            suites: SUITES.iter().map(|suite| suite.id).collect(),
+            suites: Suite::psk_defaults(),
+            tickets: false,
+            resumption: None,
             retransmit: Duration::from_secs(1),
             give_up: Duration::from_secs(60),
+            server_name: None,
+            public_identity: None,
+            accepts: vec![CertificateType::X509],
         }
     }
 }
@@ -56,12 +75,24 @@ impl fmt::Debug for ClientConfig {
 pub enum ClientOutput {
     /// Send this datagram to the server.
     Datagram(Vec<u8>),
+    /// Is this key, or chain of certificates, that of the server? It has signed the handshake;
+    /// whose it is, [`crate::Client::verified`] says.
+    Verify(Presented),
+    /// Sign this message; [`crate::Client::signed`] brings the signature.
+    Sign {
+        /// How.
+        scheme: SignatureScheme,
+        /// What.
+        message: Vec<u8>,
+    },
     /// The handshake is complete.
     Established {
         /// IANA number of the cipher suite.
         suite: u16,
         /// The server's connection id, if it was negotiated.
         cid: Option<Vec<u8>>,
+        /// Whether an earlier session was resumed.
+        resumed: bool,
     },
     /// Application data from the server.
     Data(Vec<u8>),
@@ -75,7 +106,13 @@ impl fmt::Debug for ClientOutput {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Datagram(bytes) => write!(f, "Datagram({} bytes)", bytes.len()),
-            Self::Established { suite, cid } => write!(f, "Established({suite:#06x}, {cid:?})"),
+            Self::Verify(presented) => write!(f, "Verify({presented:?})"),
+            Self::Sign { scheme, message } => {
+                write!(f, "Sign({scheme:?}, {} bytes)", message.len())
+            }
+            Self::Established { suite, cid, resumed } => {
+                write!(f, "Established({suite:#06x}, {cid:?}, resumed: {resumed})")
+            }
             Self::Data(bytes) => write!(f, "Data({} bytes)", bytes.len()),
             Self::Failed(failure) => write!(f, "Failed({failure:?})"),
             Self::Closed => f.write_str("Closed"),
@@ -94,7 +131,14 @@ pub enum ClientFailure {
     IllegalParameter,
     /// The server's Finished does not verify.
     BadFinished,
-    /// Identity, key or connection id is too long, or a suite is unknown.
+    /// The server's signature does not verify under the key that it presented.
+    BadSignature,
+    /// The server's key or chain is not trusted.
+    Untrusted,
+    /// No signature of ours could be had.
+    NotSigned,
+    /// Identity, key, name or connection id is too long, a suite is unknown, or it has a key
+    /// agreement and there are no curves.
     Config,
     /// Record numbers are used up.
     Exhausted,

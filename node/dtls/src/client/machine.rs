@@ -7,9 +7,13 @@ use core::time::Duration;
 
 use rand_core::CryptoRng;
 
+use super::answer::{Answering, Progress, complete};
 use super::config::{ClientConfig, ClientFailure, ClientOutput, SendError};
-use super::handshake::{Finishing, Hello, Step};
+use super::finishing::Finishing;
+use super::handshake::{Hello, Offer, Step};
 use super::open::Connection;
+use super::resume::{Resuming, Resumption};
+use crate::curves::Curves;
 use crate::wire::alert::{Alert, AlertDescription, AlertLevel};
 use crate::wire::handshake::Fragments;
 use crate::wire::record::{ContentType, MAX_PLAINTEXT, RawRecord, Records};
@@ -25,7 +29,9 @@ pub struct Client {
 
 enum State {
     Hello(Box<Hello>),
+    Answering(Box<Answering>),
     Finishing(Box<Finishing>),
+    Resuming(Box<Resuming>),
     Open(Box<Connection>),
     Ended,
 }
@@ -53,7 +59,9 @@ impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.state {
             State::Hello(_) => "Client(hello)",
+            State::Answering(_) => "Client(answering)",
             State::Finishing(_) => "Client(finishing)",
+            State::Resuming(_) => "Client(resuming)",
             State::Open(_) => "Client(open)",
             State::Ended => "Client(ended)",
         })
@@ -63,15 +71,25 @@ impl fmt::Debug for Client {
 impl Client {
     /// Begins a handshake: the first datagram is ready to be polled.
     pub fn new(now: Duration, config: ClientConfig, rng: &mut dyn CryptoRng) -> Self {
-        Self::offering(now, config, rng, true)
+        Self::offering(now, config, None, rng, Offer::ALL)
     }
 
-    /// The extended master secret is always offered, except in tests: some servers lack it.
+    /// The same, for suites with a key agreement too.
+    pub fn with_curves(
+        now: Duration,
+        config: ClientConfig,
+        curves: Box<dyn Curves>,
+        rng: &mut dyn CryptoRng,
+    ) -> Self {
+        Self::offering(now, config, Some(curves), rng, Offer::ALL)
+    }
+
     pub(crate) fn offering(
         now: Duration,
         config: ClientConfig,
+        curves: Option<Box<dyn Curves>>,
         rng: &mut dyn CryptoRng,
-        extended_master_secret: bool,
+        offer: Offer,
     ) -> Self {
         let timer = Timer {
             initial: config.retransmit,
@@ -85,7 +103,7 @@ impl Client {
             cid_length: config.cid.as_ref().map_or(0, Vec::len),
             outputs: VecDeque::new(),
         };
-        match Hello::new(config, rng, extended_master_secret) {
+        match Hello::new(config, curves, rng, offer) {
             Ok(mut hello) => {
                 client.outputs.push_back(ClientOutput::Datagram(hello.write_flight()));
                 client.state = State::Hello(Box::new(hello));
@@ -129,8 +147,21 @@ impl Client {
     /// When [`Client::handle_timeout`] wants to be called; never once the handshake is over.
     pub fn next_timeout(&self) -> Option<Duration> {
         match self.state {
-            State::Hello(_) | State::Finishing(_) => Some(self.timer.due.min(self.timer.give_up)),
+            State::Hello(_) | State::Finishing(_) | State::Resuming(_) => {
+                Some(self.timer.due.min(self.timer.give_up))
+            }
+            // The server repeats its flight until it has ours.
+            State::Answering(_) => Some(self.timer.give_up),
             State::Open(_) | State::Ended => None,
+        }
+    }
+
+    /// What another client with the same identity can resume this session by, once it is open.
+    /// `None` if the server gave no name to it, or it has no extended master secret.
+    pub fn resumption(&self) -> Option<Resumption> {
+        match &self.state {
+            State::Open(connection) => connection.resumption.clone(),
+            _ => None,
         }
     }
 
@@ -169,9 +200,53 @@ impl Client {
                     self.outputs.push_back(ClientOutput::Datagram(datagram));
                 }
             }
-            State::Hello(_) | State::Finishing(_) => {}
+            State::Hello(_) | State::Answering(_) | State::Finishing(_) | State::Resuming(_) => {}
         }
         self.outputs.push_back(ClientOutput::Closed);
+    }
+
+    /// The answer to [`ClientOutput::Verify`]. Without that question nothing happens.
+    pub fn verified(&mut self, now: Duration, trusted: bool) {
+        if let Some(answering) = self.take_answering(true) {
+            let progress = answering.verified(trusted);
+            self.progress(now, progress);
+        }
+    }
+
+    /// The answer to [`ClientOutput::Sign`]: a DER-encoded signature, or `None` if there is none
+    /// to be had. Without that question nothing happens.
+    pub fn signed(&mut self, now: Duration, signature: Option<Vec<u8>>) {
+        if let Some(answering) = self.take_answering(false) {
+            let progress = answering.signed(signature);
+            self.progress(now, progress);
+        }
+    }
+
+    fn take_answering(&mut self, trust: bool) -> Option<Box<Answering>> {
+        match core::mem::replace(&mut self.state, State::Ended) {
+            State::Answering(answering) if answering.waits_for_trust() == trust => Some(answering),
+            other => {
+                self.state = other;
+                None
+            }
+        }
+    }
+
+    fn progress(&mut self, now: Duration, progress: Result<Progress, ClientFailure>) {
+        match progress {
+            Ok(Progress::Ask(answering, question)) => {
+                self.state = State::Answering(answering);
+                self.outputs.push_back(question);
+            }
+            Ok(Progress::Finish(finishing)) => {
+                self.state = State::Finishing(finishing);
+                self.timer.restart(now);
+                if let Err(failure) = self.send_flight() {
+                    self.fail(failure);
+                }
+            }
+            Err(failure) => self.fail(failure),
+        }
     }
 
     fn fail(&mut self, failure: ClientFailure) {
@@ -180,12 +255,13 @@ impl Client {
     }
 
     fn send_flight(&mut self) -> Result<(), ClientFailure> {
-        let datagram = match &mut self.state {
-            State::Hello(hello) => hello.write_flight(),
+        let datagrams = match &mut self.state {
+            State::Hello(hello) => vec![hello.write_flight()],
             State::Finishing(finishing) => finishing.write_flight()?,
-            State::Open(_) | State::Ended => return Ok(()),
+            State::Resuming(resuming) => vec![resuming.hello.write_flight()],
+            State::Answering(_) | State::Open(_) | State::Ended => return Ok(()),
         };
-        self.outputs.push_back(ClientOutput::Datagram(datagram));
+        self.outputs.extend(datagrams.into_iter().map(ClientOutput::Datagram));
         Ok(())
     }
 
@@ -213,20 +289,33 @@ impl Client {
                         self.timer.restart(now);
                         true
                     }
-                    Step::Finish(finishing) => {
-                        self.state = State::Finishing(finishing);
-                        self.timer.restart(now);
-                        true
+                    Step::Complete => {
+                        self.complete(now);
+                        false
+                    }
+                    Step::Resume => {
+                        self.resume();
+                        false
                     }
                 },
                 State::Finishing(finishing) => finishing.repetition(&fragment),
-                State::Open(_) | State::Ended => false,
+                State::Resuming(resuming) => {
+                    resuming.expected.fragment(&fragment);
+                    false
+                }
+                State::Answering(_) | State::Open(_) | State::Ended => false,
             };
             if send {
                 self.send_flight()?;
             }
         }
         Ok(())
+    }
+
+    fn complete(&mut self, now: Duration) {
+        if let State::Hello(hello) = core::mem::replace(&mut self.state, State::Ended) {
+            self.progress(now, complete(hello));
+        }
     }
 
     fn protected(&mut self, record: &RawRecord<'_>) -> Result<(), ClientFailure> {
@@ -237,27 +326,51 @@ impl Client {
                 }
                 Ok(())
             }
+            State::Resuming(resuming) => {
+                if resuming.protected(record)? {
+                    let flight = resuming.connection.write_last_flight()?;
+                    self.outputs.push_back(ClientOutput::Datagram(flight));
+                    self.establish();
+                }
+                Ok(())
+            }
             State::Open(connection) => match connection.open(record) {
                 Some((ContentType::ApplicationData, payload)) => {
                     self.outputs.push_back(ClientOutput::Data(payload));
                     Ok(())
                 }
                 Some((ContentType::Alert, payload)) => self.alert(&payload),
+                Some((ContentType::Handshake, message)) if connection.is_asked_again(&message) => {
+                    let flight = connection.write_last_flight()?;
+                    self.outputs.push_back(ClientOutput::Datagram(flight));
+                    Ok(())
+                }
                 // A repeated Finished, or a HelloRequest: we do not renegotiate.
                 _ => Ok(()),
             },
-            State::Hello(_) | State::Ended => Ok(()),
+            State::Hello(_) | State::Answering(_) | State::Ended => Ok(()),
         }
     }
 
     fn establish(&mut self) {
-        if let State::Finishing(finishing) = core::mem::replace(&mut self.state, State::Ended) {
-            let connection = finishing.connection;
-            self.outputs.push_back(ClientOutput::Established {
-                suite: connection.suite.id,
-                cid: connection.server_cid.clone(),
-            });
-            self.state = State::Open(Box::new(connection));
+        let (connection, resumed) = match core::mem::replace(&mut self.state, State::Ended) {
+            State::Finishing(finishing) => (finishing.connection, false),
+            State::Resuming(resuming) => (resuming.connection, true),
+            _ => return,
+        };
+        self.outputs.push_back(ClientOutput::Established {
+            suite: connection.suite.id,
+            cid: connection.server_cid.clone(),
+            resumed,
+        });
+        self.state = State::Open(Box::new(connection));
+    }
+
+    fn resume(&mut self) {
+        if let State::Hello(hello) = core::mem::replace(&mut self.state, State::Ended)
+            && let Some(resuming) = hello.resume()
+        {
+            self.state = State::Resuming(Box::new(resuming));
         }
     }
 

@@ -1,7 +1,8 @@
 //! The record layer of a client once it has keys.
 
-use crate::aead::Direction;
+use super::resume::{LastFlight, Resumption};
 use crate::keys::SessionKeys;
+use crate::protection::Direction;
 use crate::replay::Window;
 use crate::suite::Suite;
 use crate::wire::record::{ContentType, MAX_SEQUENCE, RawRecord};
@@ -17,6 +18,10 @@ pub(super) struct Connection {
     pub(super) server_cid: Option<Vec<u8>>,
     next_sequence: u64,
     window: Window,
+    /// What another client can go on with.
+    pub(super) resumption: Option<Resumption>,
+    /// Our last flight, if it was the handshake's last.
+    pub(super) last_flight: Option<Box<LastFlight>>,
 }
 
 impl Connection {
@@ -26,7 +31,16 @@ impl Connection {
         cid: Vec<u8>,
         server_cid: Option<Vec<u8>>,
     ) -> Self {
-        Self { suite, keys, cid, server_cid, next_sequence: 0, window: Window::default() }
+        Self {
+            suite,
+            keys,
+            cid,
+            server_cid,
+            next_sequence: 0,
+            window: Window::default(),
+            resumption: None,
+            last_flight: None,
+        }
     }
 
     /// Appends a protected record under the next number; `None` if there is none left.

@@ -8,15 +8,19 @@ use core::time::Duration;
 
 use rand_core::CryptoRng;
 
-use super::half_open::{Due, GIVE_UP, HalfOpen, Stage};
-use super::limits::AlertLimits;
-use super::output::{CallId, FailureReason, HandshakeEvent, Opened, Output, Refusal};
+use super::half_open::{Due, GIVE_UP, HalfOpen, Question, Stage};
+use super::limits::PrefixLimits;
+use super::output::{CallId, Claim, FailureReason, HandshakeEvent, Opened, Output, Refusal};
 use super::pending::Pending;
-use super::session::{LastFlight, Name, Session, Sessions};
+use super::resuming::Resuming;
+use super::session::{LastFlight, Name, Said, Session, Sessions};
 use super::spare::Spare;
 use crate::cid;
 use crate::counters::{Counters, DropReason};
+use crate::curves::{Curves, PublicIdentity};
 use crate::keys::{ClusterKeys, SessionId};
+use crate::stored::hello_mark;
+use crate::suite::Suite;
 use crate::wire::alert::{Alert, AlertDescription};
 use crate::wire::handshake::{Fragments, kind};
 use crate::wire::record::{self, ContentType, MAX_PLAINTEXT, RawRecord, Records};
@@ -32,11 +36,26 @@ pub struct EndpointConfig {
     pub half_open: usize,
     /// Answer an unknown identity like a wrong key: with silence (RFC 4279 §2).
     pub hide_unknown_identity: bool,
+    /// Give out handles, and resume sessions by them. Whoever drives the endpoint then answers
+    /// [`Output::NeedSession`].
+    pub resumption: bool,
+    /// IANA numbers of the suites that are taken, each one of [`crate::SUITES`]. Those with a key
+    /// agreement need [`Endpoint::with_curves`] as well, and signed ones `identity`.
+    pub suites: Vec<u16>,
+    /// What this listener presents. Its private key is behind [`Output::Sign`].
+    pub identity: Option<PublicIdentity>,
 }
 
 impl Default for EndpointConfig {
     fn default() -> Self {
-        Self { retransmit: Duration::from_secs(1), half_open: 4096, hide_unknown_identity: false }
+        Self {
+            retransmit: Duration::from_secs(1),
+            half_open: 4096,
+            hide_unknown_identity: false,
+            resumption: false,
+            suites: Suite::defaults(),
+            identity: None,
+        }
     }
 }
 
@@ -47,15 +66,19 @@ pub struct Endpoint {
     pub(super) config: EndpointConfig,
     pub(super) keys: ClusterKeys,
     pub(super) rng: Box<dyn CryptoRng + Send>,
-    pub(super) pending: Pending,
+    pub(super) curves: Option<Box<dyn Curves>>,
+    pub(super) pending: Pending<HalfOpen>,
+    pub(super) resuming: Pending<Resuming>,
     pub(super) sessions: Sessions,
-    pub(super) limits: AlertLimits,
+    pub(super) limits: PrefixLimits,
+    /// Handshakes begun while their queue is full.
+    pub(super) crowd: PrefixLimits,
     pub(super) counters: Counters,
     pub(super) outputs: VecDeque<Output>,
     pub(super) spare: Spare,
     /// Whether this datagram was answered with a HelloVerifyRequest already.
     pub(super) verify_requested: bool,
-    next_call: u64,
+    pub(super) next_call: u64,
 }
 
 impl fmt::Debug for Endpoint {
@@ -72,17 +95,25 @@ impl Endpoint {
     pub fn new(config: EndpointConfig, keys: ClusterKeys, rng: Box<dyn CryptoRng + Send>) -> Self {
         Self {
             pending: Pending::new(config.half_open),
+            resuming: Pending::new(config.half_open),
             config,
             keys,
             rng,
+            curves: None,
             sessions: Sessions::default(),
-            limits: AlertLimits::default(),
+            limits: PrefixLimits::default(),
+            crowd: PrefixLimits::default(),
             counters: Counters::default(),
             outputs: VecDeque::new(),
             spare: Spare::default(),
             verify_requested: false,
             next_call: 0,
         }
+    }
+
+    /// The same, for suites with a key agreement too.
+    pub fn with_curves(self, curves: Box<dyn Curves>) -> Self {
+        Self { curves: Some(curves), ..self }
     }
 
     /// A datagram has arrived. Whatever is wrong with it is dropped and counted.
@@ -109,24 +140,23 @@ impl Endpoint {
                 continue;
             }
             match half_open.due(now, peer) {
-                Due::Flight(bytes) => {
+                Due::Flight(datagrams) => {
                     self.counters.retransmissions += 1;
-                    self.outputs.push_back(Output::Datagram { to: peer, bytes });
+                    self.send(peer, datagrams);
                 }
-                Due::Call(call) => {
-                    self.counters.opens += 1;
-                    self.outputs.push_back(Output::Open(Box::new(call)));
-                }
+                Due::Ask(question) => self.ask(question),
                 Due::Nothing => {}
             }
             self.pending.put(peer, half_open);
         }
+        self.resumptions_due(now);
         self.sessions.expire(now);
     }
 
     /// When [`Endpoint::handle_timeout`] wants to be called.
     pub fn next_timeout(&self) -> Option<Duration> {
-        let deadlines = [self.pending.next_wake(), self.sessions.next_expiry()];
+        let pending = [self.pending.next_wake(), self.resuming.next_wake()];
+        let deadlines = [pending[0], pending[1], self.sessions.next_expiry()];
         deadlines.into_iter().flatten().min()
     }
 
@@ -142,12 +172,21 @@ impl Endpoint {
     }
 
     /// A credential step went well: the session is open, and the last flight leaves with epoch 1
-    /// sequence 0. If the handshake is gone by now, nothing happens, and the answer is false.
+    /// sequence 0. If the handshake is gone by now, or has another suite than these keys, nothing
+    /// happens, and the answer is false.
     pub fn opened(&mut self, now: Duration, call: CallId, opened: Opened) -> bool {
-        let Some((peer, half_open)) = self.pending.take_call(call) else {
-            self.counters.late_answers += 1;
+        if self.resuming.waits_for(call) {
+            return self.resumption_opened(now, call, opened);
+        }
+        let Some((peer, half_open)) = self.answered(call, is_open) else {
             return false;
         };
+        if !opened.keys.fit(half_open.agreement.suite.cipher) {
+            // The answer to another handshake. This one waits, and asks again.
+            self.counters.late_answers += 1;
+            self.pending.put(peer, half_open);
+            return false;
+        }
         let took = now.saturating_sub(half_open.started);
         let (suite, cid) = (half_open.agreement.suite.id, half_open.agreement.cid.is_some());
         let session = opened.session;
@@ -158,6 +197,7 @@ impl Endpoint {
             peer,
             suite,
             cid,
+            resumed: false,
             took,
         }));
         true
@@ -165,17 +205,24 @@ impl Endpoint {
 
     /// A credential step went otherwise.
     pub fn refused(&mut self, now: Duration, call: CallId, refusal: Refusal) {
-        let Some((peer, mut half_open)) = self.pending.take_call(call) else {
-            self.counters.late_answers += 1;
+        if self.resuming.waits_for(call) {
+            return self.resumption_refused(now, call, refusal);
+        }
+        let Some((peer, mut half_open)) = self.answered(call, is_open) else {
             return;
+        };
+        let unknown = match &half_open.stage {
+            Stage::Waiting { question: Question::Open(proven), .. } => match proven.claim {
+                Claim::Psk { .. } => AlertDescription::UNKNOWN_PSK_IDENTITY,
+                Claim::Key(_) | Claim::Nothing => AlertDescription::CERTIFICATE_UNKNOWN,
+            },
+            _ => return,
         };
         let (reason, alert) = match refusal {
             Refusal::UnknownIdentity if self.config.hide_unknown_identity => {
                 (FailureReason::UnknownIdentity, None)
             }
-            Refusal::UnknownIdentity => {
-                (FailureReason::UnknownIdentity, Some(AlertDescription::UNKNOWN_PSK_IDENTITY))
-            }
+            Refusal::UnknownIdentity => (FailureReason::UnknownIdentity, Some(unknown)),
             Refusal::Denied => (FailureReason::Denied, Some(AlertDescription::ACCESS_DENIED)),
             Refusal::BadFinished => (FailureReason::BadFinished, None),
             Refusal::Unavailable => (FailureReason::Unavailable, None),
@@ -187,6 +234,39 @@ impl Endpoint {
             half_open.resume(now, reason);
             self.pending.put(peer, half_open);
         }
+    }
+
+    /// The signature that [`Output::Sign`] asked for, DER-encoded; `None` if there is none to be
+    /// had. Then the handshake is given up, and the client's next ClientHello begins another.
+    pub fn signed(&mut self, now: Duration, call: CallId, signature: Option<Vec<u8>>) {
+        let asked = |question: &Question| matches!(question, Question::Sign { .. });
+        let Some((peer, mut half_open)) = self.answered(call, asked) else {
+            return;
+        };
+        if signature.and_then(|signature| half_open.signed(now, signature)).is_none() {
+            return self.fail(peer, FailureReason::Unavailable);
+        }
+        let flight = half_open.write_flight();
+        self.pending.put(peer, half_open);
+        self.send(peer, flight);
+    }
+
+    /// Whether the chain of [`Output::Verify`] is trusted. If not, the handshake ends with fatal
+    /// alert 42.
+    pub fn verified(&mut self, now: Duration, call: CallId, trusted: bool) {
+        let asked = |question: &Question| matches!(question, Question::Verify { .. });
+        let Some((peer, mut half_open)) = self.answered(call, asked) else {
+            return;
+        };
+        if !trusted {
+            let alert = Alert::fatal(AlertDescription::BAD_CERTIFICATE);
+            self.alert(now, peer, half_open.next_record, alert);
+            return self.fail(peer, FailureReason::Untrusted);
+        }
+        let call = self.call();
+        let question = half_open.trust(now, peer, call);
+        self.pending.put(peer, half_open);
+        question.into_iter().for_each(|question| self.ask(question));
     }
 
     /// Forgets a session and its keys. To tell the peer, seal a close_notify before.
@@ -206,7 +286,7 @@ impl Endpoint {
 
     /// Number of half-open handshakes.
     pub fn half_open(&self) -> usize {
-        self.pending.len()
+        self.pending.len() + self.resuming.len()
     }
 
     fn record(
@@ -248,6 +328,9 @@ impl Endpoint {
                 }
                 Ok(())
             }
+            ContentType::ChangeCipherSpec if self.resuming.peek(from).is_some() => {
+                self.resumption_cipher_changed(now, from, record.body)
+            }
             ContentType::ChangeCipherSpec => {
                 self.advance(now, from, |half_open| half_open.change_cipher_spec(record.body))
             }
@@ -267,17 +350,46 @@ impl Endpoint {
     ) -> Result<(), DropReason> {
         let mut half_open = self.pending.take(from).ok_or(DropReason::PlaintextRecord)?;
         let result = step(&mut half_open);
-        if let Some(call) = half_open.open(now, from, CallId(self.next_call)) {
-            self.next_call += 1;
-            self.counters.opens += 1;
-            self.outputs.push_back(Output::Open(Box::new(call)));
-        }
+        let call = self.call();
+        let question = half_open.open(now, from, call, self.curves.as_deref());
         self.pending.put(from, half_open);
+        question?.into_iter().for_each(|question| self.ask(question));
         result
+    }
+
+    /// The handshake that this call's answer is for; an answer to another question is a late one.
+    fn answered(
+        &mut self,
+        call: CallId,
+        asked: impl FnOnce(&Question) -> bool,
+    ) -> Option<(SocketAddr, HalfOpen)> {
+        let found = self.pending.take_call(call, |half_open| match &half_open.stage {
+            Stage::Waiting { question, .. } => asked(question),
+            Stage::Collecting { .. } => false,
+        });
+        self.counters.late_answers += u64::from(found.is_none());
+        found
+    }
+
+    /// The name of the next question.
+    pub(super) fn call(&self) -> CallId {
+        CallId(self.next_call)
+    }
+
+    pub(super) fn ask(&mut self, question: Output) {
+        self.next_call += 1;
+        self.counters.opens += u64::from(matches!(question, Output::Open(_)));
+        self.outputs.push_back(question);
+    }
+
+    pub(super) fn send(&mut self, to: SocketAddr, datagrams: Vec<Vec<u8>>) {
+        let datagrams = datagrams.into_iter();
+        self.outputs.extend(datagrams.map(|bytes| Output::Datagram { to, bytes }));
     }
 
     fn establish(&mut self, now: Duration, peer: SocketAddr, half_open: HalfOpen, opened: Opened) {
         let message = half_open.finished_message();
+        let ticket = half_open.agreement.handle.filter(|_| half_open.agreement.ticket);
         let agreement = half_open.agreement;
         let mut session = Session {
             cipher: agreement.suite.cipher,
@@ -288,19 +400,20 @@ impl Endpoint {
             last_sealed: 0,
             window: Default::default(),
         };
-        if let Stage::Opening { finished_sequence, .. } = half_open.stage {
-            session.window.accept(finished_sequence);
+        if let Stage::Waiting { question: Question::Open(proven), .. } = half_open.stage {
+            session.window.accept(proven.finished_sequence);
         }
-        let mut flight = LastFlight {
+        let flight = LastFlight {
             home: peer,
-            verify_data: opened.verify_data,
-            message,
-            next_record: half_open.next_record,
-            client_random: agreement.client_random,
+            said: None,
+            first_record: half_open.next_record,
+            hello: hello_mark(&agreement.client_random),
             quiet_until: now,
         };
+        let said = Said { message, ticket, verify_data: opened.verify_data };
         let mut bytes = self.spare.take();
-        session.write_last_flight(&mut flight, 0, &mut bytes);
+        session.write_last_flight(&said, flight.first_record, 0, &mut bytes);
+        let flight = LastFlight { said: Some(said), ..flight };
         self.counters.records_sealed += 1;
         if let Some(session) = self.sessions.insert(now, opened.session, session, flight) {
             self.outputs.push_back(Output::Displaced { session });
@@ -323,4 +436,8 @@ impl Endpoint {
     pub(super) fn fail(&mut self, peer: SocketAddr, reason: FailureReason) {
         self.outputs.push_back(Output::Event(HandshakeEvent::Failed { peer, reason }));
     }
+}
+
+fn is_open(question: &Question) -> bool {
+    matches!(question, Question::Open(_))
 }

@@ -1,4 +1,5 @@
-//! A token bucket for each network prefix, so that what alerts reveal is bounded by rate.
+//! A token bucket for each network prefix, so that what alerts reveal is bounded by rate, and that
+//! one prefix cannot fill a queue for all.
 
 use std::collections::BTreeMap;
 
@@ -7,14 +8,14 @@ use core::time::Duration;
 
 /// Most prefixes remembered.
 const PREFIXES: usize = 1024;
-/// Alerts at once.
+/// Alerts or handshakes at once.
 const BURST: u32 = 8;
 /// Time in which one more is allowed.
 const REFILL: Duration = Duration::from_secs(1);
 
 /// Buckets by /24 (IPv4) and /56 (IPv6).
 #[derive(Debug, Default)]
-pub(super) struct AlertLimits {
+pub(super) struct PrefixLimits {
     buckets: BTreeMap<Prefix, Bucket>,
 }
 
@@ -26,14 +27,39 @@ struct Bucket {
     refilled: Duration,
 }
 
-impl AlertLimits {
+/// Forgeries at once that are looked at in a session where each is dear.
+const FORGERIES: u32 = 64;
+/// Time in which one more is.
+const FORGIVEN: Duration = Duration::from_millis(62);
+
+/// The forgeries of one session. While there are too many, nothing of it is looked at: what it
+/// costs is bounded, and the session stays.
+#[derive(Debug)]
+pub(super) struct Forgeries(Bucket);
+
+impl Forgeries {
+    pub(super) fn new(now: Duration) -> Self {
+        Self(Bucket { tokens: FORGERIES, refilled: now })
+    }
+
+    pub(super) fn too_many(&mut self, now: Duration) -> bool {
+        self.0.refill(now, FORGIVEN, FORGERIES);
+        self.0.tokens == 0
+    }
+
+    pub(super) fn count(&mut self) {
+        self.0.tokens = self.0.tokens.saturating_sub(1);
+    }
+}
+
+impl PrefixLimits {
     /// Takes a token of the prefix, if it has one. When the table is full of prefixes in use, a
     /// new prefix has none.
     pub(super) fn allow(&mut self, now: Duration, ip: IpAddr) -> bool {
         let prefix = prefix(ip);
         if self.buckets.len() >= PREFIXES && !self.buckets.contains_key(&prefix) {
             self.buckets.retain(|_, bucket| {
-                bucket.refill(now);
+                bucket.refill(now, REFILL, BURST);
                 bucket.tokens < BURST
             });
             if self.buckets.len() >= PREFIXES {
@@ -42,7 +68,7 @@ impl AlertLimits {
         }
         let fresh = Bucket { tokens: BURST, refilled: now };
         let bucket = self.buckets.entry(prefix).or_insert(fresh);
-        bucket.refill(now);
+        bucket.refill(now, REFILL, BURST);
         let allowed = bucket.tokens > 0;
         bucket.tokens = bucket.tokens.saturating_sub(1);
         allowed
@@ -50,11 +76,11 @@ impl AlertLimits {
 }
 
 impl Bucket {
-    fn refill(&mut self, now: Duration) {
-        let periods = now.saturating_sub(self.refilled).as_secs() / REFILL.as_secs();
+    fn refill(&mut self, now: Duration, period: Duration, burst: u32) {
+        let periods = now.saturating_sub(self.refilled).as_millis() / period.as_millis();
         let periods = u32::try_from(periods).unwrap_or(u32::MAX);
         if periods > 0 {
-            self.tokens = self.tokens.saturating_add(periods).min(BURST);
+            self.tokens = self.tokens.saturating_add(periods).min(burst);
             self.refilled = now;
         }
     }
@@ -86,7 +112,7 @@ mod tests {
 
     #[test]
     fn a_prefix_has_a_burst_and_then_one_a_second() {
-        let (mut limits, now) = (AlertLimits::default(), Duration::from_secs(1000));
+        let (mut limits, now) = (PrefixLimits::default(), Duration::from_secs(1000));
 
         let burst = (0..20).filter(|_| limits.allow(now, ip("192.0.2.7"))).count();
         let later = now + Duration::from_secs(1);
@@ -107,7 +133,7 @@ mod tests {
 
     #[test]
     fn a_full_table_refuses_new_prefixes_until_others_are_idle() {
-        let (mut limits, now) = (AlertLimits::default(), Duration::from_secs(1000));
+        let (mut limits, now) = (PrefixLimits::default(), Duration::from_secs(1000));
         for index in 0..PREFIXES as u32 {
             assert!(limits.allow(now, Ipv4Addr::from_bits(index << 8).into()));
         }

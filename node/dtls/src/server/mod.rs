@@ -1,5 +1,6 @@
 //! The server's side of one listener: cookies, half-open handshakes, sessions.
 
+mod client_flight;
 mod endpoint;
 mod half_open;
 mod hello;
@@ -7,11 +8,15 @@ mod limits;
 mod output;
 mod pending;
 mod record;
+mod restore;
+mod resuming;
+mod resumption;
 mod session;
 mod spare;
 
 pub use endpoint::{Endpoint, EndpointConfig};
 pub use output::{
     CallId, Claim, Content, FailureReason, HandshakeEvent, OpenCall, Opened, Output, Record,
-    Refusal, SealError,
+    Refusal, ResumptionStep, SealError, SessionCall, SignCall, VerifyCall,
 };
+pub use resumption::NotResumed;

@@ -4,7 +4,10 @@ use core::fmt;
 use core::net::SocketAddr;
 use core::time::Duration;
 
+use crate::curves::{Presented, SharedSecret, SignatureScheme};
+use crate::handle;
 use crate::keys::{SessionId, SessionKeys};
+use crate::resume::Offer;
 use crate::schedule::Evidence;
 use crate::wire::alert::Alert;
 use crate::wire::record::ContentType;
@@ -22,6 +25,14 @@ pub enum Output {
     /// Check a credential; the handshake waits for [`crate::Endpoint::opened`] or
     /// [`crate::Endpoint::refused`].
     Open(Box<OpenCall>),
+    /// A client wants to resume a session; the handshake waits for [`crate::Endpoint::resumed`] or
+    /// [`crate::Endpoint::not_resumed`], and a second time as [`Output::Open`] does. Only with
+    /// [`crate::EndpointConfig::resumption`].
+    NeedSession(Box<SessionCall>),
+    /// Sign our key exchange; the handshake waits for [`crate::Endpoint::signed`].
+    Sign(Box<SignCall>),
+    /// Validate a chain of certificates; the handshake waits for [`crate::Endpoint::verified`].
+    Verify(Box<VerifyCall>),
     /// A record of a session was opened.
     Record(Record),
     /// The client repeated its Finished, so our last flight was lost: seal
@@ -57,6 +68,8 @@ pub enum HandshakeEvent {
         suite: u16,
         /// Whether the session is found by connection id.
         cid: bool,
+        /// Whether it resumes an earlier one.
+        resumed: bool,
         /// From the ClientHello with the cookie to our Finished.
         took: Duration,
     },
@@ -78,6 +91,8 @@ pub enum FailureReason {
     UnknownIdentity,
     /// The credential is known, but no longer good.
     Denied,
+    /// It presented no key, or a certificate that is not trusted.
+    Untrusted,
     /// The last Finished did not verify (a wrong key), and no other came in time.
     BadFinished,
     /// The ledger had no answer in time.
@@ -92,7 +107,36 @@ pub enum FailureReason {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct CallId(pub u64);
 
-/// A credential step: everything that whoever holds the key needs, and nothing secret.
+/// A signature that is wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignCall {
+    /// To be named in the answer.
+    pub call: CallId,
+    /// The peer's address, proven by the cookie.
+    pub peer: SocketAddr,
+    /// The host name of the SNI extension (RFC 6066 §3), if any.
+    pub sni: Option<String>,
+    /// How.
+    pub scheme: SignatureScheme,
+    /// What: both randoms and our share (RFC 8422 §5.4).
+    pub message: Vec<u8>,
+}
+
+/// A chain that is to be validated. Its first certificate's key signed this handshake.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerifyCall {
+    /// To be named in the answer.
+    pub call: CallId,
+    /// The peer's address, proven by the cookie.
+    pub peer: SocketAddr,
+    /// The host name of the SNI extension (RFC 6066 §3), if any.
+    pub sni: Option<String>,
+    /// X.509 certificates in DER, that of the key first, as sent.
+    pub chain: Vec<Vec<u8>>,
+}
+
+/// A credential step: everything that whoever holds the credential needs. Secret in it is what
+/// comes of a key agreement, and nothing else.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenCall {
     /// To be named in the answer.
@@ -105,7 +149,7 @@ pub struct OpenCall {
     pub suite: u16,
     /// The host name of the SNI extension (RFC 6066 §3), if any.
     pub sni: Option<String>,
-    /// Handshake messages from the second ClientHello through ClientKeyExchange, each with its
+    /// Handshake messages from the second ClientHello up to the client's Finished, each with its
     /// 12-byte header as if it had not been fragmented (RFC 6347 §4.2.6).
     pub transcript: Vec<u8>,
     /// The record of the encrypted Finished as received, header included.
@@ -114,6 +158,8 @@ pub struct OpenCall {
     pub cid: Option<[u8; 8]>,
     /// The peer's connection id, perhaps empty, if it offered the extension.
     pub peer_cid: Option<Vec<u8>>,
+    /// The secret of the key agreement, where the suite has one.
+    pub shared: Option<SharedSecret>,
 }
 
 impl OpenCall {
@@ -125,7 +171,68 @@ impl OpenCall {
             suite: self.suite,
             cid: self.cid.as_ref().map(|cid| &cid[..]),
             peer_cid: self.peer_cid.as_deref(),
+            shared: self.shared.as_ref(),
         }
+    }
+}
+
+/// A step of a resumption: what whoever keeps the session needs, and nothing secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionCall {
+    /// To be named in the answer.
+    pub call: CallId,
+    /// The peer's address, proven by the cookie.
+    pub peer: SocketAddr,
+    /// What the client names the session by.
+    pub handle: [u8; handle::LENGTH],
+    /// The host name of the SNI extension, if any.
+    pub sni: Option<String>,
+    /// Our new connection id, if the client offers the extension.
+    pub cid: Option<[u8; 8]>,
+    /// The peer's new connection id, perhaps empty, if it offers the extension.
+    pub peer_cid: Option<Vec<u8>>,
+    /// Which step it is.
+    pub step: ResumptionStep,
+}
+
+/// The two steps of a resumption.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ResumptionStep {
+    /// To be answered by what [`crate::resume::accept`] says; again under another call and
+    /// sequence if the flight is to be sent again.
+    Accept {
+        /// The ClientHello with its header as if it had not been fragmented.
+        hello: Vec<u8>,
+        /// Time and randomness for the server's random.
+        random: [u8; 32],
+        /// The number of the record that is to bear the Finished.
+        sequence: u64,
+    },
+    /// To be answered by what [`crate::resume::open`] says, once the session is committed.
+    Open {
+        /// IANA number of the cipher suite.
+        suite: u16,
+        /// The two hellos, each with its header as if it had not been fragmented.
+        transcript: Vec<u8>,
+        /// The record of the encrypted Finished as received, header included.
+        finished: Vec<u8>,
+    },
+}
+
+impl SessionCall {
+    /// The part of a first step that [`crate::resume::accept`] looks at.
+    pub fn offer(&self) -> Option<Offer<'_>> {
+        let ResumptionStep::Accept { hello, random, sequence } = &self.step else { return None };
+        let cid = self.cid.as_ref().map(|cid| &cid[..]);
+        Some(Offer { hello, random, cid, sequence: *sequence })
+    }
+
+    /// The part of a second step that [`crate::resume::open`] looks at.
+    pub fn evidence(&self) -> Option<Evidence<'_>> {
+        let ResumptionStep::Open { suite, transcript, finished } = &self.step else { return None };
+        let cid = self.cid.as_ref().map(|cid| &cid[..]);
+        let peer_cid = self.peer_cid.as_deref();
+        Some(Evidence { transcript, finished, suite: *suite, cid, peer_cid, shared: None })
     }
 }
 
@@ -137,6 +244,10 @@ pub enum Claim {
         /// As sent.
         identity: Vec<u8>,
     },
+    /// Holder of the key that it presented: that much is checked.
+    Key(Presented),
+    /// Nothing: the suite proves nobody.
+    Nothing,
 }
 
 /// The good answer to a credential step.
@@ -159,7 +270,7 @@ impl fmt::Debug for Opened {
 /// The other answers to a credential step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// No such identity: fatal alert 115, or silence as for a wrong key.
+    /// No such identity or key: fatal alert 115 or 46, or silence as for a wrong key.
     UnknownIdentity,
     /// The Finished does not verify: silence, since anybody could have forged it.
     BadFinished,

@@ -1,25 +1,34 @@
-//! All half-open handshakes of an endpoint: by address, by age, by next deadline, by call.
+//! All handshakes of one kind at an endpoint: by address, by age, by next deadline, by call.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use super::half_open::{HalfOpen, Stage};
 use super::output::CallId;
+
+/// A handshake under way.
+pub(super) trait Waiting {
+    /// When its cookie came.
+    fn started(&self) -> Duration;
+    /// When it wants to be woken.
+    fn wake(&self) -> Duration;
+    /// The question that is out.
+    fn call(&self) -> Option<CallId>;
+}
 
 /// At most `capacity` handshakes. One is changed by taking it out and putting it back, which
 /// keeps the indexes true.
 #[derive(Debug)]
-pub(super) struct Pending {
+pub(super) struct Pending<H> {
     capacity: usize,
-    by_peer: BTreeMap<SocketAddr, HalfOpen>,
+    by_peer: BTreeMap<SocketAddr, H>,
     by_age: BTreeSet<(Duration, SocketAddr)>,
     by_wake: BTreeSet<(Duration, SocketAddr)>,
     by_call: BTreeMap<CallId, SocketAddr>,
 }
 
-impl Pending {
+impl<H: Waiting> Pending<H> {
     pub(super) fn new(capacity: usize) -> Self {
         Self {
             capacity: capacity.max(1),
@@ -34,27 +43,42 @@ impl Pending {
         self.by_peer.len()
     }
 
-    pub(super) fn peek(&self, peer: SocketAddr) -> Option<&HalfOpen> {
+    /// Whether the next one pushes another out.
+    pub(super) fn is_full(&self) -> bool {
+        self.len() >= self.capacity
+    }
+
+    pub(super) fn peek(&self, peer: SocketAddr) -> Option<&H> {
         self.by_peer.get(&peer)
     }
 
-    pub(super) fn take(&mut self, peer: SocketAddr) -> Option<HalfOpen> {
-        let half_open = self.by_peer.remove(&peer)?;
-        self.by_age.remove(&(half_open.started, peer));
-        self.by_wake.remove(&(half_open.wake(), peer));
-        if let Stage::Opening { call, .. } = half_open.stage {
+    pub(super) fn take(&mut self, peer: SocketAddr) -> Option<H> {
+        let one = self.by_peer.remove(&peer)?;
+        self.by_age.remove(&(one.started(), peer));
+        self.by_wake.remove(&(one.wake(), peer));
+        if let Some(call) = one.call() {
             self.by_call.remove(&call);
         }
-        Some(half_open)
+        Some(one)
     }
 
-    pub(super) fn take_call(&mut self, call: CallId) -> Option<(SocketAddr, HalfOpen)> {
+    /// Whether a handshake waits for the answer to this call.
+    pub(super) fn waits_for(&self, call: CallId) -> bool {
+        self.by_call.contains_key(&call)
+    }
+
+    /// The handshake that waits for the answer to this call, if it is one to such a question.
+    pub(super) fn take_call(
+        &mut self,
+        call: CallId,
+        asked: impl FnOnce(&H) -> bool,
+    ) -> Option<(SocketAddr, H)> {
         let peer = *self.by_call.get(&call)?;
-        Some((peer, self.take(peer)?))
+        if asked(self.by_peer.get(&peer)?) { Some((peer, self.take(peer)?)) } else { None }
     }
 
     /// The next handshake whose deadline has come.
-    pub(super) fn take_due(&mut self, now: Duration) -> Option<(SocketAddr, HalfOpen)> {
+    pub(super) fn take_due(&mut self, now: Duration) -> Option<(SocketAddr, H)> {
         let (wake, peer) = *self.by_wake.first()?;
         if wake > now {
             return None;
@@ -63,18 +87,18 @@ impl Pending {
     }
 
     /// Keeps a handshake for an address that has none.
-    pub(super) fn put(&mut self, peer: SocketAddr, half_open: HalfOpen) {
-        self.by_age.insert((half_open.started, peer));
-        self.by_wake.insert((half_open.wake(), peer));
-        if let Stage::Opening { call, .. } = half_open.stage {
+    pub(super) fn put(&mut self, peer: SocketAddr, one: H) {
+        self.by_age.insert((one.started(), peer));
+        self.by_wake.insert((one.wake(), peer));
+        if let Some(call) = one.call() {
             self.by_call.insert(call, peer);
         }
-        self.by_peer.insert(peer, half_open);
+        self.by_peer.insert(peer, one);
     }
 
     /// Takes the oldest out if there is no room for one more.
-    pub(super) fn evict(&mut self) -> Option<(SocketAddr, HalfOpen)> {
-        if self.by_peer.len() < self.capacity {
+    pub(super) fn evict(&mut self) -> Option<(SocketAddr, H)> {
+        if !self.is_full() {
             return None;
         }
         let (_, peer) = *self.by_age.first()?;

@@ -5,12 +5,12 @@ use core::time::Duration;
 
 use super::endpoint::Endpoint;
 use super::output::{Content, Output, Record, SealError};
-use super::session::{LastFlight, Session};
-use crate::aead::Direction;
+use super::session::{Said, Session};
 use crate::cid;
 use crate::counters::DropReason;
 use crate::keys::SessionId;
-use crate::schedule::finished_message;
+use crate::protection::Direction;
+use crate::schedule::{finished_message, new_session_ticket};
 use crate::wire::DTLS_1_2;
 use crate::wire::alert::Alert;
 use crate::wire::handshake::{Fragments, kind};
@@ -58,8 +58,9 @@ impl Endpoint {
             }
             Content::Finished => {
                 let flight = flight.ok_or(SealError::FlightForgotten)?;
+                let said = flight.said.as_ref().ok_or(SealError::FlightForgotten)?;
                 self.counters.retransmissions += 1;
-                session.write_last_flight(flight, sequence, &mut bytes);
+                session.write_last_flight(said, flight.first_record, sequence, &mut bytes);
             }
         }
         self.counters.records_sealed += 1;
@@ -89,7 +90,7 @@ impl Endpoint {
         };
         // The address may have a new handshake beside its session; the MAC tells them apart.
         match self.open(now, from, session, record) {
-            Err(reason @ (DropReason::BadMac | DropReason::WrongForm)) => {
+            Err(reason @ (DropReason::BadMac | DropReason::WrongForm | DropReason::Unverified)) => {
                 match self.finished(now, from, None, record) {
                     Err(DropReason::NoSession) => Err(reason),
                     other => other,
@@ -106,6 +107,10 @@ impl Endpoint {
         cid: Option<[u8; cid::LENGTH]>,
         record: &RawRecord<'_>,
     ) -> Result<(), DropReason> {
+        if let Some(resuming) = self.resuming.peek(from) {
+            resuming.matches(cid)?;
+            return self.resumption_finished(now, from, record);
+        }
         let half_open = self.pending.peek(from).ok_or(DropReason::NoSession)?;
         match (half_open.agreement.cid, cid) {
             (expected, found) if expected == found => {}
@@ -153,8 +158,16 @@ impl Endpoint {
         record: &RawRecord<'_>,
         payload: &mut Vec<u8>,
     ) -> Result<Option<(ContentType, bool)>, DropReason> {
+        if self.sessions.is_flooded(now, id) {
+            return Err(DropReason::Unverified);
+        }
         let session = self.sessions.get_mut(id).ok_or(DropReason::NoSession)?;
-        let content = session.open(record, payload)?;
+        let opened = session.open(record, payload);
+        if opened == Err(DropReason::BadMac) && session.keys.is_dear() {
+            self.sessions.forged(now, id);
+            return Err(DropReason::BadMac);
+        }
+        let content = opened?;
         let newest = session.window.accept(record.sequence).ok_or(DropReason::Replayed)?;
         match content {
             ContentType::ApplicationData => Ok(Some((content, newest))),
@@ -201,18 +214,26 @@ impl Session {
         direction.seal(out, kind, (1, sequence), payload);
     }
 
-    /// Appends ChangeCipherSpec under the next number of epoch 0, Finished under `sequence` of
-    /// epoch 1.
+    /// Appends NewSessionTicket if there is one and ChangeCipherSpec under their numbers of epoch
+    /// 0, and Finished under `sequence` of epoch 1.
     pub(super) fn write_last_flight(
         &self,
-        flight: &mut LastFlight,
+        said: &Said,
+        first_record: u64,
         sequence: u64,
         out: &mut Vec<u8>,
     ) {
-        let number = flight.next_record;
-        flight.next_record += 1;
+        // Two numbers for each repetition, though most need one.
+        let number = first_record.saturating_add(sequence.saturating_mul(2));
+        let mut message = said.message;
+        if let Some(ticket) = &said.ticket {
+            let ticket = new_session_ticket(message, ticket);
+            record::put_plain(out, ContentType::Handshake, DTLS_1_2, number, &ticket);
+            message += 1;
+        }
+        let number = number.saturating_add(u64::from(said.ticket.is_some()));
         record::put_plain(out, ContentType::ChangeCipherSpec, DTLS_1_2, number, &[1]);
-        let message = finished_message(flight.message, &flight.verify_data);
+        let message = finished_message(message, &said.verify_data);
         self.seal(out, ContentType::Handshake, sequence, &message);
     }
 }

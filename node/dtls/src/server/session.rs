@@ -5,13 +5,16 @@ use std::collections::{BTreeMap, VecDeque};
 use core::net::SocketAddr;
 use core::time::Duration;
 
+use super::limits::Forgeries;
 use crate::cipher::Cipher;
+use crate::handle;
 use crate::keys::{SessionId, SessionKeys};
 use crate::replay::Window;
+use crate::stored::hello_mark;
 
 /// How long our last flight can be repeated: twice the maximum segment lifetime
 /// (RFC 6347 §4.2.4).
-const FLIGHT_KEPT: Duration = Duration::from_secs(240);
+pub(super) const FLIGHT_KEPT: Duration = Duration::from_secs(240);
 /// Between two reports that the client repeats itself.
 const REPEAT_EVERY: Duration = Duration::from_secs(1);
 
@@ -54,14 +57,25 @@ impl Session {
 pub(super) struct LastFlight {
     /// Where the handshake took place.
     pub(super) home: SocketAddr,
-    pub(super) verify_data: [u8; 12],
-    /// Number of the Finished message.
-    pub(super) message: u16,
-    /// Number of our next record of epoch 0.
-    pub(super) next_record: u64,
-    pub(super) client_random: [u8; 32],
+    /// What it says; nothing if the client's flight was the last one.
+    pub(super) said: Option<Said>,
+    /// Number of our next record of epoch 0. A repetition's is higher by twice the sequence of
+    /// its Finished, so that an edge which never saw the handshake needs to remember nothing.
+    pub(super) first_record: u64,
+    /// The end of the client's random.
+    pub(super) hello: [u8; 8],
     /// No report of a repetition before this time.
     pub(super) quiet_until: Duration,
+}
+
+/// The messages of our last flight.
+#[derive(Debug)]
+pub(super) struct Said {
+    /// Number of the first one.
+    pub(super) message: u16,
+    /// The ticket that it gives.
+    pub(super) ticket: Option<[u8; handle::LENGTH]>,
+    pub(super) verify_data: [u8; 12],
 }
 
 /// All sessions of an endpoint.
@@ -73,6 +87,8 @@ pub(super) struct Sessions {
     by_home: BTreeMap<SocketAddr, SessionId>,
     flights: BTreeMap<SessionId, LastFlight>,
     expiring: VecDeque<(Duration, SessionId)>,
+    /// Of sessions that were sent some that are dear.
+    forgeries: BTreeMap<SessionId, Forgeries>,
 }
 
 impl Sessions {
@@ -81,29 +97,72 @@ impl Sessions {
     }
 
     /// Adds a session. A session of the same address that can only be found by it goes, and its
-    /// name is given.
+    /// name is given. If the session itself is here, what it has sealed and read stays so.
     pub(super) fn insert(
         &mut self,
         now: Duration,
         id: SessionId,
-        session: Session,
+        mut session: Session,
         flight: LastFlight,
     ) -> Option<SessionId> {
+        if let Some(known) = self.by_id.get(&id) {
+            session.last_sealed = session.last_sealed.max(known.last_sealed);
+            let finished = core::mem::replace(&mut session.window, known.window).highest();
+            session.window.accept(finished);
+        }
         self.remove(id);
         let displaced = self
             .at_home(flight.home)
-            .filter(|older| self.by_id.get(older).is_some_and(|older| older.cid().is_empty()));
+            .filter(|older| self.is_named(*older, Name::Home(flight.home)));
         if let Some(older) = displaced {
             self.remove(older);
         }
-        if let Name::Cid(cid) = session.name {
-            self.by_cid.insert(cid, id);
-        }
-        self.by_home.insert(flight.home, id);
-        self.by_id.insert(id, session);
-        self.flights.insert(id, flight);
-        self.expiring.push_back((now + FLIGHT_KEPT, id));
+        self.add(now, id, session, Some(flight));
         displaced
+    }
+
+    /// Adds a session whose id and name are free. Its last flight leaves an address alone that is
+    /// the name of another session.
+    pub(super) fn add(
+        &mut self,
+        now: Duration,
+        id: SessionId,
+        session: Session,
+        flight: Option<LastFlight>,
+    ) {
+        match session.name {
+            Name::Cid(cid) => {
+                self.by_cid.insert(cid, id);
+            }
+            Name::Home(home) => {
+                self.by_home.insert(home, id);
+            }
+        }
+        self.by_id.insert(id, session);
+        if let Some(flight) = flight {
+            let taken = self
+                .at_home(flight.home)
+                .is_some_and(|other| self.is_named(other, Name::Home(flight.home)));
+            if !taken {
+                self.by_home.insert(flight.home, id);
+            }
+            self.flights.insert(id, flight);
+            self.expiring.push_back((now + FLIGHT_KEPT, id));
+        }
+    }
+
+    /// Whether this session is here, or another one of this name. An address where a session with
+    /// an id had its handshake is nobody's name.
+    pub(super) fn holds(&self, id: SessionId, name: Name) -> bool {
+        let named = match name {
+            Name::Cid(cid) => self.with_cid(&cid),
+            Name::Home(home) => self.at_home(home).filter(|other| self.is_named(*other, name)),
+        };
+        named.is_some() || self.by_id.contains_key(&id)
+    }
+
+    fn is_named(&self, id: SessionId, name: Name) -> bool {
+        self.by_id.get(&id).is_some_and(|session| session.name == name)
     }
 
     pub(super) fn remove(&mut self, id: SessionId) {
@@ -111,6 +170,7 @@ impl Sessions {
             return;
         };
         let flight = self.flights.remove(&id);
+        self.forgeries.remove(&id);
         match session.name {
             Name::Cid(cid) => {
                 self.by_cid.remove(&cid);
@@ -131,6 +191,16 @@ impl Sessions {
 
     pub(super) fn get_mut(&mut self, id: SessionId) -> Option<&mut Session> {
         self.by_id.get_mut(&id)
+    }
+
+    /// Whether so many forgeries have come for this session that none is looked at now.
+    pub(super) fn is_flooded(&mut self, now: Duration, id: SessionId) -> bool {
+        self.forgeries.get_mut(&id).is_some_and(|forgeries| forgeries.too_many(now))
+    }
+
+    /// A record of this session, which is dear, did not verify.
+    pub(super) fn forged(&mut self, now: Duration, id: SessionId) {
+        self.forgeries.entry(id).or_insert_with(|| Forgeries::new(now)).count();
     }
 
     /// A session, with its last flight while that is kept.
@@ -159,12 +229,12 @@ impl Sessions {
     pub(super) fn knows_hello(&self, home: SocketAddr, client_random: &[u8; 32]) -> bool {
         self.at_home(home)
             .and_then(|id| self.flights.get(&id))
-            .is_some_and(|flight| flight.client_random == *client_random)
+            .is_some_and(|flight| flight.hello == hello_mark(client_random))
     }
 
     /// Whether a repetition of the client's Finished is worth a report now.
     pub(super) fn repetition(&mut self, now: Duration, id: SessionId) -> bool {
-        let Some(flight) = self.flights.get_mut(&id) else {
+        let Some(flight) = self.flights.get_mut(&id).filter(|flight| flight.said.is_some()) else {
             return false;
         };
         let due = now >= flight.quiet_until;

@@ -3,7 +3,10 @@
 use core::time::Duration;
 
 use super::pair::{IDENTITY, Options, PSK, Pair};
+use crate::client::Offer;
 use crate::schedule::{self, OpenError};
+use crate::suite::KeyExchange;
+use crate::wire::key_exchange::ClientKeyExchange;
 use crate::{
     CallId, Claim, ClientFailure, ClientOutput, DropReason, EndpointConfig, FailureReason,
     HandshakeEvent, OpenCall, Refusal,
@@ -90,7 +93,8 @@ fn evidence_that_contradicts_its_transcript_is_refused() {
 #[test]
 fn every_changed_byte_of_the_transcript_is_noticed() {
     for extended_master_secret in [true, false] {
-        let options = Options { extended_master_secret, ..Options::default() };
+        let offer = Offer { extended_master_secret, ..Offer::ALL };
+        let options = Options { offer, ..Options::default() };
         let (pair, call) = asked(options);
         for index in 0..call.transcript.len() {
             let mut transcript = call.transcript.clone();
@@ -213,10 +217,10 @@ fn an_identity_is_any_bytes_and_may_be_empty() {
         let mut body = (identity.len() as u16).to_be_bytes().to_vec();
         body.extend_from_slice(identity);
 
-        assert_eq!(schedule::decode_identity(&body), Some(identity));
-        assert_eq!(schedule::decode_identity(&body[..body.len() - 1]), None);
+        assert_eq!(decode_identity(&body), Some(identity));
+        assert_eq!(decode_identity(&body[..body.len() - 1]), None);
         body.push(0);
-        assert_eq!(schedule::decode_identity(&body), None);
+        assert_eq!(decode_identity(&body), None);
     }
 }
 
@@ -296,4 +300,9 @@ fn after_no_answer_could_be_had_the_same_bytes_are_worth_another_call() {
     pair.server_sends();
     assert_eq!(pair.calls.len(), 1);
     assert_eq!(pair.calls[0].finished, call.finished);
+}
+
+/// The identity in the body of a ClientKeyExchange.
+fn decode_identity(body: &[u8]) -> Option<&[u8]> {
+    ClientKeyExchange::decode(KeyExchange::Psk, body).map(|read| read.identity)
 }

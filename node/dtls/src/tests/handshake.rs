@@ -17,7 +17,9 @@ fn a_handshake_opens_one_session_at_both_ends() {
             HandshakeEvent::Established { suite: 0xC0A8, cid: true, .. }
         ]
     ));
-    let [ClientOutput::Established { suite: 0xC0A8, cid: Some(cid) }] = &pair.reports[..] else {
+    let [ClientOutput::Established { suite: 0xC0A8, cid: Some(cid), resumed: false }] =
+        &pair.reports[..]
+    else {
         panic!("the client is not open: {:?}", pair.reports);
     };
     assert_eq!(cid.len(), 8);

@@ -1,5 +1,8 @@
 //! ClientHellos: cookies, numbers, and what is refused before a handshake begins.
 
+use rand_chacha::ChaCha8Rng;
+use rand_core::SeedableRng;
+
 use super::pair::{Options, Pair, address, forged, split};
 use crate::wire::cursor::Cursor;
 use crate::wire::extension::Extensions;
@@ -259,4 +262,64 @@ fn the_oldest_half_open_handshake_gives_way() {
     let failed =
         HandshakeEvent::Failed { peer: address("192.0.2.1:1"), reason: FailureReason::Evicted };
     assert!(pair.events.contains(&failed));
+}
+
+/// The hello of this random and session id with a good cookie.
+fn with_cookie(pair: &Pair, first: u8, session_id: &[u8]) -> Vec<u8> {
+    let extensions = Extensions { extended_master_secret: true, ..Extensions::default() };
+    let hello = ClientHello { random: [first; 32], session_id, extensions, ..plain_hello() };
+    let (mut body, mut again, mut bytes) = (Vec::new(), Vec::new(), Vec::new());
+    hello.encode(&mut body).expect("short");
+    let hello = ClientHello::decode(&body).expect("it was just written");
+    let cookie = crate::cookie::make(&[1; 32], pair.now, pair.address, &hello);
+    ClientHello { cookie: &cookie, ..hello }.encode(&mut again).expect("short");
+    handshake::put_message(&mut bytes, kind::CLIENT_HELLO, 1, &again);
+    forged(ContentType::Handshake, 1, &bytes)
+}
+
+#[test]
+fn hellos_that_take_turns_get_no_more_flights_than_one() {
+    let config = EndpointConfig { resumption: true, ..EndpointConfig::default() };
+    let mut rng = ChaCha8Rng::seed_from_u64(5);
+    let handle = crate::handle::make(&[2; 32], &mut rng);
+    for ids in [[&[][..], &[]], [&handle[..], &[]], [&handle[..], &handle[..]]] {
+        let mut pair = Pair::new(Options { config: config.clone(), ..Options::default() });
+        let mut flights = 0;
+        for turn in 0..60 {
+            let hello = with_cookie(&pair, 1 + turn % 2, ids[usize::from(turn % 2)]);
+            pair.tell_server(&hello);
+            flights += pair.server_sends().len();
+            pair.answer();
+            flights += pair.server_sends().len();
+        }
+
+        assert_eq!(flights, 17);
+        assert_eq!(pair.dropped(DropReason::RepeatLimit), 43);
+        pair.later(61);
+        pair.endpoint.handle_timeout(pair.now);
+        pair.server_sends();
+        let hello = with_cookie(&pair, 3, &[]);
+        pair.tell_server(&hello);
+        assert_eq!(pair.server_sends().len(), 1);
+    }
+}
+
+#[test]
+fn while_the_queue_is_full_each_prefix_has_a_share_of_it() {
+    let config = EndpointConfig { half_open: 20, ..EndpointConfig::default() };
+    let mut pair = Pair::new(Options { config, ..Options::default() });
+    let begin = |pair: &mut Pair, ip: &str, port: u16| {
+        pair.address = address(&format!("{ip}:{port}"));
+        let hello = with_cookie(pair, 1, &[]);
+        pair.tell_server(&hello);
+        pair.server_sends().len()
+    };
+    // Not full: the first twenty of one prefix are nobody's harm.
+    let first: usize = (1..=20).map(|port| begin(&mut pair, "192.0.2.1", port)).sum();
+    let flood: usize = (21..=60).map(|port| begin(&mut pair, "192.0.2.1", port)).sum();
+
+    assert_eq!((first, flood), (20, 8));
+    assert_eq!(pair.dropped(DropReason::Crowded), 32);
+    assert_eq!(begin(&mut pair, "198.51.100.1", 1), 1);
+    assert_eq!((pair.endpoint.half_open(), pair.endpoint.counters().evicted), (20, 9));
 }

@@ -1,16 +1,35 @@
 //! Two ends in virtual time, and what strangers do to them.
 
+mod altered;
+mod attacks;
 mod bad_input;
 mod client;
 mod credential;
+mod fuzz;
 mod handshake;
 mod hello;
+mod keys;
 mod lossy;
 mod mutation;
+mod numbering;
 mod pair;
 mod records;
+mod resumption;
+mod resumption_loss;
 mod suites;
+mod takeover;
+mod toy;
 mod vectors;
+
+/// A number of rounds, the second if the tests are to be long (`just long`).
+pub(crate) fn rounds(short: u32, long: u32) -> u32 {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one setting of tests, and none of the engine"
+    )]
+    let wanted = std::env::var_os("CLAVIGER_LONG");
+    if wanted.is_some() { long } else { short }
+}
 
 /// Reads hexadecimal digits, skipping white space.
 pub(crate) fn hex(text: &str) -> Vec<u8> {

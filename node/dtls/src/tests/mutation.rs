@@ -104,7 +104,7 @@ proptest! {
         finished in proptest::collection::vec(any::<u8>(), 0..100),
         suite: u16,
     ) {
-        let evidence = Evidence { transcript: &transcript, finished: &finished, suite, cid: None, peer_cid: None };
+        let evidence = Evidence { transcript: &transcript, finished: &finished, suite, cid: None, peer_cid: None, shared: None };
 
         prop_assert!(schedule::open(PSK, core::time::Duration::ZERO, &evidence).is_err());
         let _ = schedule::identity(&transcript);

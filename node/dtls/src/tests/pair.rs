@@ -9,11 +9,16 @@ use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng;
 use zeroize::Zeroizing;
 
+use super::toy::{self, CLIENT_KEY, SERVER_KEY, Toy};
+use crate::client::Offer;
+use crate::resume::{self, Declined, Resumable};
 use crate::schedule::{self, OpenError};
 use crate::wire::record::{ContentType, RawRecord, Records};
 use crate::{
-    Client, ClientConfig, ClientOutput, ClusterKeys, Content, DropReason, Endpoint, EndpointConfig,
-    HandshakeEvent, OpenCall, Output, Record, Refusal, SUITES, SessionId,
+    CertificateType, Claim, Client, ClientConfig, ClientOutput, ClusterKeys, Content, DropReason,
+    Endpoint, EndpointConfig, HandshakeEvent, NotResumed, OpenCall, Output, Presented,
+    PublicIdentity, Record, Refusal, Resumption, SessionCall, SessionId, SignCall, Suite,
+    VerifyCall,
 };
 
 pub(super) const PSK: &[u8] = b"sixteen byte key";
@@ -30,11 +35,19 @@ pub(super) struct Options {
     pub(super) seed: u64,
     /// As in [`ClientConfig`].
     pub(super) cid: Option<Vec<u8>>,
-    pub(super) extended_master_secret: bool,
+    pub(super) offer: Offer,
     pub(super) client_psk: &'static [u8],
     /// As in [`ClientConfig`].
     pub(super) suites: Vec<u16>,
+    /// As in [`ClientConfig`].
+    pub(super) tickets: bool,
+    /// As in [`ClientConfig`].
+    pub(super) resumption: Option<Resumption>,
     pub(super) config: EndpointConfig,
+    /// What the client presents.
+    pub(super) client: Option<PublicIdentity>,
+    /// As in [`ClientConfig`].
+    pub(super) accepts: Vec<CertificateType>,
 }
 
 impl Default for Options {
@@ -42,10 +55,14 @@ impl Default for Options {
         Self {
             seed: 1,
             cid: Some(vec![0xC1, 0x1D, 0x01]),
-            extended_master_secret: true,
+            offer: Offer::ALL,
             client_psk: PSK,
-            suites: SUITES.iter().map(|suite| suite.id).collect(),
+            suites: Suite::psk_defaults(),
+            tickets: false,
+            resumption: None,
             config: EndpointConfig::default(),
+            client: None,
+            accepts: vec![CertificateType::X509],
         }
     }
 }
@@ -63,6 +80,15 @@ pub(super) struct Pair {
     pub(super) address: SocketAddr,
     /// Credential steps that nobody has answered.
     pub(super) calls: Vec<OpenCall>,
+    /// Steps of resumptions that nobody has answered.
+    pub(super) session_calls: Vec<SessionCall>,
+    /// What the ledger keeps of resumable sessions, by handle.
+    pub(super) kept: BTreeMap<[u8; 16], Vec<u8>>,
+    /// Signatures that nobody has made, and chains that nobody has validated.
+    pub(super) signs: Vec<SignCall>,
+    pub(super) verifies: Vec<VerifyCall>,
+    /// What the client asked and nobody has answered.
+    pub(super) client_asks: Vec<ClientOutput>,
     pub(super) records: Vec<Record>,
     pub(super) repeats: Vec<SessionId>,
     pub(super) displaced: Vec<SessionId>,
@@ -84,14 +110,30 @@ impl Pair {
         let config = ClientConfig {
             cid: options.cid,
             suites: options.suites,
+            tickets: options.tickets,
+            resumption: options.resumption,
+            public_identity: options.client,
+            accepts: options.accepts,
             ..ClientConfig::new(IDENTITY.to_vec(), Zeroizing::new(options.client_psk.to_vec()))
         };
         Self {
             now: START,
-            endpoint: Endpoint::new(options.config, ClusterKeys::new([1; 32], [2; 32]), server_rng),
-            client: Client::offering(START, config, &mut rng, options.extended_master_secret),
+            endpoint: Endpoint::new(options.config, ClusterKeys::new([1; 32], [2; 32]), server_rng)
+                .with_curves(Box::new(Toy::new(2))),
+            client: Client::offering(
+                START,
+                config,
+                Some(Box::new(Toy::new(1))),
+                &mut rng,
+                options.offer,
+            ),
             address: address("192.0.2.1:5000"),
             calls: Vec::new(),
+            session_calls: Vec::new(),
+            kept: BTreeMap::new(),
+            signs: Vec::new(),
+            verifies: Vec::new(),
+            client_asks: Vec::new(),
             records: Vec::new(),
             repeats: Vec::new(),
             displaced: Vec::new(),
@@ -139,6 +181,9 @@ impl Pair {
         while let Some(output) = self.client.poll() {
             match output {
                 ClientOutput::Datagram(bytes) => datagrams.push(bytes),
+                question @ (ClientOutput::Verify(_) | ClientOutput::Sign { .. }) => {
+                    self.client_asks.push(question);
+                }
                 other => self.reports.push(other),
             }
         }
@@ -155,6 +200,9 @@ impl Pair {
             match output {
                 Output::Datagram { to, bytes } => datagrams.push((to, bytes)),
                 Output::Open(call) => self.calls.push(*call),
+                Output::NeedSession(call) => self.session_calls.push(*call),
+                Output::Sign(call) => self.signs.push(*call),
+                Output::Verify(call) => self.verifies.push(*call),
                 Output::Record(record) => self.records.push(record),
                 Output::Repeat { session } => self.repeats.push(session),
                 Output::Displaced { session } => self.displaced.push(session),
@@ -176,27 +224,106 @@ impl Pair {
         }
     }
 
-    /// Answers every credential step as a ledger with this one device would.
+    /// Answers every question as a ledger with this one device would, and a client that trusts
+    /// this one server.
     pub(super) fn answer(&mut self) {
+        assert_eq!(self.answer_perhaps_late(), 0, "a handshake did not wait for its answer");
+    }
+
+    /// The same, where time may have ended a handshake; gives the number of answers in vain.
+    pub(super) fn answer_perhaps_late(&mut self) -> usize {
+        let mut late = 0;
+        self.answer_keys();
         for call in core::mem::take(&mut self.calls) {
             match self.judge(&call) {
                 Ok(opened) => {
                     self.next_sequence.insert(opened.session, 1);
-                    assert!(self.endpoint.opened(self.now, call.call, opened));
+                    late += usize::from(!self.endpoint.opened(self.now, call.call, opened));
                 }
                 Err(refusal) => self.endpoint.refused(self.now, call.call, refusal),
             }
         }
+        for call in core::mem::take(&mut self.session_calls) {
+            self.answer_session(&call);
+        }
+        late
     }
 
-    fn judge(&self, call: &OpenCall) -> Result<crate::Opened, Refusal> {
-        if schedule::identity(&call.transcript) != Ok(IDENTITY) {
-            return Err(Refusal::UnknownIdentity);
+    /// Answers every question that is no credential step.
+    pub(super) fn answer_keys(&mut self) {
+        for call in core::mem::take(&mut self.signs) {
+            self.endpoint.signed(self.now, call.call, Some(toy::sign(SERVER_KEY, &call.message)));
         }
-        schedule::open(PSK, self.now, &call.evidence()).map_err(|error| match error {
+        for call in core::mem::take(&mut self.verifies) {
+            let trusted = Presented::Chain(call.chain) == toy::chain(CLIENT_KEY);
+            self.endpoint.verified(self.now, call.call, trusted);
+        }
+        for question in core::mem::take(&mut self.client_asks) {
+            match question {
+                ClientOutput::Verify(presented) => {
+                    let known = [toy::raw(SERVER_KEY), toy::chain(SERVER_KEY)];
+                    self.client.verified(self.now, known.contains(&presented));
+                }
+                ClientOutput::Sign { message, .. } => {
+                    self.client.signed(self.now, Some(toy::sign(CLIENT_KEY, &message)));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Answers a step of a resumption as a ledger would for which every credential is good.
+    pub(super) fn answer_session(&mut self, call: &SessionCall) {
+        let kept = self.kept.get(&call.handle).and_then(|bytes| Resumable::decode(bytes));
+        let Some(kept) = kept else {
+            return self.endpoint.not_resumed(self.now, call.call, NotResumed::FullHandshake);
+        };
+        if let Some(offer) = call.offer() {
+            match resume::accept(&kept, self.now, &offer) {
+                Ok(accepted) => self.endpoint.resumed(self.now, call.call, &accepted),
+                Err(declined) => {
+                    let why = match declined {
+                        Declined::FullHandshake => NotResumed::FullHandshake,
+                        Declined::Forbidden => NotResumed::Forbidden,
+                        Declined::Malformed | Declined::Stale => NotResumed::Unavailable,
+                    };
+                    self.endpoint.not_resumed(self.now, call.call, why);
+                }
+            }
+        } else if let Some(evidence) = call.evidence() {
+            match resume::open(&kept, self.now, &evidence) {
+                Ok(opened) => {
+                    self.next_sequence.insert(opened.session, 1 << 24);
+                    self.endpoint.opened(self.now, call.call, opened);
+                }
+                Err(_) => self.endpoint.refused(self.now, call.call, Refusal::BadFinished),
+            }
+        }
+    }
+
+    fn judge(&mut self, call: &OpenCall) -> Result<crate::Opened, Refusal> {
+        let claim = schedule::claim(&call.transcript).map_err(|_| Refusal::Unavailable)?;
+        assert_eq!(claim, call.claim);
+        let opened = match claim {
+            Claim::Psk { identity } if identity == IDENTITY => {
+                schedule::open_resumable(PSK, self.now, &call.evidence())
+            }
+            Claim::Key(key) if ![toy::raw(CLIENT_KEY), toy::chain(CLIENT_KEY)].contains(&key) => {
+                return Err(Refusal::UnknownIdentity);
+            }
+            Claim::Key(_) | Claim::Nothing => {
+                schedule::open_shared(self.now, &call.evidence()).map(|opened| (opened, None))
+            }
+            Claim::Psk { .. } => return Err(Refusal::UnknownIdentity),
+        };
+        let (opened, resumable) = opened.map_err(|error| match error {
             OpenError::BadFinished => Refusal::BadFinished,
             OpenError::Malformed | OpenError::Stale => Refusal::Unavailable,
-        })
+        })?;
+        if let Some(resumable) = resumable {
+            self.kept.insert(resumable.handle, resumable.encode().to_vec());
+        }
+        Ok(opened)
     }
 
     /// Seals as the session's owner would.
@@ -215,12 +342,13 @@ impl Pair {
                 self.tell_server(datagram);
             }
             let mut from_server = self.server_sends();
+            let asked = !self.client_asks.is_empty();
             self.answer();
             from_server.extend(self.server_sends());
             for (_, datagram) in &from_server {
                 self.client.receive(self.now, datagram);
             }
-            if from_client.is_empty() && from_server.is_empty() {
+            if from_client.is_empty() && from_server.is_empty() && !asked {
                 return;
             }
         }

@@ -3,8 +3,9 @@
 use core::time::Duration;
 
 use super::pair::{Options, Pair, address, forged};
-use crate::aead::Direction;
+use crate::client::Offer;
 use crate::keys::SessionKeys;
+use crate::protection::Direction;
 use crate::wire::handshake::{self, kind};
 use crate::wire::record::{ContentType, MAX_SEQUENCE};
 use crate::{Alert, ClientOutput, Content, DropReason, SUITES, SealError, SessionId};
@@ -293,4 +294,30 @@ fn the_last_flight_is_kept_for_four_minutes() {
     );
     assert_eq!(pair.endpoint.seal(session, 2, None, Content::Application(b"x")), Ok(()));
     assert_eq!(pair.endpoint.next_timeout(), None);
+}
+
+#[test]
+fn forgeries_that_are_dear_to_see_through_are_looked_at_up_to_a_limit() {
+    // MAC-then-encrypt; an encrypt-then-MAC forgery costs no more than a record.
+    for (encrypt_then_mac, looked_at) in [(false, 64), (true, 200)] {
+        let offer = Offer { encrypt_then_mac, ..Offer::ALL };
+        let suites = vec![0x00AE];
+        let (mut pair, session) =
+            Pair::established(Options { offer, suites, ..Options::default() });
+        pair.client.send(b"genuine").expect("open");
+        let genuine = pair.client_datagram();
+        let mut forgery = genuine.clone();
+        *forgery.last_mut().expect("not empty") ^= 1;
+        for _ in 0..200 {
+            pair.tell_server(&forgery);
+        }
+
+        assert_eq!(pair.dropped(DropReason::BadMac), looked_at);
+        assert_eq!(pair.dropped(DropReason::Unverified), 200 - looked_at);
+        // The session stays, and is read again a moment later.
+        pair.later(1);
+        pair.tell_server(&genuine);
+        pair.server_sends();
+        assert_eq!(pair.records.iter().map(|r| r.session).collect::<Vec<_>>(), [session]);
+    }
 }

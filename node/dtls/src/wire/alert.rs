@@ -20,6 +20,10 @@ impl AlertDescription {
     pub const CLOSE_NOTIFY: Self = Self(0);
     /// No acceptable set of parameters.
     pub const HANDSHAKE_FAILURE: Self = Self(40);
+    /// A certificate that is not trusted.
+    pub const BAD_CERTIFICATE: Self = Self(42);
+    /// No such key is known (RFC 5246 §7.2.2, some other issue).
+    pub const CERTIFICATE_UNKNOWN: Self = Self(46);
     /// The credential is genuine, but not admitted.
     pub const ACCESS_DENIED: Self = Self(49);
     /// The version is recognized, but not supported.
@@ -35,6 +39,8 @@ impl fmt::Debug for AlertDescription {
         match *self {
             Self::CLOSE_NOTIFY => f.write_str("close_notify"),
             Self::HANDSHAKE_FAILURE => f.write_str("handshake_failure"),
+            Self::BAD_CERTIFICATE => f.write_str("bad_certificate"),
+            Self::CERTIFICATE_UNKNOWN => f.write_str("certificate_unknown"),
             Self::ACCESS_DENIED => f.write_str("access_denied"),
             Self::PROTOCOL_VERSION => f.write_str("protocol_version"),
             Self::NO_RENEGOTIATION => f.write_str("no_renegotiation"),

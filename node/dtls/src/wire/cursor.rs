@@ -1,7 +1,7 @@
 //! Reading big-endian fields without a panic, and writing length-prefixed ones.
 
 /// Reads from the front of a slice; every read past the end is `None`.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Cursor<'a> {
     rest: &'a [u8],
 }
@@ -47,9 +47,18 @@ impl<'a> Cursor<'a> {
         Some(u64::from_be_bytes([0, 0, a, b, c, d, e, f]))
     }
 
+    pub(crate) fn u64(&mut self) -> Option<u64> {
+        self.array().map(u64::from_be_bytes)
+    }
+
     pub(crate) fn vec8(&mut self) -> Option<&'a [u8]> {
         let length = self.u8()?;
         self.take(length.into())
+    }
+
+    pub(crate) fn vec24(&mut self) -> Option<&'a [u8]> {
+        let length = self.u24()?;
+        self.take(length)
     }
 
     pub(crate) fn vec16(&mut self) -> Option<&'a [u8]> {

@@ -1,11 +1,22 @@
 //! Hello extensions (RFC 5246 §7.4.1.4): those that we use are read, all others skipped.
 
+use crate::curves::CertificateType;
 use crate::wire::cursor::{Cursor, put_vec8, put_vec16};
 
 const SERVER_NAME: u16 = 0;
+const SUPPORTED_GROUPS: u16 = 10;
+const EC_POINT_FORMATS: u16 = 11;
+const SIGNATURE_ALGORITHMS: u16 = 13;
+const CLIENT_CERTIFICATE_TYPE: u16 = 19;
+const SERVER_CERTIFICATE_TYPE: u16 = 20;
+const ENCRYPT_THEN_MAC: u16 = 22;
 const EXTENDED_MASTER_SECRET: u16 = 23;
+const SESSION_TICKET: u16 = 35;
 const CONNECTION_ID: u16 = 54;
 const RENEGOTIATION_INFO: u16 = 0xFF01;
+
+/// The only form of points that is in use (RFC 8422 §5.1.2).
+pub(crate) const UNCOMPRESSED: u8 = 0;
 
 /// Most extensions in one hello; a real one has a dozen.
 const MAX_EXTENSIONS: usize = 64;
@@ -15,10 +26,25 @@ const MAX_EXTENSIONS: usize = 64;
 pub(crate) struct Extensions<'a> {
     /// The host name (RFC 6066 §3). Only a client's hello has one.
     pub(crate) host_name: Option<&'a [u8]>,
+    /// Numbers of groups, the best first (RFC 8422 §5.1.1).
+    pub(crate) groups: Option<&'a [u8]>,
+    /// Forms of points (RFC 8422 §5.1.2).
+    pub(crate) point_formats: Option<&'a [u8]>,
+    /// Numbers of signature schemes (RFC 5246 §7.4.1.4.1).
+    pub(crate) signature_schemes: Option<&'a [u8]>,
+    /// What a client can present: in its hello a list behind its length, in a server's one type
+    /// (RFC 7250 §3).
+    pub(crate) client_certificate_type: Option<&'a [u8]>,
+    /// What a client can verify, in the same form.
+    pub(crate) server_certificate_type: Option<&'a [u8]>,
+    /// RFC 7366 §2.
+    pub(crate) encrypt_then_mac: bool,
     /// RFC 7627 §5.1.
     pub(crate) extended_master_secret: bool,
     /// The id that the sender wants to be addressed by, perhaps empty (RFC 9146 §3).
     pub(crate) cid: Option<&'a [u8]>,
+    /// A ticket, or the wish for one if it is empty (RFC 5077 §3.2). A server's is always empty.
+    pub(crate) session_ticket: Option<&'a [u8]>,
     /// renegotiated_connection (RFC 5746 §3.2); empty in a first handshake.
     pub(crate) renegotiation: Option<&'a [u8]>,
 }
@@ -52,17 +78,24 @@ impl<'a> Extensions<'a> {
     fn read(&mut self, kind: u16, body: &'a [u8]) -> Option<()> {
         match kind {
             SERVER_NAME => self.host_name = host_name(body)?,
+            SUPPORTED_GROUPS => self.groups = Some(exact_pairs(body)?),
+            EC_POINT_FORMATS => self.point_formats = Some(exact_vec8(body)?),
+            SIGNATURE_ALGORITHMS => self.signature_schemes = Some(exact_pairs(body)?),
+            CLIENT_CERTIFICATE_TYPE => self.client_certificate_type = Some(body),
+            SERVER_CERTIFICATE_TYPE => self.server_certificate_type = Some(body),
+            ENCRYPT_THEN_MAC if body.is_empty() => self.encrypt_then_mac = true,
             EXTENDED_MASTER_SECRET if body.is_empty() => self.extended_master_secret = true,
-            EXTENDED_MASTER_SECRET => return None,
+            ENCRYPT_THEN_MAC | EXTENDED_MASTER_SECRET => return None,
             CONNECTION_ID => self.cid = Some(exact_vec8(body)?),
+            SESSION_TICKET => self.session_ticket = Some(body),
             RENEGOTIATION_INFO => self.renegotiation = Some(exact_vec8(body)?),
             _ => {}
         }
         Some(())
     }
 
-    /// Appends the block, or nothing if there is no extension. A host name is not written: no
-    /// side here sends one. `None` if the connection id exceeds 255 bytes.
+    /// Appends the block, or nothing if there is no extension. `None` if a field exceeds its
+    /// length prefix.
     pub(crate) fn encode(&self, out: &mut Vec<u8>) -> Option<()> {
         let start = out.len();
         let mut fits = Some(());
@@ -70,9 +103,41 @@ impl<'a> Extensions<'a> {
             if let Some(renegotiation) = self.renegotiation {
                 fits = fits.and(put_vec8_extension(out, RENEGOTIATION_INFO, renegotiation));
             }
+            if let Some(name) = self.host_name {
+                fits = fits.and(put_host_name(out, name));
+            }
+            for (kind, list) in
+                [(SUPPORTED_GROUPS, self.groups), (SIGNATURE_ALGORITHMS, self.signature_schemes)]
+            {
+                if let Some(list) = list {
+                    fits = fits.and(put_extension(out, kind, |out| {
+                        put_vec16(out, |out| out.extend_from_slice(list))
+                    }));
+                }
+            }
+            if let Some(formats) = self.point_formats {
+                fits = fits.and(put_vec8_extension(out, EC_POINT_FORMATS, formats));
+            }
+            for (kind, types) in [
+                (CLIENT_CERTIFICATE_TYPE, self.client_certificate_type),
+                (SERVER_CERTIFICATE_TYPE, self.server_certificate_type),
+            ] {
+                if let Some(types) = types {
+                    fits = fits.and(put_extension(out, kind, |out| {
+                        out.extend_from_slice(types);
+                        Some(())
+                    }));
+                }
+            }
+            if self.encrypt_then_mac {
+                put_empty_extension(out, ENCRYPT_THEN_MAC);
+            }
             if self.extended_master_secret {
-                out.extend(EXTENDED_MASTER_SECRET.to_be_bytes());
-                out.extend([0, 0]);
+                put_empty_extension(out, EXTENDED_MASTER_SECRET);
+            }
+            if let Some(ticket) = self.session_ticket {
+                out.extend(SESSION_TICKET.to_be_bytes());
+                fits = fits.and(put_vec16(out, |out| out.extend_from_slice(ticket)));
             }
             if let Some(cid) = self.cid {
                 fits = fits.and(put_vec8_extension(out, CONNECTION_ID, cid));
@@ -85,17 +150,66 @@ impl<'a> Extensions<'a> {
     }
 }
 
-fn put_vec8_extension(out: &mut Vec<u8>, kind: u16, content: &[u8]) -> Option<()> {
+fn put_empty_extension(out: &mut Vec<u8>, kind: u16) {
+    out.extend(kind.to_be_bytes());
+    out.extend([0, 0]);
+}
+
+fn put_extension(
+    out: &mut Vec<u8>,
+    kind: u16,
+    write: impl FnOnce(&mut Vec<u8>) -> Option<()>,
+) -> Option<()> {
     out.extend(kind.to_be_bytes());
     let mut fits = None;
-    put_vec16(out, |out| fits = put_vec8(out, content))?;
+    put_vec16(out, |out| fits = write(out))?;
     fits
+}
+
+fn put_vec8_extension(out: &mut Vec<u8>, kind: u16, content: &[u8]) -> Option<()> {
+    put_extension(out, kind, |out| put_vec8(out, content))
+}
+
+fn put_host_name(out: &mut Vec<u8>, name: &[u8]) -> Option<()> {
+    put_extension(out, SERVER_NAME, |out| {
+        let mut fits = None;
+        put_vec16(out, |out| {
+            out.push(0);
+            fits = put_vec16(out, |out| out.extend_from_slice(name));
+        })?;
+        fits
+    })
+}
+
+/// A list of pairs of bytes, not empty.
+fn exact_pairs(body: &[u8]) -> Option<&[u8]> {
+    let mut cursor = Cursor::new(body);
+    let list = cursor.vec16().filter(|list| !list.is_empty() && list.len().is_multiple_of(2))?;
+    cursor.is_empty().then_some(list)
 }
 
 fn exact_vec8(body: &[u8]) -> Option<&[u8]> {
     let mut cursor = Cursor::new(body);
     let content = cursor.vec8()?;
     cursor.is_empty().then_some(content)
+}
+
+/// The types in a client's extension (RFC 7250 §3), X.509 alone if it has none; `None` if it does
+/// not parse.
+pub(crate) fn offered_types(body: Option<&[u8]>) -> Option<&[u8]> {
+    match body {
+        None => Some(&[CertificateType::X509 as u8]),
+        Some(body) => exact_vec8(body).filter(|types| !types.is_empty()),
+    }
+}
+
+/// The type in a server's extension, X.509 if it has none; `None` if it is not one of ours.
+pub(crate) fn chosen_type(body: Option<&[u8]>) -> Option<CertificateType> {
+    match body {
+        None => Some(CertificateType::X509),
+        Some([kind]) => CertificateType::by_id(*kind),
+        Some(_) => None,
+    }
 }
 
 /// The first host_name of a list (name type 0); some clients send an empty extension.
@@ -146,6 +260,35 @@ mod tests {
         let bytes = [0, 13, 0, 0, 0, 9, 0, 7, 0, 0, 4, b'a', b'.', b'b', b'c'];
 
         assert_eq!(decode(&bytes).expect("well-formed").host_name, Some(&b"a.bc"[..]));
+    }
+
+    #[test]
+    fn reads_and_writes_what_curves_and_keys_need() {
+        // RFC 6066 §3, RFC 8422 §5.1, RFC 5246 §7.4.1.4.1, RFC 7250 §3: a client's.
+        let bytes = crate::tests::hex(
+            "0032 0000 0009 0007 00 0004 612e6263 000a 0006 0004 0017 001d
+             000d 0004 0002 0403 000b 0002 01 00 0013 0002 01 02 0014 0003 02 02 00",
+        );
+
+        let extensions = decode(&bytes).expect("well-formed");
+
+        assert_eq!(extensions.groups, Some(&[0, 23, 0, 29][..]));
+        assert_eq!(extensions.signature_schemes, Some(&[4, 3][..]));
+        assert_eq!(extensions.point_formats, Some(&[0][..]));
+        assert_eq!(extensions.client_certificate_type, Some(&[1, 2][..]));
+        let mut written = Vec::new();
+        extensions.encode(&mut written).expect("short enough");
+        assert_eq!(written, bytes);
+    }
+
+    #[test]
+    fn refuses_lists_that_are_empty_or_end_in_half_a_number() {
+        for body in [[0, 10, 0, 2, 0, 0, 0], [0, 10, 0, 3, 0, 1, 0], [0, 13, 0, 3, 0, 1, 4]] {
+            let mut bytes = vec![0, 7];
+            bytes.extend(body);
+            bytes[1] = body.len() as u8;
+            assert_eq!(decode(&bytes), None, "{body:?}");
+        }
     }
 
     #[test]

@@ -13,8 +13,12 @@ pub(crate) mod kind {
     pub(crate) const CLIENT_HELLO: u8 = 1;
     pub(crate) const SERVER_HELLO: u8 = 2;
     pub(crate) const HELLO_VERIFY_REQUEST: u8 = 3;
+    pub(crate) const NEW_SESSION_TICKET: u8 = 4;
+    pub(crate) const CERTIFICATE: u8 = 11;
     pub(crate) const SERVER_KEY_EXCHANGE: u8 = 12;
+    pub(crate) const CERTIFICATE_REQUEST: u8 = 13;
     pub(crate) const SERVER_HELLO_DONE: u8 = 14;
+    pub(crate) const CERTIFICATE_VERIFY: u8 = 15;
     pub(crate) const CLIENT_KEY_EXCHANGE: u8 = 16;
     pub(crate) const FINISHED: u8 = 20;
 }
@@ -57,10 +61,21 @@ impl<'a> Fragment<'a> {
 
 /// Appends a message's header as if it were not fragmented.
 pub(crate) fn put_header(out: &mut Vec<u8>, kind: u8, sequence: u16, length: usize) {
-    out.push(kind);
-    put_u24(out, length);
-    out.extend_from_slice(&sequence.to_be_bytes());
-    put_u24(out, 0);
+    let message = Fragment { kind, total: length, sequence, offset: 0, body: &[] };
+    put_fragment_header(out, &message, 0, length);
+}
+
+/// Appends the header of a fragment of `message`.
+pub(crate) fn put_fragment_header(
+    out: &mut Vec<u8>,
+    message: &Fragment<'_>,
+    offset: usize,
+    length: usize,
+) {
+    out.push(message.kind);
+    put_u24(out, message.total);
+    out.extend_from_slice(&message.sequence.to_be_bytes());
+    put_u24(out, offset);
     put_u24(out, length);
 }
 

@@ -1,6 +1,8 @@
 //! ClientHello, ServerHello, HelloVerifyRequest (RFC 5246 §7.4.1, RFC 6347 §4.2.1).
 
+use crate::handle;
 use crate::wire::DTLS_1_2;
+use crate::wire::certificate::pairs;
 use crate::wire::cursor::{Cursor, put_vec8, put_vec16};
 use crate::wire::extension::Extensions;
 
@@ -47,7 +49,7 @@ impl<'a> ClientHello<'a> {
 
     /// What it offers, in its order.
     pub(crate) fn suites(&self) -> impl Iterator<Item = u16> {
-        self.suites.as_chunks().0.iter().map(|pair| u16::from_be_bytes(*pair))
+        pairs(self.suites)
     }
 
     pub(crate) fn offers(&self, suite: u16) -> bool {
@@ -89,6 +91,11 @@ impl<'a> ServerHello<'a> {
             compression: cursor.u8()?,
             extensions: Extensions::decode(cursor)?,
         })
+    }
+
+    /// The ticket that our last flight will bear: our session id, if a ticket was promised.
+    pub(crate) fn ticket(&self) -> Option<[u8; handle::LENGTH]> {
+        self.extensions.session_ticket.and_then(|_| self.session_id.try_into().ok())
     }
 
     /// Appends the body; `None` if a field exceeds its length prefix.

@@ -1,10 +1,12 @@
 //! The bytes of DTLS 1.2: records, handshake messages, extensions, alerts. Nothing here decides.
 
 pub(crate) mod alert;
+pub(crate) mod certificate;
 pub(crate) mod cursor;
 pub(crate) mod extension;
 pub(crate) mod handshake;
 pub(crate) mod hello;
+pub(crate) mod key_exchange;
 pub(crate) mod record;
 
 /// DTLS 1.2 (RFC 6347 §4.1).

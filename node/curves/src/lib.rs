@@ -1,0 +1,15 @@
+//! Curves, keys and chains for the DTLS engine: its [`claviger_dtls::Curves`] by aws-lc-rs, and
+//! the answers to its questions for signatures and validation.
+//!
+//! It is a shell, since aws-lc-rs draws its own randomness. The engine is pure and knows only the
+//! port. [`AwsLc`] goes into an endpoint or a client; a [`SigningKey`] answers `Sign`, and
+//! [`Anchors`] answer `Verify`, by rustls-webpki. Raw public keys are not validated here: whose
+//! they are is for those to say who keep them.
+
+mod agreement;
+mod chain;
+mod key;
+
+pub use agreement::AwsLc;
+pub use chain::{Anchors, BadAnchor, Untrusted};
+pub use key::{BadIdentity, BadKey, SigningKey};

@@ -1,0 +1,60 @@
+//! A session that another edge opened, continued here without a handshake.
+
+use core::time::Duration;
+
+use super::endpoint::Endpoint;
+use super::session::{FLIGHT_KEPT, LastFlight, Name, Said, Session};
+use crate::stored::StoredSession;
+use crate::suite::Suite;
+
+/// The last number that an edge gives out itself, for its Finished: those above come from the
+/// session's owner (the generations from 1 on), and no other edge's were ever among them.
+const GENERATION_0: u64 = (1 << 24) - 1;
+
+impl Endpoint {
+    /// Goes on with a stored session. The last flight can be sent again from here while it is
+    /// young enough. Records go to the address of the handshake until one is sealed for another
+    /// ([`Endpoint::seal`]).
+    ///
+    /// False, and nothing has changed, if the session is here already, or its suite is not known
+    /// or not that of its keys,
+    /// or its connection id or address is that of another session here: the newer one goes on.
+    ///
+    /// The caller numbers the records of all edges that hold a session, upwards. What this edge
+    /// has never sealed it cannot know to be used.
+    pub fn restore(&mut self, now: Duration, stored: &StoredSession) -> bool {
+        let suite = Suite::by_id(stored.suite).filter(|suite| stored.keys.fit(suite.cipher));
+        let Some(suite) = suite else {
+            return false;
+        };
+        let name = stored.cid.map_or(Name::Home(stored.peer), Name::Cid);
+        if self.sessions.holds(stored.session, name) {
+            return false;
+        }
+        let flight = stored.flight.as_ref().filter(|_| now < stored.created + FLIGHT_KEPT);
+        let flight = flight.map(|flight| LastFlight {
+            home: stored.peer,
+            said: Some(Said {
+                message: flight.message,
+                ticket: flight.ticket,
+                verify_data: flight.verify_data,
+            }),
+            // Epoch 0 is numbered by the sequence that is sealed with it; see `LastFlight`.
+            first_record: 0,
+            hello: flight.hello,
+            quiet_until: now,
+        });
+        let session = Session {
+            cipher: suite.cipher,
+            keys: stored.keys.clone(),
+            peer: stored.peer,
+            name,
+            peer_cid: stored.peer_cid.as_slice().into(),
+            last_sealed: GENERATION_0,
+            window: stored.window,
+        };
+        self.sessions.add(now, stored.session, session, flight);
+        self.counters.restored += 1;
+        true
+    }
+}

@@ -1,0 +1,289 @@
+//! Abbreviated handshakes: asked for by a hello, answered by whoever keeps the session.
+
+use core::net::SocketAddr;
+use core::time::Duration;
+
+use super::endpoint::Endpoint;
+use super::hello::Numbers;
+use super::output::{CallId, FailureReason, HandshakeEvent, Opened, Output, Refusal};
+use super::resuming::{GIVE_UP, Resumed, Resuming, Wish};
+use super::session::{LastFlight, Name, Session};
+use crate::cid;
+use crate::counters::DropReason;
+use crate::handle;
+use crate::resume::Accepted;
+use crate::stored::hello_mark;
+use crate::suite::Suite;
+use crate::wire::alert::{Alert, AlertDescription};
+use crate::wire::hello::ClientHello;
+use crate::wire::record::{self, RawRecord};
+
+/// Why a session is not resumed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotResumed {
+    /// It is not known, or this hello cannot resume it: a full handshake takes place.
+    FullHandshake,
+    /// The hello must not resume it (RFC 7627 §5.3): fatal alert 40.
+    Forbidden,
+    /// No answer could be had: silence, and it is asked for again.
+    Unavailable,
+}
+
+impl Endpoint {
+    /// Begins an abbreviated handshake if the hello, whose cookie was good, asks for one; `body` is
+    /// that of the hello.
+    pub(super) fn resume(
+        &mut self,
+        now: Duration,
+        from: SocketAddr,
+        numbers: Numbers,
+        body: &[u8],
+        hello: &ClientHello<'_>,
+    ) -> bool {
+        // What is wrong with a hello is said in the full handshake.
+        if handle::asked(&self.keys.cid, hello).is_none() || Self::admissible(hello).is_err() {
+            return false;
+        }
+        let cid = hello.extensions.cid.map(|_| self.new_cid());
+        let random = self.new_random(now);
+        let Some(wish) = Wish::of(&self.keys.cid, hello, cid, random) else { return false };
+        let own = self.resuming.take(from).map(|_| from);
+        let own = own.or(self.pending.take(from).map(|_| from));
+        if let Some(peer) = own.or_else(|| self.resuming.evict().map(|(peer, _)| peer)) {
+            self.counters.evicted += 1;
+            self.fail(peer, FailureReason::Evicted);
+        }
+        let times = (now, self.config.retransmit);
+        let resuming = Resuming::new(times, wish, numbers, body, self.new_call());
+        self.ask_session(from, resuming);
+        true
+    }
+
+    /// A first step went well: our flight leaves. If the handshake is gone by now, or has heard the
+    /// answer, nothing happens. A session of a suite that this listener does not take, hence of
+    /// another listener, is not resumed here: a full handshake takes place.
+    pub fn resumed(&mut self, now: Duration, call: CallId, accepted: &Accepted) {
+        let Some((peer, mut resuming)) = self.take_resuming(call) else { return };
+        if resuming.is_silent() && !self.config.suites.contains(&accepted.suite) {
+            return self.begin_instead(now, peer, resuming);
+        }
+        if let Some(bytes) = resuming.accepted(accepted) {
+            self.outputs.push_back(Output::Datagram { to: peer, bytes });
+        }
+        self.resuming.put(peer, resuming);
+    }
+
+    /// A first step went otherwise.
+    pub fn not_resumed(&mut self, now: Duration, call: CallId, why: NotResumed) {
+        let Some((peer, mut resuming)) = self.take_resuming(call) else { return };
+        if !resuming.is_silent() {
+            // The client has heard that the session is resumed: there is no way back.
+            resuming.not_again();
+            return self.resuming.put(peer, resuming);
+        }
+        match why {
+            NotResumed::Unavailable => self.resuming.put(peer, resuming),
+            NotResumed::Forbidden => {
+                let alert = Alert::fatal(AlertDescription::HANDSHAKE_FAILURE);
+                self.alert(now, peer, resuming.next_record, alert);
+                self.fail(peer, FailureReason::Denied);
+            }
+            NotResumed::FullHandshake => self.begin_instead(now, peer, resuming),
+        }
+    }
+
+    /// A full handshake takes place instead.
+    fn begin_instead(&mut self, now: Duration, peer: SocketAddr, resuming: Resuming) {
+        let (numbers, body) = resuming.into_hello();
+        let hello = ClientHello::decode(&body).expect("it was decoded before it was kept");
+        if let Err(reason) = self.begin(now, peer, numbers, &body, &hello) {
+            self.counters.drop_for(reason);
+        }
+    }
+
+    /// The client repeats its hello, so it may have missed our flight.
+    pub(super) fn repeat_resumption(&mut self, from: SocketAddr) -> Result<(), DropReason> {
+        let Some(mut resuming) = self.resuming.take(from) else { return Ok(()) };
+        let again = resuming.again(CallId(self.next_call));
+        if again.is_ok() {
+            self.next_call += 1;
+            self.counters.retransmissions += 1;
+            self.ask_session(from, resuming);
+        } else {
+            self.resuming.put(from, resuming);
+        }
+        again
+    }
+
+    pub(super) fn resumption_cipher_changed(
+        &mut self,
+        now: Duration,
+        from: SocketAddr,
+        body: &[u8],
+    ) -> Result<(), DropReason> {
+        self.advance_resumption(now, from, |resuming| resuming.change_cipher_spec(body))
+    }
+
+    pub(super) fn resumption_finished(
+        &mut self,
+        now: Duration,
+        from: SocketAddr,
+        record: &RawRecord<'_>,
+    ) -> Result<(), DropReason> {
+        self.advance_resumption(now, from, |resuming| resuming.protected(record))
+    }
+
+    fn advance_resumption(
+        &mut self,
+        now: Duration,
+        from: SocketAddr,
+        step: impl FnOnce(&mut Resuming) -> Result<(), DropReason>,
+    ) -> Result<(), DropReason> {
+        let mut resuming = self.resuming.take(from).ok_or(DropReason::PlaintextRecord)?;
+        let result = step(&mut resuming);
+        self.open_resumption(now, from, resuming);
+        result
+    }
+
+    /// Asks for the second step if there is something to ask about.
+    fn open_resumption(&mut self, now: Duration, peer: SocketAddr, mut resuming: Resuming) {
+        if resuming.open(now, CallId(self.next_call)) {
+            self.next_call += 1;
+            self.ask_session(peer, resuming);
+        } else {
+            self.resuming.put(peer, resuming);
+        }
+    }
+
+    pub(super) fn resumptions_due(&mut self, now: Duration) {
+        while let Some((peer, mut resuming)) = self.resuming.take_due(now) {
+            if resuming.age(now) >= GIVE_UP {
+                self.counters.timed_out += 1;
+                self.fail(peer, FailureReason::TimedOut);
+                continue;
+            }
+            let call = CallId(self.next_call);
+            if resuming.due(now, call) {
+                self.next_call += 1;
+                self.ask_session(peer, resuming);
+            } else {
+                self.resuming.put(peer, resuming);
+            }
+        }
+    }
+
+    /// The second step went well: the session is open, and what was held is read.
+    pub(super) fn resumption_opened(
+        &mut self,
+        now: Duration,
+        call: CallId,
+        opened: Opened,
+    ) -> bool {
+        let Some((peer, resuming)) = self.take_resuming(call) else { return false };
+        if !resuming.is_opening() {
+            // The answer to another question than was asked.
+            self.resuming.put(peer, resuming);
+            return false;
+        }
+        let took = resuming.age(now);
+        let Some(resumed) = resuming.opened() else { return false };
+        let suite = Suite::by_id(resumed.suite).filter(|suite| opened.keys.fit(suite.cipher));
+        let Some(suite) = suite else {
+            self.fail(peer, FailureReason::Unavailable);
+            return false;
+        };
+        let (session, cid) = (opened.session, resumed.wish.cid.is_some());
+        let held = self.install(now, peer, suite, resumed, opened);
+        self.counters.established += 1;
+        self.counters.resumed += 1;
+        self.outputs.push_back(Output::Event(HandshakeEvent::Established {
+            session,
+            peer,
+            suite: suite.id,
+            cid,
+            resumed: true,
+            took,
+        }));
+        self.read_held(now, peer, &held);
+        true
+    }
+
+    /// Keeps the session; gives what was held for it.
+    fn install(
+        &mut self,
+        now: Duration,
+        peer: SocketAddr,
+        suite: &Suite,
+        resumed: Resumed,
+        opened: Opened,
+    ) -> Vec<Vec<u8>> {
+        let wish = resumed.wish;
+        let mut session = Session {
+            cipher: suite.cipher,
+            keys: opened.keys,
+            peer,
+            name: wish.cid.map_or(Name::Home(peer), Name::Cid),
+            peer_cid: wish.peer_cid.unwrap_or_default().into(),
+            last_sealed: resumed.last_sealed,
+            window: Default::default(),
+        };
+        if let Ok(finished) = record::decode(&resumed.finished, cid::LENGTH) {
+            session.window.accept(finished.sequence);
+        }
+        let hello = hello_mark(&wish.client_random);
+        let first_record = resumed.next_record;
+        let flight = LastFlight { home: peer, said: None, first_record, hello, quiet_until: now };
+        let displaced = self.sessions.insert(now, opened.session, session, flight);
+        if let Some(session) = displaced {
+            self.outputs.push_back(Output::Displaced { session });
+        }
+        resumed.held
+    }
+
+    fn read_held(&mut self, now: Duration, peer: SocketAddr, held: &[Vec<u8>]) {
+        for bytes in held {
+            let record = record::decode(bytes, cid::LENGTH);
+            let result = record.and_then(|record| self.protected(now, peer, &record));
+            if let Err(reason) = result {
+                self.counters.drop_for(reason);
+            }
+        }
+    }
+
+    /// The second step went otherwise.
+    pub(super) fn resumption_refused(&mut self, now: Duration, call: CallId, refusal: Refusal) {
+        let Some((peer, mut resuming)) = self.take_resuming(call) else { return };
+        match refusal {
+            Refusal::Denied | Refusal::UnknownIdentity => {
+                let alert = Alert::fatal(AlertDescription::ACCESS_DENIED);
+                self.alert(now, peer, resuming.next_record, alert);
+                self.fail(peer, FailureReason::Denied);
+            }
+            Refusal::BadFinished | Refusal::Unavailable => {
+                resuming.reopen(now, refusal == Refusal::Unavailable);
+                self.open_resumption(now, peer, resuming);
+            }
+        }
+    }
+
+    fn ask_session(&mut self, peer: SocketAddr, resuming: Resuming) {
+        if let Some(call) = resuming.ask(peer) {
+            self.counters.resumption_calls += 1;
+            self.outputs.push_back(Output::NeedSession(Box::new(call)));
+        }
+        self.resuming.put(peer, resuming);
+    }
+
+    fn take_resuming(&mut self, call: CallId) -> Option<(SocketAddr, Resuming)> {
+        let found = self.resuming.take_call(call, |_| true);
+        if found.is_none() {
+            self.counters.late_answers += 1;
+        }
+        found
+    }
+
+    fn new_call(&mut self) -> CallId {
+        self.next_call += 1;
+        CallId(self.next_call - 1)
+    }
+}
