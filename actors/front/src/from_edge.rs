@@ -1,9 +1,10 @@
 //! What an edge says.
 
-use crate::Trace;
+use crate::{AROUND, Trace};
 use core::fmt;
 use core::net::SocketAddr;
 use minicbor::{Decode, Encode};
+use zeroize::{Zeroize, ZeroizeOnDrop};
 
 /// A frame from an edge.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -20,7 +21,8 @@ pub enum FromEdge {
     Repeat(#[n(0)] Repeat),
 }
 
-/// Everything that the check of a credential needs; nothing in it is secret.
+/// Everything that the check of a credential needs. Secret in it is what comes of a key
+/// agreement, and nothing else.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct Open {
     /// The trace that began with the ClientHello.
@@ -38,13 +40,13 @@ pub struct Open {
     /// The peer's address, proven by the cookie.
     #[n(4)]
     pub peer: SocketAddr,
-    /// The claimed PSK identity.
+    /// The claimed PSK identity; empty if a key was presented, which the transcript bears.
     #[cbor(n(5), with = "minicbor::bytes")]
     pub identity: Vec<u8>,
     /// IANA number of the cipher suite.
     #[n(6)]
     pub suite: u16,
-    /// Handshake messages through ClientKeyExchange.
+    /// Handshake messages up to the client's Finished.
     #[cbor(n(7), with = "minicbor::bytes")]
     pub transcript: Vec<u8>,
     /// The record of the encrypted Finished.
@@ -56,6 +58,42 @@ pub struct Open {
     /// The peer's connection id, perhaps empty.
     #[cbor(n(10), with = "minicbor::bytes")]
     pub peer_cid: Option<Vec<u8>>,
+    /// The secret of the key agreement, where the suite has one.
+    #[n(11)]
+    pub shared: Option<Shared>,
+}
+
+/// The secret of a key agreement. It wipes itself.
+#[derive(Clone, PartialEq, Eq, Encode, Decode, Zeroize, ZeroizeOnDrop)]
+#[cbor(transparent)]
+pub struct Shared(#[cbor(n(0), with = "minicbor::bytes")] pub Vec<u8>);
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Shared(..)")
+    }
+}
+
+impl FromEdge {
+    /// How long its encoding is at most.
+    pub(crate) fn room(&self) -> usize {
+        let parts: &[usize] = match self {
+            Self::Open(open) => &[
+                open.listener.len(),
+                open.realm.len(),
+                open.identity.len(),
+                open.transcript.len(),
+                open.finished.len(),
+                open.peer_cid.as_ref().map_or(0, Vec::len),
+                open.shared.as_ref().map_or(0, |shared| shared.0.len()),
+            ],
+            Self::Deliver(deliver) => {
+                &[deliver.tenant.len(), deliver.device.len(), deliver.payload.len()]
+            }
+            Self::Repeat(repeat) => &[repeat.tenant.len(), repeat.device.len()],
+        };
+        AROUND + parts.iter().sum::<usize>()
+    }
 }
 
 /// A record of an open session, decrypted and checked.

@@ -9,11 +9,12 @@ mod from_edge;
 mod to_edge;
 mod trace;
 
-pub use from_edge::{Deliver, FromEdge, Open, Repeat};
+pub use from_edge::{Deliver, FromEdge, Open, Repeat, Shared};
 pub use to_edge::{Close, Content, Opened, Refusal, Refused, ToEdge, Transmit};
 pub use trace::Trace;
 
 use minicbor::{Decode, Encode};
+use zeroize::Zeroizing;
 
 /// The version written today.
 const VERSION: u8 = 1;
@@ -23,9 +24,16 @@ const VERSION: u8 = 1;
 #[error("a frame of another version, or a damaged one")]
 pub struct Unreadable;
 
-fn encode<T: Encode<()>>(frame: &T) -> Vec<u8> {
-    let mut bytes = vec![VERSION];
-    minicbor::encode(frame, &mut bytes).expect("writing to memory does not fail");
+/// What a frame takes beside its payload and the names of tenant and device, with room to spare.
+const AROUND: usize = 160;
+
+/// `room` is how long the frame becomes at most: a vector that grows on the way costs a copy each
+/// time, and leaves what it held, perhaps a key, where nobody wipes it.
+fn encode<T: Encode<()>>(frame: &T, room: usize) -> Zeroizing<Vec<u8>> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(room));
+    bytes.push(VERSION);
+    minicbor::encode(frame, &mut *bytes).expect("writing to memory does not fail");
+    debug_assert!(bytes.len() <= room, "{} > {room}", bytes.len());
     bytes
 }
 
@@ -39,9 +47,10 @@ fn decode<T: for<'b> Decode<'b, ()>>(bytes: &[u8]) -> Result<T, Unreadable> {
 }
 
 impl FromEdge {
-    /// The frame as bytes.
-    pub fn encode(&self) -> Vec<u8> {
-        encode(self)
+    /// The frame as bytes; they may hold the secret of a key agreement, so they are zeroized when
+    /// dropped.
+    pub fn encode(&self) -> Zeroizing<Vec<u8>> {
+        encode(self, self.room())
     }
 
     /// The frame in `bytes`.
@@ -55,8 +64,8 @@ impl FromEdge {
 
 impl ToEdge {
     /// The frame as bytes; they may hold keys, so they are zeroized when dropped.
-    pub fn encode(&self) -> zeroize::Zeroizing<Vec<u8>> {
-        zeroize::Zeroizing::new(encode(self))
+    pub fn encode(&self) -> Zeroizing<Vec<u8>> {
+        encode(self, self.room())
     }
 
     /// The frame in `bytes`.
@@ -101,9 +110,98 @@ mod tests {
             finished: vec![2; 60],
             cid: Some([4; 8]),
             peer_cid: None,
+            shared: Some(Shared(vec![5; 32])),
         });
         for frame in [deliver(), open] {
             assert_eq!(FromEdge::decode(&frame.encode()), Ok(frame));
+        }
+    }
+
+    /// With the longest secret, that of P-521, and the longest numbers.
+    fn open_with_everything() -> FromEdge {
+        FromEdge::Open(Open {
+            trace: Trace { id: [255; 16], span: [255; 8], sampled: true },
+            call: u64::MAX,
+            listener: "l".repeat(64),
+            realm: "r".repeat(64),
+            peer: "[2001:db8:1:2:3:4:5:6]:65535".parse().unwrap(),
+            identity: vec![255; 4096],
+            suite: u16::MAX,
+            transcript: vec![255; 20_000],
+            finished: vec![255; 500],
+            cid: Some([255; 8]),
+            peer_cid: Some(vec![255; 255]),
+            shared: Some(Shared(vec![255; 66])),
+        })
+    }
+
+    #[test]
+    fn a_frame_without_a_shared_secret_has_no_place_for_it() {
+        let open = Open {
+            trace: Trace { id: [1; 16], span: [2; 8], sampled: true },
+            call: 7,
+            listener: "coaps".into(),
+            realm: "default".into(),
+            peer: "[2001:db8::1]:5684".parse().unwrap(),
+            identity: b"urn:dev:1".to_vec(),
+            suite: 0xc0a8,
+            transcript: vec![1; 3],
+            finished: vec![2; 6],
+            cid: Some([4; 8]),
+            peer_cid: Some(vec![5]),
+            shared: None,
+        };
+
+        let bytes = FromEdge::Open(open.clone()).encode();
+
+        // Eleven fields, as before there was a twelfth; the last one is the peer's id.
+        assert_eq!(bytes[1..5], [0x82, 0x00, 0x81, 0x8B]);
+        assert!(bytes.ends_with(&[0x41, 5]));
+        assert!(
+            !format!("{:?}", Open { shared: Some(Shared(vec![0xAB])), ..open }).contains("171")
+        );
+    }
+
+    #[test]
+    fn a_frame_does_not_grow_while_it_is_written() {
+        let names = || ("t".repeat(64), "d".repeat(300));
+        let from = "[2001:db8:1:2:3:4:5:6]:65535".parse().unwrap();
+        let (tenant, device) = names();
+        let deliver = FromEdge::Deliver(Deliver {
+            trace: Trace { id: [255; 16], span: [255; 8], sampled: true },
+            session: [255; 16],
+            tenant,
+            device,
+            alert: true,
+            epoch: u16::MAX,
+            sequence: u64::MAX,
+            from,
+            newest: true,
+            payload: vec![255; 16_384],
+        });
+        let transmit = ToEdge::Transmit(Transmit {
+            session: [255; 16],
+            sequence: u64::MAX,
+            deadline: u64::MAX,
+            to: Some(from),
+            content: Content::Application(vec![255; 16_384]),
+        });
+        let (tenant, device) = names();
+        let opened = ToEdge::Opened(Opened {
+            call: u64::MAX,
+            session: [255; 16],
+            tenant,
+            device,
+            keys: vec![255; 200],
+            verify_data: [255; 12],
+        });
+
+        for frame in [deliver, open_with_everything()] {
+            let bytes = frame.encode();
+            assert!(bytes.len() <= frame.room(), "{}", bytes.len());
+        }
+        for frame in [transmit, opened] {
+            assert!(frame.encode().len() <= frame.room());
         }
     }
 
@@ -113,7 +211,7 @@ mod tests {
         let mut newer = bytes.clone();
         newer[0] = 2;
         assert_eq!(FromEdge::decode(&newer), Err(Unreadable));
-        assert_eq!(FromEdge::decode(&[bytes.clone(), vec![0]].concat()), Err(Unreadable));
+        assert_eq!(FromEdge::decode(&[&bytes[..], &[0]].concat()), Err(Unreadable));
         for length in 0..bytes.len() {
             assert_eq!(FromEdge::decode(&bytes[..length]), Err(Unreadable), "{length}");
         }

@@ -1,5 +1,6 @@
 //! What an edge is told.
 
+use crate::AROUND;
 use core::fmt;
 use core::net::SocketAddr;
 use minicbor::{Decode, Encode};
@@ -20,6 +21,18 @@ pub enum ToEdge {
     /// Forget a session and its keys.
     #[n(3)]
     Close(#[n(0)] Close),
+}
+
+impl ToEdge {
+    /// How long its encoding is at most.
+    pub(crate) fn room(&self) -> usize {
+        let parts: &[usize] = match self {
+            Self::Opened(opened) => &[opened.tenant.len(), opened.device.len(), opened.keys.len()],
+            Self::Transmit(Transmit { content: Content::Application(bytes), .. }) => &[bytes.len()],
+            Self::Transmit(_) | Self::Refused(_) | Self::Close(_) => &[],
+        };
+        AROUND + parts.iter().sum::<usize>()
+    }
 }
 
 /// What an edge needs to go on with a session: record keys, never a pre-shared key.

@@ -17,10 +17,13 @@ use claviger_dtls::{
     Alert, CallId, Claim, Content, ContentType, Endpoint, HandshakeEvent, OpenCall, Opened,
     Output as Dtls, Record, Refusal, SealError, SessionId, SessionKeys,
 };
-use claviger_front::{self as front, Deliver, FromEdge, Open, Repeat, ToEdge, Trace, Transmit};
+use claviger_front::{
+    self as front, Deliver, FromEdge, Open, Repeat, Shared, ToEdge, Trace, Transmit,
+};
 use core::net::SocketAddr;
 use core::time::Duration;
 use std::collections::BTreeMap;
+use zeroize::Zeroizing;
 
 /// What has to be done.
 #[derive(Debug)]
@@ -32,8 +35,9 @@ pub enum Output {
         /// One datagram.
         bytes: Vec<u8>,
     },
-    /// Send a frame to the node that runs the actors.
-    Frame(Vec<u8>),
+    /// Send a frame to the node that runs the actors. It may hold the secret of a key agreement,
+    /// so it is zeroized when dropped.
+    Frame(Zeroizing<Vec<u8>>),
     /// Something for logs.
     Event(HandshakeEvent),
 }
@@ -52,12 +56,21 @@ pub enum Undone {
     NotSealed(#[from] SealError),
 }
 
+/// How long a datagram may become by records that share it: what an IPv4 host must take (576 bytes,
+/// RFC 791 §3.1) less the headers of IPv4 and UDP, so that no path is asked for more.
+const SHARED: usize = 548;
+/// And with records of a handshake, whose flights the engine cuts to this after losses: what it has
+/// taken apart is not put together again.
+const SHARED_FLIGHT: usize = 508;
+
 /// One listener of one edge.
 pub struct Edge {
     listener: String,
     realm: String,
     endpoint: Endpoint,
     owners: BTreeMap<SessionId, Owner>,
+    /// What comes after the last datagram that was given: it was looked at whether it fits in.
+    held: Option<Output>,
     sampling: Sampling,
     report: Report,
 }
@@ -76,6 +89,7 @@ impl Edge {
             realm: realm.to_owned(),
             endpoint,
             owners: BTreeMap::new(),
+            held: None,
             sampling: Sampling::NONE,
             report: Report::default(),
         }
@@ -140,9 +154,8 @@ impl Edge {
     }
 
     fn opened(&mut self, now: Duration, opened: &front::Opened) -> Result<(), Undone> {
-        let keys = opened.keys.as_slice().try_into().map_err(|_| Undone::Unreadable)?;
+        let keys = SessionKeys::from_bytes(&opened.keys).ok_or(Undone::Unreadable)?;
         let session = SessionId(opened.session);
-        let keys = SessionKeys::from_bytes(keys);
         let verify_data = opened.verify_data;
         let answer = Opened { session, keys, verify_data };
         // An answer that comes too late opens nothing, and nothing may be kept of it.
@@ -166,8 +179,29 @@ impl Edge {
         Ok(self.endpoint.seal(session, transmit.sequence, transmit.to, content)?)
     }
 
-    /// The next thing to do; call it until there is none.
+    /// The next thing to do; call it until there is none. Records that go to one peer one after
+    /// the other share a datagram (RFC 6347 §4.1.1): an acknowledgement and the request behind it
+    /// cost one way through the network, not two.
     pub fn poll(&mut self) -> Option<Output> {
+        let output = self.held.take().or_else(|| self.next())?;
+        let Output::Datagram { to, mut bytes } = output else { return Some(output) };
+        loop {
+            match self.next() {
+                Some(Output::Datagram { to: again, bytes: more })
+                    if again == to && may_share(&bytes, &more) =>
+                {
+                    bytes.extend_from_slice(&more);
+                    self.endpoint.reuse(more);
+                }
+                other => {
+                    self.held = other;
+                    return Some(Output::Datagram { to, bytes });
+                }
+            }
+        }
+    }
+
+    fn next(&mut self) -> Option<Output> {
         loop {
             let frame = match self.endpoint.poll()? {
                 Dtls::Datagram { to, bytes } => return Some(Output::Datagram { to, bytes }),
@@ -176,6 +210,10 @@ impl Edge {
                     return Some(Output::Event(event));
                 }
                 Dtls::Open(call) => Some(self.open(*call).encode()),
+                // The ledger keeps no sessions to be resumed yet, so the option for them is off.
+                Dtls::NeedSession(_) => None,
+                // A listener without a key presents none, and nobody presents one to it.
+                Dtls::Sign(_) | Dtls::Verify(_) => None,
                 Dtls::Record(record) => self.deliver(record),
                 Dtls::Repeat { session } => self.repeat(session).map(|frame| frame.encode()),
                 Dtls::Displaced { session } => {
@@ -190,7 +228,10 @@ impl Edge {
     }
 
     fn open(&self, call: OpenCall) -> FromEdge {
-        let Claim::Psk { identity } = call.claim;
+        let identity = match call.claim {
+            Claim::Psk { identity } => identity,
+            Claim::Key(_) | Claim::Nothing => Vec::new(),
+        };
         FromEdge::Open(Open {
             trace: self.trace(SessionId::of(&call.transcript)),
             call: call.call.0,
@@ -203,10 +244,11 @@ impl Edge {
             finished: call.finished,
             cid: call.cid,
             peer_cid: call.peer_cid,
+            shared: call.shared.map(|shared| Shared(shared.expose().to_vec())),
         })
     }
 
-    fn deliver(&mut self, record: Record) -> Option<Vec<u8>> {
+    fn deliver(&mut self, record: Record) -> Option<Zeroizing<Vec<u8>>> {
         let owner = self.owners.get(&record.session)?;
         let mut frame = FromEdge::Deliver(Deliver {
             trace: self.trace(record.session),
@@ -242,6 +284,14 @@ impl Edge {
             ..self.report.clone()
         }
     }
+}
+
+/// Whether two datagrams to one peer may be one.
+fn may_share(bytes: &[u8], more: &[u8]) -> bool {
+    // Type and version stand before the epoch (RFC 6347 §4.1); a flight begins in epoch 0.
+    let of_a_flight = |datagram: &[u8]| datagram.get(3..5) == Some(&[0, 0]);
+    let flight = of_a_flight(bytes) || of_a_flight(more);
+    bytes.len() + more.len() <= if flight { SHARED_FLIGHT } else { SHARED }
 }
 
 const fn refusal(refusal: front::Refusal) -> Refusal {

@@ -23,10 +23,11 @@ pub struct Report {
 }
 
 /// Why a handshake fails, as the metrics label it.
-pub const FAILURES: [&str; 7] = [
+pub const FAILURES: [&str; 8] = [
     "no_common_suite",
     "unknown_identity",
     "denied",
+    "untrusted",
     "bad_key",
     "unavailable",
     "timeout",
@@ -51,9 +52,10 @@ const fn index(reason: FailureReason) -> usize {
         FailureReason::NoCommonSuite => 0,
         FailureReason::UnknownIdentity => 1,
         FailureReason::Denied => 2,
-        FailureReason::BadFinished => 3,
-        FailureReason::Unavailable => 4,
-        FailureReason::TimedOut => 5,
-        FailureReason::Evicted => 6,
+        FailureReason::Untrusted => 3,
+        FailureReason::BadFinished => 4,
+        FailureReason::Unavailable => 5,
+        FailureReason::TimedOut => 6,
+        FailureReason::Evicted => 7,
     }
 }

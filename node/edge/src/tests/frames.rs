@@ -146,3 +146,55 @@ fn a_closed_session_leaves_nothing() {
 
     assert_eq!((play.edge.report().sessions, play.edge.owners.len()), (0, 0));
 }
+
+#[test]
+fn records_that_follow_each_other_share_a_datagram() {
+    let (mut play, mut device, session) = open(true);
+    let acknowledgement = play.transmit(session, 1 << 24, Content::Application(b"ack".to_vec()));
+    let request = play.transmit(session, (1 << 24) + 1, Content::Application(b"get".to_vec()));
+
+    play.undrained(&acknowledgement);
+    play.undrained(&request);
+    play.drain();
+
+    assert_eq!(play.sent.len(), 1);
+    play.settle(&mut device);
+    let data = |bytes: &[u8]| ClientOutput::Data(bytes.to_vec());
+    assert_eq!(device.reports[device.reports.len() - 2..], [data(b"ack"), data(b"get")]);
+}
+
+#[test]
+fn records_share_no_datagram_that_is_longer_than_a_block_or_goes_elsewhere() {
+    let (mut play, mut device, session) = open(true);
+    let block = |play: &Play, n: u64| {
+        play.transmit(session, (1 << 24) + n, Content::Application(vec![7; 512]))
+    };
+    let away: SocketAddr = "198.51.100.7:7".parse().expect("an address");
+
+    for n in 0..2 {
+        play.undrained(&block(&play, n));
+    }
+    play.undrained(&moved(play.transmit(session, (1 << 24) + 2, Content::CloseNotify), away));
+    play.drain();
+
+    let sent: Vec<_> = play.sent.iter().map(|(to, bytes)| (*to, bytes.len() > 512)).collect();
+    assert_eq!(sent, [(device.at, true), (device.at, true), (away, false)]);
+    play.settle(&mut device);
+    assert_eq!(device.reports.last(), Some(&ClientOutput::Closed));
+}
+
+#[test]
+fn a_flight_that_was_cut_after_losses_is_not_put_together_again() {
+    let datagram = |epoch: u8, length: usize| {
+        let mut bytes = vec![22, 0xFE, 0xFD, 0, epoch];
+        bytes.resize(length, 7);
+        bytes
+    };
+
+    assert!(crate::may_share(&datagram(1, 508), &datagram(1, 40)));
+    assert!(!crate::may_share(&datagram(1, 508), &datagram(1, 41)));
+    assert!(crate::may_share(&datagram(0, 468), &datagram(0, 40)));
+    for (first, second) in [(0, 0), (0, 1), (1, 0)] {
+        assert!(!crate::may_share(&datagram(first, 508), &datagram(second, 40)));
+    }
+}

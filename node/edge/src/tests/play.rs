@@ -95,6 +95,11 @@ impl Play {
         }
     }
 
+    /// Gives the edge a frame behind which another one is ready.
+    pub(super) fn undrained(&mut self, frame: &ToEdge) {
+        self.edge.frame(self.now, &frame.encode()).expect("it is carried out");
+    }
+
     pub(super) fn frame(&mut self, frame: &ToEdge) -> Result<(), Undone> {
         let done = self.edge.frame(self.now, &frame.encode());
         self.drain();
@@ -113,6 +118,7 @@ impl Play {
             suite: open.suite,
             cid: open.cid.as_ref().map(|cid| &cid[..]),
             peer_cid: open.peer_cid.as_deref(),
+            shared: None,
         };
         match schedule::open(KEY, self.now, &evidence) {
             Ok(opened) => ToEdge::Opened(Opened {
