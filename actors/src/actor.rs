@@ -7,10 +7,11 @@ use crate::region::{Region, Rest};
 use crate::{EdgeId, Ports};
 use actix::prelude::*;
 use claviger_front::{Close, Deliver, ToEdge};
-use claviger_ledger::{Command, DeviceRef, SessionId, View};
+use claviger_ledger::{Command, CredentialId, DeviceRef, SessionId, Unavailable, View};
 use claviger_machine::Draw;
 use claviger_seal::TenantKey;
 use core::sync::atomic::Ordering;
+use core::task::{self, Poll};
 use core::time::Duration;
 use std::collections::{BTreeSet, VecDeque};
 use tracing::Instrument;
@@ -49,16 +50,18 @@ impl ToActor {
 /// Why something is to be sent, as far as it says that it may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Cause {
-    /// A commit.
+    /// A commit, or what a read found behind a ReadIndex of its own.
     Commit,
-    /// No commit.
+    /// Anything else.
     Other,
 }
 
 impl Cause {
     fn of(input: &Input) -> Self {
         match input {
-            Input::Opened { .. } | Input::Outcome { result: Ok(_), .. } => Self::Commit,
+            Input::Opened { .. }
+            | Input::Outcome { result: Ok(_), .. }
+            | Input::Offered { outcome: Some(_), .. } => Self::Commit,
             _ => Self::Other,
         }
     }
@@ -131,7 +134,10 @@ impl DeviceActor {
             }
         });
         self.release(cause, ctx);
-        if !self.is_idle() {
+        if self.is_idle() {
+            self.device.shrink();
+            self.outgoing.shrink_to_fit();
+        } else {
             self.idle_since = self.ports.clock.now();
         }
         self.arm(ctx);
@@ -141,8 +147,28 @@ impl DeviceActor {
         match effect {
             Effect::Send { edge, frame } => self.outgoing.push_back((edge, frame)),
             Effect::Wake(credential) => self.ports.outbox.wake(self.device.of(), credential),
+            Effect::Offer { session, credential } => self.offer(session, credential, ctx),
             Effect::Propose { about, command } => self.propose(about, command, ctx),
         }
+    }
+
+    /// Looks whether `credential` may still be offered in `session`, behind everything committed
+    /// before. Where the ledger takes or confirms nothing, a proposal is to find out what to say.
+    fn offer(&mut self, session: SessionId, credential: CredentialId, ctx: &mut Context<Self>) {
+        let ledger = self.ports.ledger.clone();
+        let confirmed = async move { ledger.ready().is_ok() && ledger.confirm().await.is_ok() };
+        let confirmed = confirmed.in_current_span().into_actor(self);
+        ctx.spawn(confirmed.map(move |confirmed, actor, ctx| {
+            let at = u64::try_from(actor.ports.clock.now().as_millis()).unwrap_or(u64::MAX);
+            let mut outcome = None;
+            if confirmed {
+                actor.ports.ledger.read(&mut |rows| {
+                    let of = actor.device.of();
+                    outcome = View::new(rows).offer(of, session, credential, at);
+                });
+            }
+            actor.step(Input::Offered { session, credential, outcome }, ctx);
+        }));
     }
 
     fn propose(&mut self, about: About, command: Command, ctx: &mut Context<Self>) {
@@ -171,24 +197,39 @@ impl DeviceActor {
             Cause::Commit => return self.flush_open(covered, ctx),
             Cause::Other => {}
         }
-        self.confirming = true;
         let ledger = self.ports.ledger.clone();
-        let confirmed = async move { ledger.confirm().await };
+        let mut confirmed = Box::pin(async move { ledger.confirm().await });
+        // A ledger that has nobody to ask answers at once.
+        let mut unwaited = task::Context::from_waker(task::Waker::noop());
+        if let Poll::Ready(confirmed) = confirmed.as_mut().poll(&mut unwaited) {
+            return self.confirmed(covered, confirmed, ctx);
+        }
+        self.confirming = true;
         ctx.spawn(confirmed.into_actor(self).map(move |confirmed, actor, ctx| {
             actor.confirming = false;
-            match confirmed {
-                Ok(()) => actor.flush_open(covered, ctx),
-                Err(why) => {
-                    tracing::warn!(device = %actor.device.of(), %why, "nothing is said");
-                    // An edge may always forget a session; all else a device asks for again.
-                    actor.outgoing.retain(|(_, frame)| matches!(frame, ToEdge::Close(_)));
-                    let closes = actor.outgoing.len();
-                    actor.flush(closes, &[]);
-                }
-            }
+            actor.confirmed(covered, confirmed, ctx);
             // What came meanwhile has a cause of its own, and waits for a word that began after it.
             actor.release(Cause::Other, ctx);
         }));
+    }
+
+    /// The ledger has said whether this node may still speak.
+    fn confirmed(
+        &mut self,
+        covered: usize,
+        confirmed: Result<(), Unavailable>,
+        ctx: &mut Context<Self>,
+    ) {
+        match confirmed {
+            Ok(()) => self.flush_open(covered, ctx),
+            Err(why) => {
+                tracing::warn!(device = %self.device.of(), %why, "nothing is said");
+                // An edge may always forget a session; all else a device asks for again.
+                self.outgoing.retain(|(_, frame)| matches!(frame, ToEdge::Close(_)));
+                let closes = self.outgoing.len();
+                self.flush(closes, &[]);
+            }
+        }
     }
 
     /// Sends the first `covered` frames, but for records of sessions that the ledger does not have
@@ -221,12 +262,18 @@ impl DeviceActor {
         self.device.is_idle() && self.outgoing.is_empty() && self.proposing == 0
     }
 
-    /// Sets the timer to what is due first.
-    fn arm(&mut self, ctx: &mut Context<Self>) {
+    /// When something is due first.
+    fn next_timeout(&self) -> Duration {
         let rest = self.idle_since + DROWSY;
-        let due = self.device.next_timeout().map_or(rest, |due| due.min(rest));
+        self.device.next_timeout().map_or(rest, |due| due.min(rest))
+    }
+
+    /// Sees to it that the timer fires when something is due. One that is set for sooner stays:
+    /// what each message of a device puts off by seconds is not worth a new timer each time.
+    fn arm(&mut self, ctx: &mut Context<Self>) {
+        let due = self.next_timeout();
         if let Some((set, handle)) = self.timer {
-            if set == due {
+            if set <= due {
                 return;
             }
             ctx.cancel_future(handle);
@@ -241,6 +288,9 @@ impl DeviceActor {
 
     fn due(&mut self, ctx: &mut Context<Self>) {
         let now = self.ports.clock.now();
+        if self.next_timeout() > now {
+            return self.arm(ctx);
+        }
         if self.is_idle() && now >= self.idle_since + DROWSY {
             self.region.do_send(Rest::Drowsy(self.device.of().clone()));
             self.idle_since = now;

@@ -39,6 +39,8 @@ pub(crate) enum Input {
         /// The PSK identity that was proven.
         identity: Vec<u8>,
         closed: Vec<SessionId>,
+        /// The credential that was staged with it.
+        prepared: Option<CredentialId>,
     },
     /// A session of the ledger that this incarnation did not know.
     Recovered {
@@ -53,6 +55,8 @@ pub(crate) enum Input {
     Deliver { edge: EdgeId, frame: Box<Deliver> },
     /// The last flight of a session's handshake must be sent again.
     Repeat { edge: EdgeId, session: SessionId },
+    /// What was staged with a session, as far as it is still good.
+    Offered { session: SessionId, credential: CredentialId, outcome: Option<Outcome> },
     /// What became of a proposal.
     Outcome { about: About, result: Result<Outcome, Unavailable> },
     /// The LwM2M server has answered.
@@ -82,6 +86,8 @@ pub(crate) enum Effect {
     Send { edge: EdgeId, frame: ToEdge },
     /// Propose a command; an [`Input::Outcome`] follows.
     Propose { about: About, command: Command },
+    /// See whether what was staged with a session is still good; [`Input::Offered`] follows.
+    Offer { session: SessionId, credential: CredentialId },
     /// There is something to tell the LwM2M server.
     Wake(CredentialId),
 }
@@ -109,6 +115,8 @@ pub(crate) struct Line {
     heard: SocketAddr,
     /// True if the identity that opened it is the endpoint name.
     named_by_identity: bool,
+    /// What was staged with it and not yet asked for.
+    pub(crate) prepared: Option<CredentialId>,
     /// Which refusals are on the timeline already, a bit for each: a device that errs on and on
     /// does not fill the ledger.
     noted: u8,
@@ -150,7 +158,8 @@ pub(crate) struct Device {
     tenant_key: TenantKey,
     /// Boxed: a node of the map has room for eleven, and most devices have one.
     lines: BTreeMap<SessionId, Box<Line>>,
-    bootstrapping: Option<Bootstrapping>,
+    /// Boxed: most devices that are awake have none, and it is taken out for each of its steps.
+    bootstrapping: Option<Box<Bootstrapping>>,
 }
 
 impl Device {
@@ -168,13 +177,18 @@ impl Device {
 
     /// The span of what is under way.
     pub(crate) fn span(&self) -> Span {
-        let bootstrap = self.bootstrapping.as_ref().map(Bootstrapping::span);
+        let bootstrap = self.bootstrapping.as_deref().map(Bootstrapping::span);
         bootstrap.cloned().unwrap_or_else(Span::none)
     }
 
     /// True if nothing is under way.
     pub(crate) fn is_idle(&self) -> bool {
         self.bootstrapping.is_none() && self.lines.values().all(|line| line.talk.is_idle())
+    }
+
+    /// Gives back the room that what is over has left: a device that is awake mostly waits.
+    pub(crate) fn shrink(&mut self) {
+        self.lines.values_mut().for_each(|line| line.talk.association.shrink());
     }
 
     /// The numbers of its sessions, to be kept while it sleeps.
@@ -186,19 +200,19 @@ impl Device {
     /// When [`Input::Tick`] is due.
     pub(crate) fn next_timeout(&self) -> Option<Duration> {
         let lines = self.lines.values().filter_map(|line| line.talk.association.next_timeout());
-        let bootstrap = self.bootstrapping.as_ref().and_then(Bootstrapping::deadline);
+        let bootstrap = self.bootstrapping.as_deref().and_then(Bootstrapping::deadline);
         lines.chain(bootstrap).min()
     }
 
     /// Takes one input and gives its effects to `world`.
     pub(crate) fn step(&mut self, world: &mut World<'_>, input: Input) {
         match input {
-            Input::Opened { edge, session, generation, peer, identity, closed } => {
+            Input::Opened { edge, session, generation, peer, identity, closed, prepared } => {
                 self.drop_lines(world, &closed);
                 if !self.knows(session) {
                     let id = u16::from_ne_bytes(world.crypto.random());
                     let talk = Conversation::opened(edge, generation, id);
-                    self.meet(session, talk, peer, &identity);
+                    self.meet(session, talk, peer, &identity, prepared);
                 }
             }
             Input::Recovered { edge, session, highest_read, peer, identity, numbers } => {
@@ -210,7 +224,7 @@ impl Device {
                         Conversation::recovered(edge, highest_read, id)
                     }
                 };
-                self.meet(session, talk, peer, &identity);
+                self.meet(session, talk, peer, &identity, None);
             }
             Input::Deliver { edge, frame } => self.deliver(world, edge, &frame),
             Input::Repeat { edge, session } => {
@@ -218,6 +232,13 @@ impl Device {
                     line.talk.edge = edge;
                     self.send(world, session, Content::Finished);
                 }
+            }
+            Input::Offered { session, credential, outcome } => {
+                self.with_bootstrap(world, |bootstrap, line, world| {
+                    if bootstrap.session() == session {
+                        bootstrap.offered(line, world, credential, outcome);
+                    }
+                });
             }
             Input::Outcome { about, result } => self.outcome(world, about, result),
             Input::ServerAnswered { credential, result } => {
@@ -269,9 +290,16 @@ impl Device {
         });
     }
 
-    fn meet(&mut self, session: SessionId, talk: Conversation, peer: SocketAddr, identity: &[u8]) {
+    fn meet(
+        &mut self,
+        session: SessionId,
+        talk: Conversation,
+        peer: SocketAddr,
+        identity: &[u8],
+        prepared: Option<CredentialId>,
+    ) {
         if self.lines.len() >= SESSIONS {
-            let bootstrapping = self.bootstrapping.as_ref().map(Bootstrapping::session);
+            let bootstrapping = self.bootstrapping.as_deref().map(Bootstrapping::session);
             let oldest = self
                 .lines
                 .iter()
@@ -281,7 +309,7 @@ impl Device {
         }
         let named_by_identity = identity == self.endpoint.as_bytes();
         let (path, trace) = (Path::proven(peer), Trace::default());
-        let line = Line { talk, path, heard: peer, named_by_identity, noted: 0, trace };
+        let line = Line { talk, path, heard: peer, named_by_identity, prepared, noted: 0, trace };
         self.lines.insert(session, Box::new(line));
     }
 
@@ -394,7 +422,7 @@ impl Device {
             line.talk.association.handle_timeout(world.now);
             world.counters.add_coap(&before, line.talk.association.counters());
         }
-        let due = self.bootstrapping.as_ref().and_then(Bootstrapping::deadline);
+        let due = self.bootstrapping.as_deref().and_then(Bootstrapping::deadline);
         if due.is_some_and(|due| due <= world.now) {
             self.with_bootstrap(world, Bootstrapping::timed_out);
         }
@@ -415,14 +443,14 @@ impl Device {
     fn output(&mut self, world: &mut World<'_>, session: SessionId, output: Output) {
         match output {
             Output::Send(bytes) => self.send(world, session, Content::Application(bytes)),
-            Output::Request { exchange, identity, request } => {
+            Output::Request { exchange, request, .. } => {
                 count(&world.counters.coap_requests);
                 if !Bootstrapping::is_for(&request) {
                     return self.not_served(world, session, exchange, &request);
                 }
                 self.begin(world, session);
                 self.with_bootstrap(world, |bootstrap, line, world| {
-                    bootstrap.requested(line, world, exchange, &identity, &request);
+                    bootstrap.requested(line, world, exchange, &request);
                 });
             }
             Output::Response { request, result } => {
@@ -488,7 +516,7 @@ impl Device {
         let named_by_identity = self.lines.get(&session).is_some_and(|l| l.named_by_identity);
         self.bootstrapping.get_or_insert_with(|| {
             let plan = Plan { endpoint: endpoint.clone(), named_by_identity };
-            Bootstrapping::new(of.clone(), key.clone(), plan, session, &trace)
+            Box::new(Bootstrapping::new(of.clone(), key.clone(), plan, session, &trace))
         });
     }
 

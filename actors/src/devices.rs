@@ -5,6 +5,7 @@ use crate::region::{CredentialsEnded, Frame, Region, ServerAnswered};
 use crate::{EdgeId, Ports};
 use actix::{Actor, Addr};
 use claviger_ledger::{CredentialId, DeviceRef, Ended};
+use zeroize::Zeroizing;
 
 /// The devices of this node; cheap to clone, and usable from any thread.
 #[derive(Clone)]
@@ -27,7 +28,7 @@ impl Devices {
     }
 
     /// Takes a frame of an edge. It is dropped and counted if too many wait: devices send again.
-    pub fn frame(&self, edge: EdgeId, bytes: Vec<u8>) {
+    pub fn frame(&self, edge: EdgeId, bytes: Zeroizing<Vec<u8>>) {
         if self.region.try_send(Frame { edge, bytes }).is_err() {
             count(&self.ports.counters.mailbox_full);
         }

@@ -15,6 +15,7 @@ mod conversation;
 mod counters;
 mod device;
 mod devices;
+mod fresh;
 mod lwm2m;
 mod numbering;
 mod opening;

@@ -2,8 +2,9 @@
 
 use crate::counters::{Counters, count};
 use crate::device::{About, Effect, Line, World};
+use crate::fresh;
 use crate::trace;
-use claviger_coap::{ExchangeId, RequestId, RequestIdentity};
+use claviger_coap::{ExchangeId, RequestId};
 use claviger_front::Trace;
 use claviger_ledger::{
     CredentialId, DeliverCredential, DeviceRef, NoteFailure, Outcome, SessionId, StageCredential,
@@ -17,17 +18,12 @@ use claviger_machine::{Code, Request, Response, Unanswered};
 use claviger_seal::{Label, TenantKey};
 use core::time::Duration;
 use tracing::Span;
-use zeroize::Zeroizing;
 
 /// How long a device waits for Finish: EXCHANGE_LIFETIME after our last command by the text,
 /// 93 s after our 2.04 in Leshan. Who takes longer has lost it.
 const PATIENCE: Duration = Duration::from_secs(90);
 /// After how many seconds a device may try again when the ledger could take nothing.
 const RETRY_AFTER: u32 = 60;
-/// The length of a pre-shared key that Claviger makes, in bytes.
-const KEY: usize = 16;
-/// How long a request is remembered, in ms (RFC 7252 §4.8.2).
-const EXCHANGE_LIFETIME: u64 = 247_000;
 
 /// A bootstrap under way in one session.
 pub(crate) struct Bootstrapping {
@@ -35,10 +31,11 @@ pub(crate) struct Bootstrapping {
     key: TenantKey,
     session: SessionId,
     machine: Option<Bootstrap>,
-    incoming: Option<Asked>,
-    /// The fresh credential of the proposal whose outcome the machine waits for.
+    /// The Bootstrap-Request that has just come, and the one that is being answered.
+    incoming: Option<ExchangeId>,
+    asked: Option<ExchangeId>,
+    /// The credential, of an offer or fresh in a proposal, whose fate the machine waits for.
     awaiting: Option<CredentialId>,
-    asked: Option<Asked>,
     sent: Option<(RequestId, String)>,
     span: Span,
     /// The span of the request of ours that is under way.
@@ -54,12 +51,6 @@ pub(crate) struct Bootstrapping {
     steps: Vec<String>,
     deadline: Duration,
     over: bool,
-}
-
-/// The Bootstrap-Request that is being answered.
-struct Asked {
-    identity: RequestIdentity,
-    exchange: ExchangeId,
 }
 
 impl Bootstrapping {
@@ -121,14 +112,28 @@ impl Bootstrapping {
         line: &mut Line,
         world: &mut World<'_>,
         exchange: ExchangeId,
-        identity: &RequestIdentity,
         request: &Request,
     ) {
         count(&world.counters.bootstraps_started);
         // Whether it begins a bootstrap is the machine's to say; one under way is not disturbed.
-        self.incoming = Some(Asked { identity: *identity, exchange });
+        self.incoming = Some(exchange);
         let input = Input::Requested { exchange: exchange.0, request };
         self.advance(line, world, input);
+    }
+
+    /// What was staged with the session is offered, or is not good any more.
+    pub(crate) fn offered(
+        &mut self,
+        line: &mut Line,
+        world: &mut World<'_>,
+        about: CredentialId,
+        outcome: Option<Outcome>,
+    ) {
+        match outcome {
+            Some(outcome) => self.staged(line, world, about, Ok(outcome)),
+            None if self.awaiting == Some(about) => self.stage(line, world),
+            None => {}
+        }
     }
 
     /// The ledger has staged a credential, or has not.
@@ -186,7 +191,7 @@ impl Bootstrapping {
             Err(Unavailable::OutOfSpace) => {
                 // It was not taken, so the device may be told.
                 if let Some(asked) = self.asked.take() {
-                    line.talk.association.respond(world.now, asked.exchange, out_of_space());
+                    line.talk.association.respond(world.now, asked, out_of_space());
                 }
                 count(
                     &world.counters.bootstraps_finished[claviger_lwm2m::Outcome::Failed as usize],
@@ -292,7 +297,7 @@ impl Bootstrapping {
     /// Drops the requests of the device that are not answered yet.
     fn forget(&mut self, line: &mut Line) {
         for asked in self.asked.take().into_iter().chain(self.incoming.take()) {
-            line.talk.association.forget(asked.exchange);
+            line.talk.association.forget(asked);
         }
     }
 
@@ -352,10 +357,14 @@ impl Bootstrapping {
                 self.steps.clear();
                 self.objection = None;
                 self.told = false;
-                let command = self.stage_command(line, world, &asked.identity);
                 self.asked = Some(asked);
-                self.awaiting = Some(command.credential);
-                world.propose(About::Stage(self.session, command.credential), command);
+                match line.prepared.take() {
+                    Some(credential) => {
+                        self.awaiting = Some(credential);
+                        world.effects.push(Effect::Offer { session: self.session, credential });
+                    }
+                    None => self.stage(line, world),
+                }
             }
             Said::AwaitServer => {
                 if let Some(credential) = self.credential.filter(|_| !self.confirmed) {
@@ -380,32 +389,20 @@ impl Bootstrapping {
         }
     }
 
-    fn stage_command(
-        &self,
-        line: &Line,
-        world: &World<'_>,
-        identity: &RequestIdentity,
-    ) -> StageCredential {
-        let credential = CredentialId(world.crypto.random());
-        let psk: Zeroizing<[u8; KEY]> = Zeroizing::new(world.crypto.random());
-        let name = CredentialId(world.crypto.random()).to_string();
-        let (tenant, device) = (&self.of.tenant, &self.of.device);
-        let label = Label::Credential { tenant, device, credential: &credential.0 };
-        let sealed_key = self.key.seal(label, &*psk, world.crypto.random());
-        StageCredential {
+    /// Proposes to stage a fresh credential, or to offer what is staged.
+    fn stage(&mut self, line: &Line, world: &mut World<'_>) {
+        let fresh = fresh::make(&self.of, &self.key, world.crypto);
+        let command = StageCredential {
             device: self.of.clone(),
             session: self.session,
             highest_read: line.talk.window.highest(),
-            credential,
-            identity: name.into_bytes(),
-            sealed_key,
-            key_length: KEY as u16,
-            asked: digest(identity),
-            // An empty 2.04 needs no memory: who asks again gets it again, with the same
-            // credential and the rest of the bootstrap.
-            sealed_response: Vec::new(),
-            remember: EXCHANGE_LIFETIME,
-        }
+            credential: fresh.credential,
+            identity: fresh.identity,
+            sealed_key: fresh.sealed_key,
+            key_length: fresh.key_length,
+        };
+        self.awaiting = Some(command.credential);
+        world.propose(About::Stage(self.session, command.credential), command);
     }
 
     /// Notes how an attempt ended; a delivery is on the timeline by its own command.
@@ -450,18 +447,6 @@ fn out_of_space() -> Response {
     let words = "the server is out of space; try again later";
     let refusal = Response::diagnostic(Code::SERVICE_UNAVAILABLE, words);
     Response { max_age: Some(RETRY_AFTER), ..refusal }
-}
-
-/// By what a repetition of a request is known: half a SHA-256 over message id, token and request.
-fn digest(identity: &RequestIdentity) -> [u8; 16] {
-    use sha2::{Digest, Sha256};
-    let mut hash = Sha256::new();
-    hash.update(identity.message_id.to_be_bytes());
-    hash.update([u8::from(identity.confirmable), identity.token.as_bytes().len() as u8]);
-    hash.update(identity.token.as_bytes());
-    hash.update(identity.sha256);
-    let whole: [u8; 32] = hash.finalize().into();
-    *whole.first_chunk().expect("16 is less than 32")
 }
 
 /// An operation as LwM2M names it, for the timeline.

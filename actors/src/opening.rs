@@ -1,14 +1,16 @@
 //! The one call that opens a session: the check of a credential, up to the proposal.
 
-use crate::Reason;
+use crate::{Reason, fresh};
 use claviger_dtls::schedule::{self, Evidence, OpenError};
-use claviger_dtls::{Opened, SessionKeys};
+use claviger_dtls::{Opened, SessionKeys, SharedSecret};
 use claviger_front::Open;
 use claviger_ledger::{
     Command, CredentialId, DeviceRef, OpenSession, Rows, Session, SessionId, View,
 };
-use claviger_seal::{Kek, Label, SALT, TenantKey};
+use claviger_machine::Crypto;
+use claviger_seal::{Kek, Label, TenantKey};
 use core::time::Duration;
+use zeroize::Zeroizing;
 
 /// A checked handshake, ready to be proposed.
 pub(crate) struct Checked {
@@ -34,13 +36,13 @@ pub(crate) enum Failure {
     Broken(&'static str),
 }
 
-/// Checks the handshake in `open` against the rows; `salt` was never used before.
+/// Checks the handshake in `open` against the rows.
 pub(crate) fn check(
     rows: &dyn Rows,
     kek: &Kek,
     open: &Open,
     now: Duration,
-    salt: [u8; SALT],
+    crypto: &dyn Crypto,
 ) -> Result<Checked, Failure> {
     // What the device itself sent counts, not what the edge says of it.
     if schedule::identity(&open.transcript) != Ok(open.identity.as_slice()) {
@@ -58,16 +60,27 @@ pub(crate) fn check(
     let sealed = view.material(&device, credential).ok_or(Failure::Broken("no sealed key"))?;
     let psk = tenant_key.open(label, &sealed);
     let psk = psk.map_err(|_| Failure::Broken("a sealed key does not open"))?;
-    let opened = schedule::open(&psk, now, &evidence(open)).map_err(|error| match error {
-        OpenError::BadFinished => Failure::Unproven(Reason::WrongKey),
-        OpenError::Stale => Failure::Unproven(Reason::Stale),
-        _ => Failure::Malformed,
-    })?;
+    let shared = open.shared.as_ref().map(|shared| Zeroizing::new(shared.0.clone()));
+    let shared = shared.and_then(SharedSecret::new);
+    let opened =
+        schedule::open(&psk, now, &evidence(open, shared.as_ref())).map_err(
+            |error| match error {
+                OpenError::BadFinished => Failure::Unproven(Reason::WrongKey),
+                OpenError::Stale => Failure::Unproven(Reason::Stale),
+                _ => Failure::Malformed,
+            },
+        )?;
     let session = SessionId(opened.session.0);
-    let keys = zeroize::Zeroizing::new(opened.keys.to_bytes());
+    let keys = opened.keys.to_bytes();
     let label = Label::Session { tenant: &device.tenant, session: &session.0 };
-    let sealed_keys = tenant_key.seal(label, &*keys, salt);
-    let command = propose(open, &device, credential, session, sealed_keys);
+    let sealed_keys = tenant_key.seal(label, &keys, crypto.random());
+    let opened_with = session_of(open, credential, sealed_keys);
+    // Most devices open a session to be bootstrapped.
+    let at = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+    let wanted = view.wants_fresh(&device, at);
+    let fresh = wanted.then(|| Box::new(fresh::make(&device, &tenant_key, crypto)));
+    let command = OpenSession { device: device.clone(), session, opened: opened_with, fresh };
+    let command = command.into();
     Ok(Checked { opened, tenant_key, device, session, command })
 }
 
@@ -78,24 +91,19 @@ pub(crate) fn tenant_key(view: &View<'_>, kek: &Kek, tenant: &str) -> Result<Ten
     key.map_err(|_| Failure::Broken("the tenant's key does not open under this KEK"))
 }
 
-fn evidence(open: &Open) -> Evidence<'_> {
+fn evidence<'a>(open: &'a Open, shared: Option<&'a SharedSecret>) -> Evidence<'a> {
     Evidence {
         transcript: &open.transcript,
         finished: &open.finished,
         suite: open.suite,
         cid: open.cid.as_ref().map(|cid| &cid[..]),
         peer_cid: open.peer_cid.as_deref(),
+        shared,
     }
 }
 
-fn propose(
-    open: &Open,
-    device: &DeviceRef,
-    credential: CredentialId,
-    session: SessionId,
-    sealed_keys: Vec<u8>,
-) -> Command {
-    let opened = Session {
+fn session_of(open: &Open, credential: CredentialId, sealed_keys: Vec<u8>) -> Session {
+    Session {
         credential,
         suite: open.suite,
         sealed_keys,
@@ -106,8 +114,7 @@ fn propose(
         generation: 0,
         highest_read: 0,
         opened_at: 0,
-    };
-    OpenSession { device: device.clone(), session, opened }.into()
+    }
 }
 
 /// The key block in the form of a frame.

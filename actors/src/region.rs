@@ -13,12 +13,13 @@ use crate::{EdgeId, Ports, Reason};
 use actix::prelude::*;
 use claviger_front::{Close, Deliver, FromEdge, Open, Opened, Refusal, Refused, Repeat, ToEdge};
 use claviger_ledger::{
-    CredentialId, DeviceRef, Ended, Outcome, Session, SessionId, Unavailable, View,
+    CredentialId, DeviceRef, Ended, Outcome, Prepared, Session, SessionId, Unavailable, View,
 };
 use claviger_seal::TenantKey;
 use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
-use tracing::Instrument;
+use tracing::{Instrument, Span};
+use zeroize::Zeroizing;
 
 /// How many frames wait for an actor that is being put to sleep.
 const PARKED: usize = 16;
@@ -48,7 +49,7 @@ pub(crate) struct Region {
 #[rtype(result = "()")]
 pub(crate) struct Frame {
     pub(crate) edge: EdgeId,
-    pub(crate) bytes: Vec<u8>,
+    pub(crate) bytes: Zeroizing<Vec<u8>>,
 }
 
 /// What an LwM2M server said of a credential.
@@ -77,7 +78,8 @@ pub(crate) enum Rest {
     Awake(DeviceRef),
 }
 
-type Checking = Result<(Checked, Result<Outcome, Unavailable>), Failure>;
+/// A checked handshake and what its proposal came to, with the span of that.
+type Checking = Result<(Checked, Result<Outcome, Unavailable>, Span), Failure>;
 
 impl Region {
     pub(crate) fn new(ports: Ports) -> Self {
@@ -105,14 +107,14 @@ impl Region {
 
     fn answer(&mut self, edge: EdgeId, open: &Open, checking: Checking, ctx: &mut Context<Self>) {
         let refusal = match checking {
-            Ok((checked, Ok(outcome @ Outcome::Opened { .. }))) => {
-                return self.opened(edge, open, checked, outcome, ctx);
+            Ok((checked, Ok(outcome @ Outcome::Opened { .. }), span)) => {
+                return span.in_scope(|| self.opened(edge, open, checked, outcome, ctx));
             }
-            Ok((_, Ok(Outcome::Refused(why)))) => {
+            Ok((_, Ok(Outcome::Refused(why)), _)) => {
                 tracing::warn!(trace = %open.trace, %why, "a proven device was refused");
                 Refusal::Denied
             }
-            Ok((_, Ok(_) | Err(_))) => Refusal::Unavailable,
+            Ok((_, Ok(_) | Err(_), _)) => Refusal::Unavailable,
             Err(Failure::Unproven(reason)) => {
                 let now = self.ports.clock.now();
                 self.ports.unproven.note(&open.realm, &open.identity, reason, now);
@@ -142,9 +144,12 @@ impl Region {
         outcome: Outcome,
         ctx: &mut Context<Self>,
     ) {
-        let Outcome::Opened { session, device, endpoint, generation, closed, .. } = outcome else {
+        let Outcome::Opened { session, device, endpoint, generation, closed, staged, .. } = outcome
+        else {
             return;
         };
+        self.tell_of(&device, staged.as_ref());
+        let prepared = staged.map(|staged| staged.credential);
         if !self.may_answer(edge, session) {
             count(&self.ports.counters.frames_rejected);
             let refused = Refused { call: open.call, refusal: Refusal::Unavailable };
@@ -156,7 +161,7 @@ impl Region {
             self.send(edge, ToEdge::Close(Close { session: session.0 }));
         }
         let (peer, identity) = (open.peer, open.identity.clone());
-        let begun = Input::Opened { edge, session, generation, peer, identity, closed };
+        let begun = Input::Opened { edge, session, generation, peer, identity, closed, prepared };
         let counter = &self.ports.counters.activations_opened;
         if !self.slots.contains_key(&device) {
             count(counter);
@@ -174,6 +179,15 @@ impl Region {
                 verify_data: checked.opened.verify_data,
             }),
         );
+    }
+
+    /// The LwM2M server is told of what was staged with a session before its device asks for it.
+    fn tell_of(&self, device: &DeviceRef, staged: Option<&Prepared>) {
+        let Some(staged) = staged else { return };
+        let fresh = (!staged.confirmed).then_some(&staged.credential);
+        for credential in staged.withdrawn.iter().chain(fresh) {
+            self.ports.outbox.wake(device, *credential);
+        }
     }
 
     /// A handshake's answer goes to the edge that asked first, and to no other.
@@ -334,8 +348,8 @@ async fn check_and_propose(ports: &Ports, open: &Open) -> Checking {
     let look = || {
         let mut checked = None;
         ports.ledger.read(&mut |rows| {
-            let (now, salt) = (ports.clock.now(), ports.crypto.random());
-            checked = Some(opening::check(rows, &ports.kek, open, now, salt));
+            let (now, crypto) = (ports.clock.now(), ports.crypto.as_ref());
+            checked = Some(opening::check(rows, &ports.kek, open, now, crypto));
         });
         checked.unwrap_or(Err(Failure::Broken("the ledger shows no rows")))
     };
@@ -349,8 +363,8 @@ async fn check_and_propose(ports: &Ports, open: &Open) -> Checking {
     }
     let checked = checked?;
     let span = trace::session_open(&open.trace, &checked.device, checked.session);
-    let outcome = ports.propose(checked.command.clone()).instrument(span).await;
-    Ok((checked, outcome))
+    let outcome = ports.propose(checked.command.clone()).instrument(span.clone()).await;
+    Ok((checked, outcome, span))
 }
 
 impl Actor for Region {

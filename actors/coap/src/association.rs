@@ -33,7 +33,6 @@ impl Association {
 
     /// Takes one datagram of the peer.
     pub fn receive(&mut self, now: Duration, datagram: &[u8], rng: &mut dyn CryptoRng) {
-        self.wire.stir(rng.next_u64());
         let message = match Message::decode(datagram) {
             Ok(message) => message,
             Err(malformed) => return self.malformed(&malformed),
@@ -120,6 +119,14 @@ impl Association {
         self.wire.outputs.pop_front()
     }
 
+    /// Gives back the room that what is over has left, for an owner that holds many associations
+    /// of peers that are mostly silent.
+    pub fn shrink(&mut self) {
+        self.wire.shrink();
+        self.client.shrink();
+        self.server.shrink();
+    }
+
     /// True if nothing is under way in either direction. Message ids may still be remembered.
     pub fn is_idle(&self) -> bool {
         self.wire.outputs.is_empty()
@@ -193,5 +200,28 @@ impl Association {
             _ => {}
         }
         self.client.receive(now, &mut self.wire, &message, answer, rng);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use claviger_machine::Method;
+
+    #[test]
+    fn to_shrink_gives_back_room_and_loses_nothing() {
+        let mut association = Association::new(Params::default(), 7);
+        let get = Request::new(Method::Get, &["a"]);
+        let request = association.request(Duration::ZERO, get, [1; 8]);
+        let Some(Output::Send(first)) = association.poll() else { panic!("it is sent") };
+
+        association.shrink();
+        association.handle_timeout(Duration::from_secs(3));
+
+        assert_eq!(association.poll(), Some(Output::Send(first)), "it is sent again");
+        association.cancel(Duration::from_secs(3), request);
+        association.shrink();
+        assert!(association.is_idle());
+        assert_eq!(association.wire.outputs.capacity(), 0);
     }
 }

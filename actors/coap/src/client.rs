@@ -144,6 +144,7 @@ impl Client {
                 asked.body = body;
                 let mut token = [0; 8];
                 rng.fill_bytes(&mut token);
+                wire.stir(u64::from_be_bytes(token));
                 asked.token = token.into();
                 asked.send(now, wire);
             }
@@ -170,6 +171,11 @@ impl Client {
             _ => None,
         };
         self.asked.iter().filter_map(until).min()
+    }
+
+    /// Gives back unused room.
+    pub(crate) fn shrink(&mut self) {
+        self.asked.shrink_to_fit();
     }
 
     /// True if no request of ours is open.

@@ -51,6 +51,11 @@ impl Seen {
         self.entries.retain(|entry| entry.message_id != message_id);
     }
 
+    /// Gives back unused room.
+    pub(crate) fn shrink(&mut self) {
+        self.entries.shrink_to_fit();
+    }
+
     /// Drops what is stale; once nothing is left, the memory too.
     pub(crate) fn expire(&mut self, now: Duration) {
         self.entries.retain(|entry| entry.until > now);

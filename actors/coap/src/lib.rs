@@ -9,8 +9,8 @@
 //! [`Association::respond`], [`Association::handle_timeout`]); after each of these call
 //! [`Association::poll`] until it gives nothing, then ask [`Association::next_timeout`] when to
 //! come back. `now` is the time since the Unix epoch; if it goes back, timers fire late, nothing
-//! else. Random bytes are wanted only by `receive`, for the tokens of follow-up blocks and for
-//! the jitter of the retransmission timer.
+//! else. Random bytes are wanted only by `receive`, for the tokens of follow-up blocks. The jitter
+//! of the retransmission timer comes from the first message id and the tokens.
 //!
 //! Whatever a peer sends, no call fails or panics: what cannot be used is dropped and counted in
 //! [`Counters`].

@@ -212,6 +212,11 @@ impl Server {
         exchanges.chain(self.uploads.next_expiry()).chain(self.served.next_expiry()).min()
     }
 
+    /// Gives back unused room.
+    pub(crate) fn shrink(&mut self) {
+        self.open.shrink_to_fit();
+    }
+
     /// True if no request waits for us.
     pub(crate) fn is_idle(&self) -> bool {
         self.open.is_empty()

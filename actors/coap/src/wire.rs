@@ -76,15 +76,16 @@ impl Wire {
     pub(crate) fn reply(&mut self, now: Duration, to: ReplyTo, code: u8, packet: &mut Packet) {
         if !to.confirmable {
             let message_id = self.take_message_id();
-            let bytes = message::encode(Kind::NonConfirmable, code, message_id, to.token, packet);
-            self.outputs.push_back(Output::Send(bytes.to_vec()));
+            let mut bytes =
+                message::encode(Kind::NonConfirmable, code, message_id, to.token, packet);
+            self.outputs.push_back(Output::Send(core::mem::take(&mut *bytes)));
         } else if to.acknowledged {
             self.send_confirmable(now, Cargo::Response, code, to.token, packet);
         } else {
             let kind = Kind::Acknowledgement;
-            let bytes = message::encode(kind, code, to.message_id, to.token, packet);
+            let mut bytes = message::encode(kind, code, to.message_id, to.token, packet);
             self.seen.answer(to.message_id, &bytes);
-            self.outputs.push_back(Output::Send(bytes.to_vec()));
+            self.outputs.push_back(Output::Send(core::mem::take(&mut *bytes)));
         }
     }
 
@@ -156,6 +157,13 @@ impl Wire {
             }
         }
         None
+    }
+
+    /// Gives back unused room.
+    pub(crate) fn shrink(&mut self) {
+        self.outputs.shrink_to_fit();
+        self.transmissions.shrink_to_fit();
+        self.seen.shrink();
     }
 
     /// Drops the message ids that are stale.
