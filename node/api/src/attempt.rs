@@ -2,9 +2,10 @@
 
 use crate::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// What was seen of one claimed identity: it proves nothing about who sent it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct UnprovenAttempt {
     /// The claimed PSK identity; what is not UTF-8 is replaced by U+FFFD.
     pub identity: String,
@@ -19,7 +20,7 @@ pub struct UnprovenAttempt {
 }
 
 /// The attempts that are still remembered, the latest first: `GET .../unproven-attempts`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct UnprovenAttempts {
     /// The attempts.
     pub attempts: Vec<UnprovenAttempt>,

@@ -2,9 +2,10 @@
 
 use crate::Problem;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// What became of one line of `POST /api/v1/tenants/{tenant}/devices/bulk`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct BulkAnswer {
     /// The line's number, from 1.
     pub line: u64,
@@ -19,7 +20,7 @@ pub struct BulkAnswer {
 }
 
 /// What can become of a line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum BulkStatus {
     /// The device is enrolled.

@@ -1,12 +1,14 @@
 //! Credentials, without their keys.
 
-use crate::Timestamp;
+use crate::{Timestamp, pattern};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// A credential of a device; its key is nowhere in the API.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Credential {
     /// 32 hexadecimal digits.
+    #[schema(value_type = pattern::CredentialId)]
     pub id: String,
     /// What kind of credential it is.
     #[serde(rename = "type")]
@@ -32,7 +34,7 @@ pub struct Credential {
 }
 
 /// The kinds of credentials.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum CredentialType {
     /// A pre-shared key.
@@ -41,7 +43,7 @@ pub enum CredentialType {
 
 /// An LwM2M server's report that it saw a credential in use:
 /// `POST /api/v1/tenants/{tenant}/devices/{device}/credentials/{credential}/use`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UseReport {
     /// When it was used, by the server's clock.
@@ -49,16 +51,17 @@ pub struct UseReport {
 }
 
 /// A device's credentials, oldest first.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Credentials {
     /// The credentials.
     pub credentials: Vec<Credential>,
 }
 
 /// A revocation: `POST .../credentials/{credential}/revoke`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RevokeCredential {
     /// Why, for the timeline and the audit log: 1 to 255 bytes without control characters.
+    #[schema(value_type = pattern::Text)]
     pub reason: String,
 }

@@ -1,35 +1,40 @@
 //! Devices.
 
-use crate::{Credential, KeyInput, TimelineEntry, Timestamp};
+use crate::{Credential, KeyInput, TimelineEntry, Timestamp, pattern};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// A device to be enrolled: `POST /api/v1/tenants/{tenant}/devices`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewDevice {
     /// Its LwM2M endpoint client name: 1 to 255 bytes without control characters.
+    #[schema(value_type = pattern::Text)]
     pub endpoint: String,
-    /// Its id within the tenant; the endpoint name where it is absent.
+    /// Its id within the tenant, a name; the endpoint name where it is absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<pattern::Name>)]
     pub id: Option<String>,
     /// The bootstrap profile that it gets its LwM2M server account by.
+    #[schema(value_type = pattern::Name)]
     pub profile: String,
     /// The pre-shared key that its manufacturer put into it.
     pub psk: NewPsk,
 }
 
 /// A manufacturer's pre-shared key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewPsk {
-    /// The PSK identity: 1 to 128 bytes.
+    /// The PSK identity: 1 to 128 bytes without control characters.
+    #[schema(value_type = pattern::Identity)]
     pub identity: String,
-    /// The key: 16 to 64 bytes.
+    /// The key: 16 to 64 bytes; in the clear, or encrypted to an import key of the tenant.
     pub key: KeyInput,
 }
 
 /// A device as lists show it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Device {
     /// Its id within the tenant.
     pub id: String,
@@ -44,7 +49,7 @@ pub struct Device {
 }
 
 /// A device with what it holds and what happened to it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DeviceDetail {
     /// The device itself.
     #[serde(flatten)]
@@ -56,7 +61,7 @@ pub struct DeviceDetail {
 }
 
 /// A page of a tenant's devices, in the ledger's order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DevicePage {
     /// The devices; with a filter a page may have fewer than asked for, or none.
     pub items: Vec<Device>,
@@ -66,9 +71,10 @@ pub struct DevicePage {
 }
 
 /// A change of a device: `PATCH /api/v1/tenants/{tenant}/devices/{device}`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UpdateDevice {
     /// The bootstrap profile that holds from its next bootstrap.
+    #[schema(value_type = pattern::Name)]
     pub profile: String,
 }

@@ -1,13 +1,15 @@
 //! What happened in a tenant.
 
-use crate::Timestamp;
+use crate::{Timestamp, pattern};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// One entry of a tenant's feed: a line of `GET /api/v1/tenants/{tenant}/events`, or the data of
 /// one server-sent event.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Event {
     /// `index-n`: the index of the ledger's entry, and its number among what that entry told.
+    #[schema(value_type = pattern::EventId)]
     pub id: String,
     /// When.
     pub time: Timestamp,
@@ -24,7 +26,7 @@ pub struct Event {
 }
 
 /// A page of a tenant's feed, oldest first.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct EventPage {
     /// The entries.
     pub items: Vec<Event>,

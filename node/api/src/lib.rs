@@ -4,12 +4,15 @@
 //! beyond their own form: what a name may be, or who may ask, is the server's matter. Key material
 //! goes one way only: into the API ([`KeyInput`], [`NewPsk`]) and into a webhook
 //! ([`CredentialStaged`]); no answer has a field for it, except for a webhook's secret that the
-//! server made and shows once ([`Connector::secret`]), and the key that an LwM2M server asks for
-//! with its connector's secret ([`AskedPsk`]).
+//! server made and shows once ([`Connector::secret`]), the key that an LwM2M server asks for with
+//! its connector's secret ([`AskedPsk`]), and keys that an export has encrypted to a recipient
+//! ([`ExportedCredential::key`]).
 //!
 //! Times are RFC 3339 in UTC ([`Timestamp`]). What comes in refuses unknown fields; what goes out
 //! may gain fields, and a reader passes over those it does not know. Errors are [`Problem`]s
-//! (RFC 9457) whose [`Code`]s are a closed set.
+//! (RFC 9457) whose [`Code`]s are a closed set. Each type says as JSON Schema what it takes, for
+//! the OpenAPI document of the server, which stands in `openapi.json`; [`pattern`] has what texts
+//! look like.
 
 mod attempt;
 mod bulk;
@@ -17,7 +20,11 @@ mod connector;
 mod credential;
 mod device;
 mod event;
+mod export;
+mod import_key;
+mod integer;
 mod key;
+pub mod pattern;
 mod problem;
 mod profile;
 mod secret;
@@ -31,6 +38,10 @@ pub use connector::{AskedPsk, Connector, ConnectorKind, Connectors, PskRequest, 
 pub use credential::{Credential, CredentialType, Credentials, RevokeCredential, UseReport};
 pub use device::{Device, DeviceDetail, DevicePage, NewDevice, NewPsk, UpdateDevice};
 pub use event::{Event, EventPage};
+pub use export::{
+    ExportEnd, ExportHead, ExportLine, ExportSecrets, ExportedCredential, ExportedDevice,
+};
+pub use import_key::{ImportKey, ImportKeys, PublicJwk};
 pub use key::{KeyError, KeyFormat, KeyInput};
 pub use problem::{Code, Problem};
 pub use profile::{Profile, Profiles, PutProfile, SecurityMode};

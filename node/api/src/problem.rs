@@ -2,9 +2,12 @@
 
 use core::fmt;
 use serde::{Deserialize, Serialize};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 /// A problem: the body of every answer that is not a success (`application/problem+json`).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
     /// A URI that names the kind of problem: `urn:claviger:problem:` and the code.
     #[serde(rename = "type")]
@@ -14,6 +17,7 @@ pub struct Problem {
     /// The HTTP status.
     pub status: u16,
     /// The kind of problem as a stable word; see [`Code`].
+    #[schema(value_type = Code)]
     pub code: String,
     /// What went wrong this time; never a secret.
     pub detail: String,
@@ -79,6 +83,7 @@ codes! {
     NoRoute "no_route" 404 "There is nothing at this path." "Look at the path; names in it must be percent-encoded.";
     NotFound "not_found" 404 "What the request names does not exist." "Look at the name, or make it first.";
     MethodNotAllowed "method_not_allowed" 405 "The path does not take this method." "Use a method from the Allow header.";
+    Slow "slow" 408 "The body comes too slowly." "Send it again, over a better way.";
     Taken "taken" 409 "The name, identity or id is taken." "Choose another one; enrolling a key twice is refused.";
     Changed "changed" 412 "It is not at the version that the request expects." "Read it again and decide again.";
     State "state" 409 "Its state does not allow that." "Look at the state and the timeline of the device.";
@@ -86,9 +91,22 @@ codes! {
     MediaType "media_type" 415 "The body is not of the kind that the path takes." "Send `Content-Type: application/json`, or `application/x-ndjson` to `devices/bulk`.";
     KeyReused "idempotency_key_reused" 422 "The Idempotency-Key was used for another request." "Use a fresh key for each request, and the same one only to repeat it.";
     Invalid "invalid" 422 "A value is outside of what it may be." "Correct the field that is named.";
+    TooMany "too_many_requests" 429 "The server of this connector asks too often." "Wait as Retry-After says; keep a key for the time of a handshake.";
     Internal "internal" 500 "Claviger could not do what it should." "Look at the log of the node that answered.";
+    Busy "busy" 503 "There are as many readers of events as there may be." "Ask again in a moment, or read the events page by page.";
     Unavailable "unavailable" 503 "The ledger does not answer now." "Ask again in a moment; look at /readyz if it lasts.";
 }
+
+impl PartialSchema for Code {
+    fn schema() -> RefOr<Schema> {
+        let codes = Self::ALL.iter().map(|code| code.as_str());
+        let words = "What can go wrong; a closed set.";
+        let object = ObjectBuilder::new().schema_type(Type::String);
+        object.description(Some(words)).enum_values(Some(codes)).into()
+    }
+}
+
+impl ToSchema for Code {}
 
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -2,9 +2,10 @@
 
 use crate::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// One thing that happened.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TimelineEntry {
     /// When.
     pub time: Timestamp,
@@ -20,15 +21,22 @@ pub struct TimelineEntry {
 }
 
 /// A device's audit entries, oldest first: `GET /api/v1/tenants/{tenant}/devices/{device}/audit`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Audit {
     /// The entries.
     pub entries: Vec<TimelineEntry>,
+    /// Where the next page begins, if there is one: give it back as `after`. Opaque.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
-/// What happened to a device, oldest first; the newest 64 entries are kept.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// What happened to a device, oldest first; the newest 64 entries are kept:
+/// `GET /api/v1/tenants/{tenant}/devices/{device}/timeline`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Timeline {
     /// The entries.
     pub entries: Vec<TimelineEntry>,
+    /// Where the next page begins, if there is one: give it back as `after`. Opaque.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }

@@ -3,6 +3,9 @@
 use core::fmt;
 use core::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 /// A time in ms since the Unix epoch; RFC 3339 in UTC where it is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,6 +33,17 @@ impl FromStr for Timestamp {
         u64::try_from(time.as_millisecond()).map(Self).map_err(|_| NotRfc3339)
     }
 }
+
+impl PartialSchema for Timestamp {
+    fn schema() -> RefOr<Schema> {
+        let object = ObjectBuilder::new().schema_type(Type::String);
+        let object = object.format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)));
+        let words = "A time from 1970 on, as RFC 3339 writes it; answers are in UTC.";
+        object.description(Some(words)).examples(["2026-11-24T18:00:00Z"]).into()
+    }
+}
+
+impl ToSchema for Timestamp {}
 
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

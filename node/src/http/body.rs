@@ -6,8 +6,12 @@ use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use claviger_api::Code;
+use core::time::Duration;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
+
+/// How long a body may take to come; of one that has no limit, a part of it.
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A body as its bytes, of bounded length.
 pub(super) struct Raw(pub(super) Bytes);
@@ -16,14 +20,25 @@ impl<S: Send + Sync> FromRequest<S> for Raw {
     type Rejection = Fault;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Fault> {
-        Bytes::from_request(request, state).await.map(Self).map_err(|rejection| {
-            if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-                Fault::new(Code::TooLarge, "the body is longer than 64 KiB")
-            } else {
-                Fault::new(Code::Malformed, "the body did not arrive whole")
-            }
-        })
+        read_within(PATIENCE, request, state).await
     }
+}
+
+/// The body of a request, if it comes within `patience`.
+pub(super) async fn read_within<S: Send + Sync>(
+    patience: Duration,
+    request: Request,
+    state: &S,
+) -> Result<Raw, Fault> {
+    let body = tokio::time::timeout(patience, Bytes::from_request(request, state)).await;
+    let words = || format!("the body took longer than {} seconds to come", patience.as_secs());
+    body.map_err(|_| Fault::new(Code::Slow, words()))?.map(Raw).map_err(|rejection| {
+        if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+            Fault::new(Code::TooLarge, "the body is longer than 64 KiB")
+        } else {
+            Fault::new(Code::Malformed, "the body did not arrive whole")
+        }
+    })
 }
 
 /// The value in `bytes`.
@@ -133,6 +148,8 @@ mod tests {
             let words = refusal(&body);
             assert!(!words.contains("canary"), "{body} gives {words}");
         }
-        assert!(refusal(&key(r#"{"format":"x","value":"00"}"#)).contains("`hex` or `base64url`"));
+        assert!(
+            refusal(&key(r#"{"format":"x","value":"00"}"#)).contains("`hex`, `base64url`, `hpke`")
+        );
     }
 }

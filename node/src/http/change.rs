@@ -8,7 +8,7 @@ use super::problem::Fault;
 use super::version::Expected;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use claviger_api::Code;
-use claviger_ledger::RequestId;
+use claviger_ledger::{Keyed, RequestId};
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 
@@ -16,8 +16,10 @@ use std::sync::Arc;
 pub(super) struct Write {
     /// The version that what is changed must have; 0 where it must not be there.
     pub(super) expected: Option<u64>,
-    /// By which a repetition is known.
+    /// By which the proposal's own repetition is known.
     pub(super) request: RequestId,
+    /// By which the request's repetition is known.
+    pub(super) keyed: Option<Keyed>,
 }
 
 /// A change with a JSON body.
@@ -34,9 +36,8 @@ impl<T: DeserializeOwned> FromRequest<Arc<Api>> for ChangeTo<T> {
             return Err(Fault::new(Code::MediaType, "the Content-Type is not application/json"));
         }
         let parts = Parts::of(request, api).await?;
-        // First: a request that cannot be read does not use its key up.
         let body = read(&parts.body.0)?;
-        Ok(Self(parts.write(api)?, body))
+        Ok(Self(parts.write(api), body))
     }
 }
 
@@ -44,7 +45,7 @@ impl FromRequest<Arc<Api>> for Change {
     type Rejection = Fault;
 
     async fn from_request(request: Request, api: &Arc<Api>) -> Result<Self, Fault> {
-        Parts::of(request, api).await?.write(api).map(Self)
+        Ok(Self(Parts::of(request, api).await?.write(api)))
     }
 }
 
@@ -63,9 +64,8 @@ impl Parts {
         Ok(Self { expected, repeatable, body })
     }
 
-    fn write(self, api: &Api) -> Result<Write, Fault> {
-        let crypto = api.crypto.as_ref();
-        let request = api.keys.request_id(&self.repeatable, &self.body.0, crypto)?;
-        Ok(Write { expected: self.expected, request })
+    fn write(self, api: &Api) -> Write {
+        let keyed = api.keys.keyed(&self.repeatable, &self.body);
+        Write { expected: self.expected, request: RequestId(api.crypto.random()), keyed }
     }
 }

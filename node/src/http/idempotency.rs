@@ -1,34 +1,26 @@
 //! Requests that may be repeated: `Idempotency-Key`.
 //!
-//! The ledger knows a repetition by its request id, and a request with a key has an id that is
-//! made from the key, the path and the body, under a secret of the cluster, since bodies hold keys
-//! of devices. Repeated soon, at this node or after a restart, it has the outcome of the first: the
-//! ledger remembers the newest 8 requests about a device, its own bootstraps among them, and the
-//! newest 64 about a tenant. That a key comes back with another body is seen as long as this
-//! process remembers the key.
+//! The ledger keeps the keys, each with a fingerprint of its request, so that any node knows a
+//! repetition, and a key that comes back with another request. A fingerprint is made under a secret
+//! of the cluster, since bodies hold keys of devices.
 
+use super::body::Raw;
 use super::problem::Fault;
 use aws_lc_rs::hmac;
-use axum::body::Bytes;
 use axum::extract::FromRequestParts;
-use axum::http::Method;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
 use claviger_api::Code;
-use claviger_ledger::RequestId;
-use claviger_machine::Crypto;
+use claviger_ledger::Keyed;
 use sha2::{Digest, Sha256};
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Mutex, PoisonError};
 
 const HEADER: &str = "idempotency-key";
-/// How many keys are remembered; the oldest makes room.
-const REMEMBERED: usize = 16_384;
 
-/// What a request is known by, if it says so.
-#[derive(Clone)]
+/// What a request is known by, if it says so, and what it says but for its body.
 pub(super) struct Repeatable {
-    /// SHA-256 over method, path and key.
-    key: Option<[u8; 32]>,
+    /// A hash of the key.
+    key: Option<[u8; 16]>,
+    head: Vec<Vec<u8>>,
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Repeatable {
@@ -37,137 +29,101 @@ impl<S: Send + Sync> FromRequestParts<S> for Repeatable {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Fault> {
         let mut values = parts.headers.get_all(HEADER).iter();
         let value = match (values.next(), values.next()) {
-            (None, _) => return Ok(Self { key: None }),
+            (None, _) => return Ok(Self { key: None, head: Vec::new() }),
             (Some(value), None) => value.as_bytes(),
             _ => return Err(bad()),
         };
         if !(1..=255).contains(&value.len()) || !value.iter().all(u8::is_ascii_graphic) {
             return Err(bad());
         }
-        Ok(Self { key: Some(digest(&parts.method, parts.uri.path(), value)) })
+        let mut hash = Sha256::new();
+        hash.update(b"claviger idempotency ");
+        hash.update(value);
+        let key: [u8; 32] = hash.finalize().into();
+        Ok(Self { key: key.first_chunk().copied(), head: head(parts) })
     }
+}
+
+/// What makes a request another one, besides its body.
+fn head(parts: &Parts) -> Vec<Vec<u8>> {
+    let condition = |headers: &HeaderMap, name| {
+        let value = headers.get(name).map(axum::http::HeaderValue::as_bytes);
+        value.unwrap_or_default().to_vec()
+    };
+    vec![
+        parts.method.as_str().into(),
+        parts.uri.path().into(),
+        condition(&parts.headers, header::IF_MATCH),
+        condition(&parts.headers, header::IF_NONE_MATCH),
+    ]
 }
 
 fn bad() -> Fault {
     Fault::new(Code::BadHeader, "the Idempotency-Key must be one of 1 to 255 visible characters")
 }
 
-fn digest(method: &Method, path: &str, key: &[u8]) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    for part in [b"claviger idempotency", method.as_str().as_bytes(), path.as_bytes(), key] {
-        hash.update((part.len() as u64).to_be_bytes());
-        hash.update(part);
-    }
-    hash.finalize().into()
-}
-
-/// The keys that were used, and for which bodies.
-pub struct Keys {
-    secret: hmac::Key,
-    used: Mutex<Used>,
-}
-
-#[derive(Debug, Default)]
-struct Used {
-    bodies: BTreeMap<[u8; 32], [u8; 32]>,
-    order: VecDeque<[u8; 32]>,
-}
+/// What fingerprints are made under: the same at every node of the cluster.
+pub struct Keys(hmac::Key);
 
 impl Keys {
-    /// No keys yet; `secret` is what request ids are made under.
+    /// Fingerprints under `secret`.
     pub fn new(secret: &[u8; 32]) -> Self {
-        Self { secret: hmac::Key::new(hmac::HMAC_SHA256, secret), used: Mutex::default() }
+        Self(hmac::Key::new(hmac::HMAC_SHA256, secret))
     }
 
-    /// The id of a request with this body: its own again if it is repeated, else a fresh one.
-    ///
-    /// # Errors
-    /// If its key was used for another body.
-    pub(super) fn request_id(
-        &self,
-        repeatable: &Repeatable,
-        body: &Bytes,
-        crypto: &dyn Crypto,
-    ) -> Result<RequestId, Fault> {
-        let Some(key) = repeatable.key else { return Ok(RequestId(crypto.random())) };
-        let body = self.digest(&[body]);
-        if !self.used.lock().unwrap_or_else(PoisonError::into_inner).take(key, body) {
-            let words = "the Idempotency-Key was used for a request with another body";
-            return Err(Fault::new(Code::KeyReused, words));
+    /// By what the ledger knows the request again, if it asks for that.
+    pub(super) fn keyed(&self, repeatable: &Repeatable, body: &Raw) -> Option<Keyed> {
+        let mut context = hmac::Context::with_key(&self.0);
+        for part in repeatable.head.iter().map(Vec::as_slice).chain([&body.0[..]]) {
+            context.update(&(part.len() as u64).to_be_bytes());
+            context.update(part);
         }
-        let whole = self.digest(&[&key, &body]);
-        Ok(RequestId(*whole.first_chunk().expect("16 is less than 32")))
-    }
-
-    fn digest(&self, parts: &[&[u8]]) -> [u8; 32] {
-        let mut context = hmac::Context::with_key(&self.secret);
-        parts.iter().for_each(|part| context.update(part));
-        let mut digest = [0; 32];
-        digest.copy_from_slice(context.sign().as_ref());
-        digest
-    }
-}
-
-impl Used {
-    /// Remembers that `key` stands for `body`; false if it stands for another.
-    fn take(&mut self, key: [u8; 32], body: [u8; 32]) -> bool {
-        if let Some(before) = self.bodies.get(&key) {
-            return *before == body;
-        }
-        if self.order.len() == REMEMBERED
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.bodies.remove(&oldest);
-        }
-        self.order.push_back(key);
-        self.bodies.insert(key, body);
-        true
+        let tag = context.sign();
+        let fingerprint = *tag.as_ref().first_chunk().expect("16 is less than 32");
+        repeatable.key.map(|key| Keyed { key, fingerprint })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::crypto::SystemCrypto;
+    use axum::body::Bytes;
+    use axum::http::Request;
 
-    fn repeatable(key: &str) -> Repeatable {
-        Repeatable { key: Some(digest(&Method::POST, "/devices", key.as_bytes())) }
+    async fn keyed(secret: u8, path: &str, key: &str, tag: &str, body: &'static str) -> Keyed {
+        let request = Request::put(path).header(HEADER, key).header(header::IF_MATCH, tag);
+        let (mut parts, ()) = request.body(()).unwrap().into_parts();
+        let repeatable = Repeatable::from_request_parts(&mut parts, &()).await.unwrap();
+        let body = Raw(Bytes::from_static(body.as_bytes()));
+        Keys::new(&[secret; 32]).keyed(&repeatable, &body).unwrap()
     }
 
-    #[test]
-    fn a_repetition_has_the_id_of_the_first_and_another_body_is_refused() {
-        let (keys, body) = (Keys::new(&[5; 32]), Bytes::from_static(b"{}"));
-        let first = keys.request_id(&repeatable("a"), &body, &SystemCrypto).unwrap();
-
-        let again = keys.request_id(&repeatable("a"), &body, &SystemCrypto).unwrap();
-        let other = keys.request_id(&repeatable("b"), &body, &SystemCrypto).unwrap();
-        let reused = keys.request_id(&repeatable("a"), &Bytes::new(), &SystemCrypto);
-
-        assert_eq!(first, again);
-        assert_ne!(first, other);
-        assert!(reused.is_err());
-        // What a restart forgets is known by the ledger all the same.
-        let restarted =
-            Keys::new(&[5; 32]).request_id(&repeatable("a"), &body, &SystemCrypto).unwrap();
-        assert_eq!(first, restarted);
+    #[tokio::test]
+    async fn a_repetition_has_the_fingerprint_of_the_first_at_every_node() {
+        let first = keyed(5, "/a", "k", "1", "{}").await;
+        assert_eq!(first, keyed(5, "/a", "k", "1", "{}").await);
     }
 
-    #[test]
-    fn without_a_key_each_request_is_its_own() {
-        let (keys, none) = (Keys::new(&[5; 32]), Repeatable { key: None });
-        let id = || keys.request_id(&none, &Bytes::new(), &SystemCrypto).unwrap();
-        assert_ne!(id(), id());
-    }
-
-    #[test]
-    fn the_oldest_key_makes_room() {
-        let mut used = Used::default();
-        for number in 0..=REMEMBERED as u64 {
-            let mut key = [0; 32];
-            key[..8].copy_from_slice(&number.to_be_bytes());
-            assert!(used.take(key, [1; 32]));
+    #[tokio::test]
+    async fn whatever_differs_is_another_request_under_the_same_key() {
+        let first = keyed(5, "/a", "k", "1", "{}").await;
+        let others = [
+            keyed(6, "/a", "k", "1", "{}").await,
+            keyed(5, "/b", "k", "1", "{}").await,
+            keyed(5, "/a", "k", "2", "{}").await,
+            keyed(5, "/a", "k", "1", "").await,
+        ];
+        for other in others {
+            assert_eq!(other.key, first.key);
+            assert_ne!(other.fingerprint, first.fingerprint);
         }
-        assert_eq!((used.bodies.len(), used.order.len()), (REMEMBERED, REMEMBERED));
-        assert!(used.take([0; 32], [2; 32]), "forgotten");
+        assert_ne!(keyed(5, "/a", "l", "1", "{}").await.key, first.key);
+    }
+
+    #[tokio::test]
+    async fn a_request_without_a_key_has_none() {
+        let (mut parts, ()) = Request::new(()).into_parts();
+        let repeatable = Repeatable::from_request_parts(&mut parts, &()).await.unwrap();
+        assert_eq!(Keys::new(&[5; 32]).keyed(&repeatable, &Raw(Bytes::new())), None);
     }
 }

@@ -5,28 +5,36 @@
 //! before its answer, every read begins behind [`Ledger::confirm`]. Key material comes in and is
 //! sealed at once; no answer, error or log line has it.
 //!
-//! [`router`] on an [`Api`] gives the whole; the addresses and TLS are the caller's matter.
+//! [`router`] on an [`Api`] gives the whole, and a [`Server`] serves it.
 
 mod admin;
 mod auth;
 mod body;
 mod change;
+mod claim;
 mod health;
 mod idempotency;
 mod names;
+mod openapi;
+mod paging;
 mod problem;
 mod pull;
 mod router;
+mod serve;
 #[cfg(test)]
 mod tests;
 mod tls;
 mod trace;
 mod version;
 
+pub use admin::profiles::is_server_uri;
 pub use auth::AdminToken;
 pub use idempotency::Keys;
+pub use openapi::document;
+pub use pull::{Desk, Lookup, Lookups};
 pub use router::router;
-pub use tls::{Identity, TlsError, TlsListener};
+pub use serve::{Counters, Server, Streams};
+pub use tls::{Identity, TlsError};
 
 use crate::metrics::Metrics;
 use change::Write;
@@ -51,10 +59,14 @@ pub struct Api {
     pub unproven: Arc<Unproven>,
     /// Whom to tell what a change has ended.
     pub ended: Arc<dyn Fn(Ended) + Send + Sync>,
-    /// The Idempotency-Keys that were used.
+    /// What fingerprints of requests with an Idempotency-Key are made under.
     pub keys: Keys,
+    /// What is kept of look-ups by LwM2M servers.
+    pub desk: Desk,
     /// What an administrator proves himself by.
     pub admin_token: AdminToken,
+    /// The places of those who read events as they happen.
+    pub streams: Streams,
     /// What is shown to Prometheus.
     pub metrics: Arc<Metrics>,
 }
@@ -88,16 +100,18 @@ impl Api {
     }
 
     /// Commits a change as its request wants it, and lets everybody know what it has ended.
-    async fn change(&self, write: Write, command: impl Into<Command>) -> Result<(), Fault> {
+    /// True if the command says that it has made what was not there.
+    async fn change(&self, write: Write, command: impl Into<Command>) -> Result<bool, Fault> {
         let mut envelope = Envelope::new(self.now(), write.request, command.into());
         envelope.expected = write.expected;
+        envelope.keyed = write.keyed;
         match self.ledger.propose(envelope).await? {
             Outcome::Refused(refusal) => Err(refusal.into()),
             Outcome::Ended(ended) => {
                 (self.ended)(ended);
-                Ok(())
+                Ok(false)
             }
-            _ => Ok(()),
+            outcome => Ok(outcome == Outcome::Made),
         }
     }
 

@@ -41,10 +41,12 @@ impl From<Refusal> for Fault {
             Refusal::NotFound { .. } => Code::NotFound,
             Refusal::Taken { .. } | Refusal::Founded => Code::Taken,
             Refusal::Changed { .. } => Code::Changed,
-            Refusal::State { .. } | Refusal::InUse { .. } | Refusal::OtherKind { .. } => {
-                Code::State
-            }
+            Refusal::State { .. }
+            | Refusal::InUse { .. }
+            | Refusal::OtherKind { .. }
+            | Refusal::Full { .. } => Code::State,
             Refusal::TooLong { .. } => Code::Invalid,
+            Refusal::KeyReused => Code::KeyReused,
         };
         Self::new(code, refusal.to_string())
     }
@@ -74,8 +76,12 @@ impl IntoResponse for Fault {
             Code::Unauthorized => {
                 set(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
-            Code::Unavailable => {
+            Code::Unavailable | Code::Busy => {
                 set(header::RETRY_AFTER, HeaderValue::from_static("5"));
+            }
+            // A share is refilled within milliseconds; a second is the least that can be said.
+            Code::TooMany => {
+                set(header::RETRY_AFTER, HeaderValue::from_static("1"));
             }
             _ => {}
         }

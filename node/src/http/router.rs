@@ -1,27 +1,39 @@
 //! The paths, and what holds for all of them.
 
-use super::admin::{attempts, connectors, credentials, devices, events, profiles, use_report};
+use super::admin::{
+    attempts, connectors, credentials, devices, events, export, import_keys, profiles, use_report,
+};
 use super::problem::Fault;
-use super::{Api, auth, health, pull, trace};
+use super::{Api, auth, health, openapi, pull, trace, version};
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::{HeaderValue, header};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
-use axum::routing::{get, post};
+use axum::routing::get;
 use claviger_api::Code;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Instant;
 use tracing::Instrument;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouterExt};
+use utoipa_axum::routes;
 
 /// The longest body.
 const BODY: usize = 64 * 1024;
+/// Where a tenant's things are.
+const TENANT: &str = "/api/v1/tenants/{tenant}";
+
+/// The OpenAPI document, as it is served.
+pub(super) static DOCUMENT: LazyLock<String> =
+    LazyLock::new(|| document().to_json().expect("texts and numbers become JSON"));
 
 /// All paths.
 pub fn router(api: Api) -> Router {
     let api = Arc::new(api);
-    Router::new()
-        .nest("/api/v1/tenants/{tenant}", of_tenant(&api))
+    let admin = admin().route_layer(from_fn_with_state(api.clone(), auth::require_admin));
+    // Behind the layer: an LwM2M server proves itself by a signature instead.
+    let (router, _) = whole(admin.merge(signed())).split_for_parts();
+    router
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(health::metrics))
@@ -32,33 +44,46 @@ pub fn router(api: Api) -> Router {
         .with_state(api)
 }
 
-fn of_tenant(api: &Arc<Api>) -> Router<Arc<Api>> {
-    Router::new()
-        .route("/connectors", get(connectors::list))
-        .route(
-            "/connectors/{name}",
-            get(connectors::show).put(connectors::put).delete(connectors::delete),
-        )
-        .route("/profiles", get(profiles::list))
-        .route("/profiles/{name}", get(profiles::show).put(profiles::put).delete(profiles::delete))
-        .route("/devices", get(devices::list::list).post(devices::enrol))
-        .route("/devices/bulk", post(devices::bulk::enrol).layer(DefaultBodyLimit::disable()))
-        .route(
-            "/devices/{device}",
-            get(devices::show).patch(devices::update).delete(devices::delete),
-        )
-        .route("/devices/{device}/rotate", post(devices::rotate))
-        .route("/devices/{device}/timeline", get(devices::timeline))
-        .route("/devices/{device}/credentials", get(credentials::list))
-        .route("/devices/{device}/credentials/{credential}", get(credentials::show))
-        .route("/devices/{device}/credentials/{credential}/revoke", post(credentials::revoke))
-        .route("/events", get(events::list))
-        .route("/devices/{device}/audit", get(devices::audit))
-        .route("/unproven-attempts", get(attempts::list))
-        .route_layer(from_fn_with_state(api.clone(), auth::require_admin))
-        // Behind the layer: an LwM2M server proves itself by a signature instead.
-        .route("/connectors/{name}/psk", post(pull::psk))
-        .route("/devices/{device}/credentials/{credential}/use", post(use_report::take))
+/// What the paths say of themselves.
+pub(super) fn document() -> utoipa::openapi::OpenApi {
+    whole(admin().merge(signed())).into_openapi()
+}
+
+/// The paths below `/api`; all that stand in the document.
+fn whole(of_tenant: OpenApiRouter<Arc<Api>>) -> OpenApiRouter<Arc<Api>> {
+    OpenApiRouter::with_openapi(openapi::frame())
+        .nest(TENANT, of_tenant)
+        .routes(routes!(openapi::show))
+}
+
+/// What the administrator may do.
+fn admin() -> OpenApiRouter<Arc<Api>> {
+    let unbounded = DefaultBodyLimit::disable();
+    OpenApiRouter::default()
+        .routes(routes!(connectors::list))
+        .routes(routes!(connectors::show, connectors::put, connectors::delete))
+        .routes(routes!(profiles::list))
+        .routes(routes!(profiles::show, profiles::put, profiles::delete))
+        .routes(routes!(devices::list::list, devices::enrol))
+        .routes(routes!(devices::bulk::enrol).layer(unbounded))
+        .routes(routes!(devices::show, devices::update, devices::delete))
+        .routes(routes!(devices::rotate))
+        .routes(routes!(devices::timeline))
+        .routes(routes!(credentials::list))
+        .routes(routes!(credentials::show))
+        .routes(routes!(credentials::revoke))
+        .routes(routes!(import_keys::list, import_keys::create))
+        .routes(routes!(import_keys::show, import_keys::delete))
+        .routes(routes!(export::plain, export::with_secrets))
+        .routes(routes!(events::list))
+        .routes(routes!(devices::audit))
+        .routes(routes!(attempts::list))
+        .route_layer(from_fn(version::unless_seen))
+}
+
+/// What LwM2M servers may do.
+fn signed() -> OpenApiRouter<Arc<Api>> {
+    OpenApiRouter::default().routes(routes!(pull::psk)).routes(routes!(use_report::take))
 }
 
 async fn no_route() -> Fault {

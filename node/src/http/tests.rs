@@ -1,7 +1,11 @@
 //! The router over a ledger in memory.
 
 mod changes;
+mod connectors;
+mod factory;
 mod pull;
+mod reading;
+mod serving;
 
 use super::*;
 use crate::connectors::{SigningSecret, headers};
@@ -15,8 +19,10 @@ use claviger_ledger::{
 };
 use core::time::Duration;
 use serde_json::{Value, json};
+use std::io;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::sync::watch;
 use tower::ServiceExt;
 
 const KEY: &str = "63616e6172792d63616e6172792d3031";
@@ -46,18 +52,24 @@ struct Rig {
     router: Router,
     ledger: Arc<MemoryLedger>,
     token: String,
+    lookups: Arc<Lookups>,
     /// What the router said has ended.
     ended: Arc<Mutex<Vec<Ended>>>,
+    /// Ends its streams.
+    stop: watch::Sender<bool>,
 }
 
 impl Rig {
     async fn new() -> Self {
+        let (stop, stopping) = watch::channel(false);
         let ledger = Arc::new(MemoryLedger::default());
         let crypto: Arc<dyn Crypto> = Arc::new(Counting::default());
         let kek = Arc::new(Kek::new([1; 32]));
         let (token, admin_token) = AdminToken::make(crypto.as_ref());
         let wrapped_key = kek.wrap("default", &TenantKey::new([2; 32]), [3; 16]);
         let ended: Arc<Mutex<Vec<Ended>>> = Arc::default();
+        let desk = Desk::default();
+        let lookups = desk.lookups.clone();
         let heard = ended.clone();
         let api = Api {
             ledger: ledger.clone(),
@@ -67,10 +79,13 @@ impl Rig {
             unproven: Arc::default(),
             ended: Arc::new(move |what| heard.lock().unwrap().push(what)),
             keys: Keys::new(&[5; 32]),
+            desk,
             admin_token,
+            streams: Streams::new(Arc::default(), stopping),
             metrics: Arc::new(Metrics::of(Vec::new())),
         };
-        let rig = Self { router: router(api), ledger, token: token.to_string(), ended };
+        let token = token.to_string();
+        let rig = Self { router: router(api), ledger, token, lookups, ended, stop };
         rig.apply(1, Found { cluster: [0; 16] }).await;
         rig.apply(2, CreateTenant { tenant: "default".into(), wrapped_key }).await;
         rig
@@ -139,9 +154,6 @@ impl Rig {
             identity: b"made".to_vec(),
             sealed_key: vec![0; 49],
             key_length: 16,
-            asked: [1; 16],
-            sealed_response: vec![0],
-            remember: 247_000,
         };
         self.apply(11, stage).await;
         self.apply(12, ConfirmOutbox { device: of, credential }).await;
@@ -305,7 +317,8 @@ async fn a_made_secret_is_shown_once_and_a_given_one_never() {
 
     assert_eq!((created, changed), (201, 200));
     assert!(SigningSecret::parse(made["secret"].as_str().unwrap()).is_ok());
-    assert_eq!((given.get("secret"), &given["version"]), (None, &json!(2)));
+    let next = json!(made["version"].as_u64().unwrap() + 1);
+    assert_eq!((given.get("secret"), &given["version"]), (None, &next));
     assert_eq!(rig.get("/connectors/c").await.1.get("secret"), None);
 }
 
@@ -484,5 +497,5 @@ fn open(device: DeviceRef, credential: CredentialId, session: SessionId) -> Open
         highest_read: 0,
         opened_at: 0,
     };
-    OpenSession { device, session, opened }
+    OpenSession { device, session, opened, fresh: None }
 }

@@ -1,27 +1,17 @@
-//! TLS of the HTTP listener: its certificate from files, and connections that wait for nobody.
+//! TLS of the HTTP listener: its certificate from files.
 
 use crate::secret_file::{self, SecretFileError};
-use axum::serve::Listener;
-use core::time::Duration;
-use std::io;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
 use tokio_rustls::rustls::crypto::{CryptoProvider, aws_lc_rs};
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::{ClientHello, ResolvesServerCert, ServerConfig};
 use tokio_rustls::rustls::sign::CertifiedKey;
-use tokio_rustls::{TlsAcceptor, rustls, server::TlsStream};
+use tokio_rustls::{TlsAcceptor, rustls};
 
 /// The longest key file.
 const LIMIT: usize = 64 * 1024;
-/// How long a handshake may take.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// How many handshakes may be under way; more connections wait in the system's queue.
-const HANDSHAKES: usize = 1024;
 
 /// Why there is no TLS.
 #[derive(Debug, thiserror::Error)]
@@ -76,6 +66,17 @@ impl Identity {
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = read;
         Ok(())
     }
+
+    /// TLS 1.2 and 1.3 as this identity.
+    pub(super) fn acceptor(self: &Arc<Self>) -> TlsAcceptor {
+        let provider = Arc::new(self.provider.clone());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(rustls::DEFAULT_VERSIONS)
+            .expect("the provider has suites for these versions");
+        let mut config = config.with_no_client_auth().with_cert_resolver(self.clone());
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        TlsAcceptor::from(Arc::new(config))
+    }
 }
 
 impl ResolvesServerCert for Identity {
@@ -101,55 +102,4 @@ fn certified(
     let private =
         PrivateKeyDer::from_pem_slice(&pem).map_err(|error| refused(error.to_string()))?;
     CertifiedKey::from_der(chain, private, provider).map_err(|error| refused(error.to_string()))
-}
-
-/// Connections of a TCP listener after their handshake. A slow one holds no other up.
-pub struct TlsListener {
-    tcp: TcpListener,
-    acceptor: TlsAcceptor,
-    handshakes: JoinSet<Option<(TlsStream<TcpStream>, SocketAddr)>>,
-}
-
-impl TlsListener {
-    /// TLS 1.2 and 1.3 on `tcp`, as `identity`.
-    pub fn new(tcp: TcpListener, identity: Arc<Identity>) -> Self {
-        let provider = Arc::new(identity.provider.clone());
-        let config = ServerConfig::builder_with_provider(provider)
-            .with_protocol_versions(rustls::DEFAULT_VERSIONS)
-            .expect("the provider has suites for these versions");
-        let mut config = config.with_no_client_auth().with_cert_resolver(identity);
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Self { tcp, acceptor: TlsAcceptor::from(Arc::new(config)), handshakes: JoinSet::new() }
-    }
-}
-
-impl Listener for TlsListener {
-    type Io = TlsStream<TcpStream>;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Self::Io, SocketAddr) {
-        loop {
-            tokio::select! {
-                (stream, from) = Listener::accept(&mut self.tcp),
-                    if self.handshakes.len() < HANDSHAKES =>
-                {
-                    let handshake = tokio::time::timeout(PATIENCE, self.acceptor.accept(stream));
-                    self.handshakes.spawn(async move {
-                        let done = handshake.await.ok()?;
-                        done.inspect_err(|error| tracing::debug!(%from, %error, "no TLS")).ok()
-                            .map(|stream| (stream, from))
-                    });
-                }
-                Some(done) = self.handshakes.join_next() => {
-                    if let Ok(Some(connection)) = done {
-                        return connection;
-                    }
-                }
-            }
-        }
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.tcp.local_addr()
-    }
 }

@@ -2,9 +2,11 @@
 
 use super::problem::Fault;
 use axum::Json;
-use axum::extract::FromRequestParts;
+use axum::body::Body;
+use axum::extract::{FromRequestParts, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use claviger_api::Code;
 use serde::Serialize;
@@ -30,6 +32,10 @@ impl<S: Send + Sync> FromRequestParts<S> for Expected {
                 let version = version_of(tag).ok_or_else(|| bad(&header::IF_MATCH))?;
                 Ok(Self(Some(version)))
             }
+            (Some(tag), Some(b"*")) if version_of(tag).is_some() => {
+                let words = "it cannot be at a version and not be there";
+                Err(Fault::new(Code::Changed, words))
+            }
             _ => Err(bad(&header::IF_NONE_MATCH)),
         }
     }
@@ -38,7 +44,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Expected {
 fn bad(name: &HeaderName) -> Fault {
     let words = match *name {
         header::IF_MATCH => "If-Match must be one ETag as an answer gave it",
-        _ => "If-None-Match can only be \"*\", and only without If-Match",
+        _ => "If-None-Match can only be \"*\"",
     };
     Fault::new(Code::BadHeader, words)
 }
@@ -49,6 +55,30 @@ fn version_of(tag: &[u8]) -> Option<u64> {
     let plain = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
     let version = plain.then(|| core::str::from_utf8(digits).ok()).flatten()?.parse().ok()?;
     (version > 0).then_some(version)
+}
+
+/// Answers 304 to who asks for what he has seen (RFC 9110 §13.1.2).
+pub(super) async fn unless_seen(request: Request, next: Next) -> Response {
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    let seen = request.headers().get_all(header::IF_NONE_MATCH);
+    let seen: Vec<HeaderValue> = if reads { seen.iter().cloned().collect() } else { Vec::new() };
+    let mut response = next.run(request).await;
+    let tag = response.headers().get(header::ETAG).map(HeaderValue::as_bytes);
+    if tag.is_some_and(|tag| response.status() == StatusCode::OK && names(&seen, tag)) {
+        *response.status_mut() = StatusCode::NOT_MODIFIED;
+        *response.body_mut() = Body::empty();
+        let headers = response.headers_mut();
+        headers.remove(header::CONTENT_TYPE);
+        headers.remove(header::CONTENT_LENGTH);
+    }
+    response
+}
+
+/// True if one of the tags in `values` is `tag`, by the weak comparison.
+fn names(values: &[HeaderValue], tag: &[u8]) -> bool {
+    let tags = values.iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    let mut tags = tags.map(<[u8]>::trim_ascii);
+    tags.any(|one| one == b"*" || one.strip_prefix(b"W/").unwrap_or(one) == tag)
 }
 
 /// What is shown, with its version as the ETag.
@@ -67,6 +97,17 @@ impl<T: Serialize> IntoResponse for Versioned<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn finds_a_tag_among_those_that_were_seen() {
+        let seen = |value: &'static str| names(&[HeaderValue::from_static(value)], b"\"7\"");
+        for value in ["\"7\"", "W/\"7\"", "\"1\", \"7\"", "*"] {
+            assert!(seen(value), "{value}");
+        }
+        for value in ["", "7", "\"77\"", "\"1\",\"2\""] {
+            assert!(!seen(value), "{value}");
+        }
+    }
 
     #[test]
     fn reads_its_own_tags_and_no_others() {

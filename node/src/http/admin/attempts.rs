@@ -2,13 +2,22 @@
 
 use crate::http::Api;
 use crate::http::body::{Names, NoParameters};
+use crate::http::openapi::parameters::OfTenant;
+use crate::http::openapi::problems::Any;
 use crate::http::problem::Fault;
 use axum::Json;
 use axum::extract::State;
 use claviger_api::{Timestamp, UnprovenAttempt, UnprovenAttempts};
 use std::sync::Arc;
 
+/// Lists attempts without proof.
+///
 /// The attempts in the tenant's realm that are still remembered, the latest first.
+#[utoipa::path(
+    get, path = "/unproven-attempts", operation_id = "listUnprovenAttempts", tag = "devices", params(OfTenant),
+    security(("admin" = [])),
+    responses((status = 200, description = "The attempts.", body = UnprovenAttempts), Any)
+)]
 pub(crate) async fn list(
     State(api): State<Arc<Api>>,
     Names(tenant): Names<String>,

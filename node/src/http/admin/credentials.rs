@@ -5,6 +5,8 @@ use crate::http::Api;
 use crate::http::body::{Names, NoParameters};
 use crate::http::change::ChangeTo;
 use crate::http::names::check_text;
+use crate::http::openapi::parameters::{IfThere, OfCredential, OfDevice};
+use crate::http::openapi::problems::{Any, ChangesTo};
 use crate::http::problem::Fault;
 use axum::Json;
 use axum::extract::State;
@@ -12,7 +14,12 @@ use claviger_api::{Credential, Credentials, RevokeCredential};
 use claviger_ledger::{self as ledger, CredentialId, DeviceRef, View};
 use std::sync::Arc;
 
-/// A device's credentials.
+/// Lists a device's credentials, without their keys.
+#[utoipa::path(
+    get, path = "/devices/{device}/credentials", operation_id = "listCredentials", tag = "credentials", params(OfDevice),
+    security(("admin" = [])),
+    responses((status = 200, description = "The credentials.", body = Credentials), Any)
+)]
 pub(crate) async fn list(
     State(api): State<Arc<Api>>,
     Names((tenant, device)): Names<(String, String)>,
@@ -26,7 +33,12 @@ pub(crate) async fn list(
     Ok(Json(Credentials { credentials }))
 }
 
-/// One credential, without its key.
+/// Shows a credential, without its key.
+#[utoipa::path(
+    get, path = "/devices/{device}/credentials/{credential}", operation_id = "showCredential", tag = "credentials", params(OfCredential),
+    security(("admin" = [])),
+    responses((status = 200, description = "The credential.", body = Credential), Any)
+)]
 pub(crate) async fn show(
     State(api): State<Arc<Api>>,
     Names((tenant, device, credential)): Names<(String, String, String)>,
@@ -35,7 +47,15 @@ pub(crate) async fn show(
     find(&api, &DeviceRef { tenant, device }, id(&credential)?).await.map(Json)
 }
 
-/// Revokes a credential: no session opens by it, and what is open by it ends.
+/// Revokes a credential.
+///
+/// No session opens by it, and what is open by it ends. An ETag is the device's.
+#[utoipa::path(
+    post, path = "/devices/{device}/credentials/{credential}/revoke", operation_id = "revokeCredential", tag = "credentials", params(OfCredential, IfThere),
+    request_body = RevokeCredential,
+    security(("admin" = [])),
+    responses((status = 200, description = "It is revoked.", body = Credential), ChangesTo)
+)]
 pub(crate) async fn revoke(
     State(api): State<Arc<Api>>,
     Names((tenant, device, credential)): Names<(String, String, String)>,

@@ -2,13 +2,17 @@
 
 use crate::http::Api;
 use crate::http::body::{Names, Parameters};
+use crate::http::openapi::parameters::{OfTenant, Resume};
+use crate::http::openapi::problems::Pages;
+use crate::http::paging::{self, LONGEST_PAGE};
 use crate::http::problem::Fault;
+use crate::http::serve::Place;
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::sse::{self, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use claviger_api::{Code, Event, EventPage, Timestamp};
+use claviger_api::{Code, Event, EventPage, Timestamp, pattern};
 use claviger_ledger::{self as ledger, FeedEntry, View};
 use core::convert::Infallible;
 use core::time::Duration;
@@ -17,44 +21,60 @@ use futures::stream::unfold;
 use serde::Deserialize;
 use std::collections::VecDeque;
 use std::sync::Arc;
+use utoipa::IntoParams;
 
-/// How many entries a page has, where nothing else is asked for, and at most.
-const PAGE: usize = 100;
-const LONGEST_PAGE: usize = 1000;
 /// How often a stream without news says that it lives.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 /// How long a stream waits when the ledger does not answer.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// A place in the feed.
-type Place = (u64, u32);
+type At = (u64, u32);
 
 /// The parameters.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Query {
+    /// How many entries at most, in a page.
+    #[param(value_type = u64, required = false, minimum = 1, maximum = 1000, default = 100)]
     limit: Option<usize>,
+    /// The id of the last entry that was read.
+    #[param(inline, value_type = pattern::EventId, required = false)]
     after: Option<String>,
 }
 
-/// The feed behind a place: a page of JSON, or server-sent events for who accepts these.
+/// Lists what happened in the tenant, or tells it as it happens.
+///
+/// The feed behind a place: a page of JSON, or server-sent events without an end for who accepts
+/// `text/event-stream`. The newest 65,536 entries are kept.
+#[utoipa::path(
+    get, path = "/events", operation_id = "listEvents", tag = "events",
+    params(OfTenant, Query, Resume),
+    security(("admin" = [])),
+    responses(
+        (status = 200, description = "A page of the feed, or the feed as it goes on.", content(
+            (EventPage = "application/json"),
+            (String = "text/event-stream"),
+        )),
+        Pages
+    )
+)]
 pub(crate) async fn list(
     State(api): State<Arc<Api>>,
     Names(tenant): Names<String>,
     Parameters(query): Parameters<Query>,
     headers: HeaderMap,
 ) -> Result<Response, Fault> {
-    let limit = query.limit.unwrap_or(PAGE);
-    if !(1..=LONGEST_PAGE).contains(&limit) {
-        return Err(Fault::invalid("limit", format_args!("it must be 1 to {LONGEST_PAGE}")));
-    }
+    let limit = paging::limit(query.limit)?;
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     // What a browser sends when it connects again comes before what its page once asked for.
     let after = text("last-event-id").map(str::to_owned).or(query.after);
     let after = after.as_deref().map(place).transpose()?;
     api.tenant(&tenant).await?;
     if text(header::ACCEPT.as_str()).is_some_and(|accept| accept.contains("text/event-stream")) {
-        let stream = stream(api, tenant, after);
+        let place = api.streams.place()?;
+        let stream = stream(api, tenant, after, place);
         let alive = KeepAlive::new().interval(HEARTBEAT).text("heartbeat");
         return Ok(Sse::new(stream).keep_alive(alive).into_response());
     }
@@ -65,7 +85,7 @@ pub(crate) async fn list(
     Ok(Json(EventPage { items, next, gap: found.lost }).into_response())
 }
 
-fn place(text: &str) -> Result<Place, Fault> {
+fn place(text: &str) -> Result<At, Fault> {
     let read = || {
         let (index, number) = text.split_once('-')?;
         Some((index.parse().ok()?, number.parse().ok()?))
@@ -76,7 +96,7 @@ fn place(text: &str) -> Result<Place, Fault> {
 async fn page(
     api: &Api,
     tenant: &str,
-    after: Option<Place>,
+    after: Option<At>,
     limit: usize,
 ) -> Result<ledger::Events, Fault> {
     api.look(|view: &View<'_>| view.events(tenant, after, limit)).await
@@ -97,34 +117,43 @@ fn told(entry: FeedEntry) -> Event {
 struct Reader {
     api: Arc<Api>,
     tenant: String,
-    after: Option<Place>,
+    after: Option<At>,
     read: VecDeque<sse::Event>,
+    place: Place,
 }
 
 fn stream(
     api: Arc<Api>,
     tenant: String,
-    after: Option<Place>,
+    after: Option<At>,
+    place: Place,
 ) -> impl Stream<Item = Result<sse::Event, Infallible>> {
-    let reader = Reader { api, tenant, after, read: VecDeque::new() };
+    let reader = Reader { api, tenant, after, read: VecDeque::new(), place };
     unfold(reader, |mut reader| async move {
-        let event = reader.next().await;
+        let event = reader.next().await?;
         Some((Ok(event), reader))
     })
 }
 
 impl Reader {
-    async fn next(&mut self) -> sse::Event {
+    /// The next event; none when the process stops.
+    async fn next(&mut self) -> Option<sse::Event> {
         loop {
             if let Some(event) = self.read.pop_front() {
-                return event;
+                return Some(event);
             }
             // Before the look, so that nothing falls between the two.
             let applied = self.api.ledger.applied();
             match page(&self.api, &self.tenant, self.after, LONGEST_PAGE).await {
-                Ok(found) if found.items.is_empty() => self.api.ledger.beyond(applied).await,
+                Ok(found) if found.items.is_empty() => tokio::select! {
+                    () = self.api.ledger.beyond(applied) => {}
+                    () = self.place.ended() => return None,
+                },
                 Ok(found) => self.take(found),
-                Err(_) => tokio::time::sleep(PAUSE).await,
+                Err(_) => tokio::select! {
+                    () = tokio::time::sleep(PAUSE) => {}
+                    () = self.place.ended() => return None,
+                },
             }
         }
     }

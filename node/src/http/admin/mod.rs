@@ -5,5 +5,7 @@ pub(super) mod connectors;
 pub(super) mod credentials;
 pub(super) mod devices;
 pub(super) mod events;
+pub(super) mod export;
+pub(super) mod import_keys;
 pub(super) mod profiles;
 pub(super) mod use_report;

@@ -4,6 +4,8 @@ use crate::http::Api;
 use crate::http::body::{Names, NoParameters};
 use crate::http::change::{Change, ChangeTo};
 use crate::http::names::{check_name, check_text};
+use crate::http::openapi::parameters::{Conditions, Named, OfTenant, Seen};
+use crate::http::openapi::problems::{Any, Changes, ChangesTo};
 use crate::http::problem::Fault;
 use crate::http::version::Versioned;
 use axum::Json;
@@ -11,12 +13,19 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use claviger_api::{Profile, Profiles, PutProfile, SecurityMode};
 use claviger_ledger as ledger;
+use std::net::Ipv6Addr;
 use std::sync::Arc;
 
 /// The longest credential lifetime: a hundred years.
 const LIFETIME: u64 = 100 * 365 * 86_400;
 
 /// Sets a profile.
+#[utoipa::path(
+    put, path = "/profiles/{name}", operation_id = "putProfile", tag = "profiles", params(Named, Conditions),
+    request_body = PutProfile,
+    security(("admin" = [])),
+    responses((status = 200, description = "It is changed.", body = Profile, headers(("ETag" = String, description = "Its version."))), (status = 201, description = "It is made.", body = Profile, headers(("ETag" = String, description = "Its version."))), ChangesTo)
+)]
 pub(crate) async fn put(
     State(api): State<Arc<Api>>,
     Names((tenant, name)): Names<(String, String)>,
@@ -44,13 +53,18 @@ pub(crate) async fn put(
         profile,
         expect: write.expected.take(),
     };
-    api.change(write, command).await?;
+    let made = api.change(write, command).await?;
     let profile = find(&api, &tenant, &name).await?;
-    let status = if profile.version == 1 { StatusCode::CREATED } else { StatusCode::OK };
+    let status = if made { StatusCode::CREATED } else { StatusCode::OK };
     Ok(Versioned(status, profile.version, profile))
 }
 
 /// Deletes a profile that no device has.
+#[utoipa::path(
+    delete, path = "/profiles/{name}", operation_id = "deleteProfile", tag = "profiles", params(Named, Conditions),
+    security(("admin" = [])),
+    responses((status = 204, description = "It is gone."), Changes)
+)]
 pub(crate) async fn delete(
     State(api): State<Arc<Api>>,
     Names((tenant, name)): Names<(String, String)>,
@@ -62,7 +76,12 @@ pub(crate) async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// A profile.
+/// Shows a profile.
+#[utoipa::path(
+    get, path = "/profiles/{name}", operation_id = "showProfile", tag = "profiles", params(Named, Seen),
+    security(("admin" = [])),
+    responses((status = 200, description = "The profile.", body = Profile, headers(("ETag" = String, description = "Its version."))), (status = 304, description = "It is at the version that was seen.", headers(("ETag" = String, description = "Its version."))), Any)
+)]
 pub(crate) async fn show(
     State(api): State<Arc<Api>>,
     Names((tenant, name)): Names<(String, String)>,
@@ -72,7 +91,12 @@ pub(crate) async fn show(
     Ok(Versioned(StatusCode::OK, profile.version, profile))
 }
 
-/// All profiles of the tenant.
+/// Lists the tenant's profiles.
+#[utoipa::path(
+    get, path = "/profiles", operation_id = "listProfiles", tag = "profiles", params(OfTenant),
+    security(("admin" = [])),
+    responses((status = 200, description = "The profiles.", body = Profiles), Any)
+)]
 pub(crate) async fn list(
     State(api): State<Arc<Api>>,
     Names(tenant): Names<String>,
@@ -91,7 +115,7 @@ async fn find(api: &Api, tenant: &str, name: &str) -> Result<Profile, Fault> {
     Ok(shown(name.to_owned(), row))
 }
 
-fn shown(name: String, row: ledger::Profile) -> Profile {
+pub(super) fn shown(name: String, row: ledger::Profile) -> Profile {
     Profile {
         name,
         server_uri: row.server_uri,
@@ -126,21 +150,39 @@ fn check(profile: &PutProfile) -> Result<(), Fault> {
     check_name("connector", &profile.connector)
 }
 
+/// True for what [`PutProfile::server_uri`] takes.
+pub fn is_server_uri(uri: &str) -> bool {
+    check_server_uri(uri).is_ok()
+}
+
 /// `coaps://host[:port]`, as resource `/0/x/0` takes it.
 fn check_server_uri(uri: &str) -> Result<(), Fault> {
     let rule = "it must be coaps://host or coaps://host:port";
     let bad = || Fault::invalid("server_uri", rule);
     check_text("server_uri", uri, 255)?;
-    let url = reqwest::Url::parse(uri).map_err(|_| bad())?;
-    let plain = url.scheme() == "coaps"
-        && url.host_str().is_some_and(|host| !host.is_empty())
-        && url.port() != Some(0)
-        && url.username().is_empty()
-        && url.password().is_none()
-        && matches!(url.path(), "" | "/")
-        && url.query().is_none()
-        && url.fragment().is_none();
-    if plain { Ok(()) } else { Err(bad()) }
+    let authority = uri.strip_prefix("coaps://").ok_or_else(bad)?;
+    let authority = authority.strip_suffix('/').unwrap_or(authority);
+    let (is_host, port) = match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((address, port)) => (address.parse::<Ipv6Addr>().is_ok(), port),
+        None => {
+            let (host, _) = authority.split_once(':').unwrap_or((authority, ""));
+            (is_host(host), &authority[host.len()..])
+        }
+    };
+    if is_host && is_port(port) { Ok(()) } else { Err(bad()) }
+}
+
+/// True for a name or an address of IPv4, as devices look them up.
+fn is_host(host: &str) -> bool {
+    let part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
+    let ends = [host.as_bytes().first(), host.as_bytes().last()];
+    host.bytes().all(part) && ends.iter().all(|end| end.is_some_and(u8::is_ascii_alphanumeric))
+}
+
+/// True for nothing, or a colon and a port.
+fn is_port(text: &str) -> bool {
+    let Some(port) = text.strip_prefix(':') else { return text.is_empty() };
+    port.starts_with(|digit| matches!(digit, '1'..='9')) && port.parse::<u16>().is_ok()
 }
 
 #[cfg(test)]
@@ -168,6 +210,14 @@ mod tests {
             "coaps://host?x",
             "coaps://host#x",
             "host:5684",
+            "COAPS://host",
+            "coaps://host ",
+            "coaps://a host",
+            "coaps://host:",
+            "coaps://host:080",
+            "coaps://[::1]x",
+            "coaps://[x]",
+            "coaps://.",
         ];
         for uri in uris {
             assert!(check_server_uri(uri).is_err(), "{uri}");

@@ -3,38 +3,55 @@
 use crate::connectors::SigningSecret;
 use crate::http::Api;
 use crate::http::body::{Names, NoParameters, Raw, read};
+use crate::http::claim::claimed;
+use crate::http::openapi::parameters::{OfCredential, Signed};
+use crate::http::openapi::problems::Servers;
 use crate::http::problem::Fault;
-use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::{FromRequest, Request, State};
+use axum::http::StatusCode;
 use claviger_api::{Code, UseReport};
-use claviger_ledger::{CredentialId, DeviceRef, ReportUse, View};
+use claviger_ledger::{ConnectorKind, CredentialId, DeviceRef, ReportUse, View};
 use claviger_seal::Label;
 use std::sync::Arc;
 
-/// Takes a report that is signed with the secret of the credential's connector, or that the
+/// Takes a report that a credential was used.
+///
+/// It is signed with the secret of the credential's connector, or that the
 /// administrator makes. A report may come again.
+#[utoipa::path(
+    post, path = "/devices/{device}/credentials/{credential}/use", operation_id = "reportUse", tag = "servers", params(OfCredential, Signed),
+    request_body = UseReport,
+    security(("signature" = []), ("admin" = [])),
+    responses((status = 204, description = "It is noted."), Servers)
+)]
 pub(crate) async fn take(
     State(api): State<Arc<Api>>,
     Names((tenant, device, credential)): Names<(String, String, String)>,
     _: NoParameters,
-    headers: HeaderMap,
-    Raw(body): Raw,
+    request: Request,
 ) -> Result<StatusCode, Fault> {
     let device = DeviceRef { tenant, device };
     let credential = credential.parse::<CredentialId>().ok();
-    if !api.admin_token.is_borne_by(&headers) {
+    let body = if api.admin_token.is_borne_by(request.headers()) {
+        Raw::from_request(request, &api).await?
+    } else {
+        let unsigned = || {
+            let words = "the report is not signed with the secret of the credential's connector";
+            Fault::new(Code::Unauthorized, words)
+        };
+        let (headers, body) = claimed(&api, request).await?.ok_or_else(unsigned)?;
         // Whoever cannot sign learns nothing, also not which devices there are.
         let secret = match credential {
             Some(id) => secret_of(&api, &device, id).await?,
             None => None,
         };
-        let signed = secret.is_some_and(|s| s.verify(&headers, &body, api.clock.now()).is_ok());
+        let signed = secret.is_some_and(|s| s.verify(&headers, &body.0, api.clock.now()).is_ok());
         if !signed {
-            let words = "the report is not signed with the secret of the credential's connector";
-            return Err(Fault::new(Code::Unauthorized, words));
+            return Err(unsigned());
         }
-    }
-    let report: UseReport = read(&body)?;
+        body
+    };
+    let report: UseReport = read(&body.0)?;
     let words = || Fault::not_found("credential", "of that id");
     let credential = credential.ok_or_else(words)?;
     let name = &device.tenant;
@@ -59,6 +76,9 @@ async fn secret_of(
         };
         let name = credential.connector.clone().or_else(of_profile)?;
         let connector = view.connector(&of.tenant, &name)?;
+        // Leshan signs nothing: its secret may be empty, and whoever likes could sign with that.
+        let signs = connector.kind != ConnectorKind::Leshan;
+        signs.then_some(())?;
         Some((view.tenant(&of.tenant)?, name, connector))
     };
     let Some((tenant, name, connector)) = api.look(look).await? else {

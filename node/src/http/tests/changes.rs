@@ -42,15 +42,46 @@ async fn a_change_is_made_only_at_the_version_that_it_expects() {
 
     let there = put(&[("if-none-match", "*")]).await;
     assert_eq!((there.0, &*code(&there.2)), (412, "changed"));
-    let changed = put(&[("if-match", "\"1\"")]).await;
-    assert_eq!((changed.0, changed.1.as_deref()), (200, Some("\"2\"")));
-    let stale = put(&[("if-match", "\"1\"")]).await;
+    let (_, head, _) = ask(&rig, "GET", "/profiles/p", &[], "").await;
+    let seen = head.headers()[header::ETAG].to_str().unwrap();
+    let changed = put(&[("if-match", seen)]).await;
+    let tag = changed.1.unwrap();
+    assert_eq!(changed.0, 200);
+    assert_ne!(tag, seen);
+    let stale = put(&[("if-match", seen)]).await;
     assert_eq!((stale.0, &*code(&stale.2)), (412, "changed"));
-    let weak = put(&[("if-match", "W/\"2\"")]).await;
+    let weak = put(&[("if-match", &format!("W/{tag}"))]).await;
     assert_eq!((weak.0, &*code(&weak.2)), (400, "bad_header"));
-    let delete = [("if-match", "\"7\"")];
+    let both = put(&[("if-match", &tag), ("if-none-match", "*")]).await;
+    assert_eq!((both.0, &*code(&both.2)), (412, "changed"));
+    let delete = [("if-match", "\"7777777\"")];
     let (status, _, body) = ask(&rig, "DELETE", "/devices/d", &delete, "").await;
     assert_eq!((status, &*code(&body)), (412, "changed"));
+}
+
+#[tokio::test]
+async fn what_is_made_again_does_not_meet_a_condition_on_what_it_was() {
+    let rig = Rig::ready().await;
+    let connector = json!({ "kind": "webhook", "url": "http://127.0.0.1:9/" }).to_string();
+    let put = async |headers: &[(&str, &str)]| {
+        let (status, head, body) =
+            ask(&rig, "PUT", "/connectors/again", headers, connector.clone()).await;
+        let tag = head.headers().get(header::ETAG).map(|tag| tag.to_str().unwrap().to_owned());
+        (status, tag, body)
+    };
+    let key = [("idempotency-key", "make-it")];
+
+    let made = put(&key).await;
+    let repeated = put(&key).await;
+    let changed = put(&[]).await;
+    ask(&rig, "DELETE", "/connectors/again", &[], "").await;
+    let again = put(&[]).await;
+
+    assert_eq!([made.0, repeated.0, changed.0, again.0], [201, 201, 200, 201]);
+    for seen in [made.1.unwrap(), changed.1.unwrap()] {
+        let stale = put(&[("if-match", &seen)]).await;
+        assert_eq!((stale.0, &*code(&stale.2)), (412, "changed"));
+    }
 }
 
 #[tokio::test]
@@ -66,6 +97,13 @@ async fn a_repeated_request_has_the_outcome_of_the_first() {
     assert_eq!((first.0, again.0), (201, 201));
     assert_eq!(first.2, again.2);
     assert_eq!((other.0, &*code(&other.2)), (422, "idempotency_key_reused"));
+    // However much comes between, and at whichever node: the ledger keeps the key.
+    for number in 0..20 {
+        let body = device(&format!("n{number}"), KEY).to_string();
+        assert_eq!(ask(&rig, "POST", "/devices", &[], body).await.0, 201);
+        assert_eq!(rig.ask("POST", "/devices/e/rotate", None).await.0, 200);
+    }
+    assert_eq!(enrol(device("e", KEY)).await.0, 201);
     let without = ask(&rig, "POST", "/devices", &[], device("e", KEY).to_string()).await;
     assert_eq!((without.0, &*code(&without.2)), (409, "taken"));
 }
@@ -189,6 +227,54 @@ async fn many_devices_are_enrolled_line_by_line() {
     assert_eq!(again[0], answer(1, "exists", ""));
     let (status, _, body) = ask(&rig, "POST", "/devices/bulk", &[], lines).await;
     assert_eq!((status, &*code(&body)), (415, "media_type"));
+}
+
+#[tokio::test]
+async fn a_line_may_have_64_kib_besides_its_end() {
+    let rig = Rig::ready().await;
+    let line = |name, length| {
+        let line = device(name, KEY).to_string();
+        format!("{line}{}\n", " ".repeat(length - line.len()))
+    };
+
+    let answers = bulk(&rig, "", &(line("e", 65_536) + &line("f", 65_537))).await;
+
+    assert_eq!(answers[0].1, "enrolled");
+    assert_eq!(answers[1].2, "too_large");
+}
+
+#[tokio::test]
+async fn a_device_that_no_path_would_show_is_refused_in_words() {
+    let rig = Rig::ready().await;
+
+    let (status, problem) = rig.post("/devices", device("bulk", KEY)).await;
+
+    assert_eq!((status, &problem["code"]), (422, &json!("invalid")));
+    assert!(problem["detail"].as_str().unwrap().contains("another id"), "{problem}");
+    let mut named = device("bulk", KEY);
+    named["id"] = json!("of another id");
+    assert_eq!(rig.post("/devices", named).await.0, 201);
+}
+
+#[tokio::test]
+async fn a_dry_run_sees_lines_that_take_from_each_other() {
+    let rig = Rig::ready().await;
+    let with = |field: &str, value: &str, name: &str| {
+        let mut line = device(name, KEY);
+        line[field] = json!(value);
+        line
+    };
+    let mut identity = device("h", KEY);
+    identity["psk"]["identity"] = json!("e");
+    let lines = [device("e", KEY), with("id", "e", "f"), with("endpoint", "e", "g"), identity];
+    let lines = lines.map(|line| line.to_string()).join("\n");
+
+    let tried: Vec<_> =
+        bulk(&rig, "?dry_run=true", &lines).await.into_iter().map(|(_, s, c)| (s, c)).collect();
+
+    let refused = || ("refused".to_owned(), "taken".to_owned());
+    assert_eq!(tried[0].0, "would_enrol");
+    assert_eq!(tried[1..], [refused(), refused(), refused()]);
 }
 
 #[tokio::test]

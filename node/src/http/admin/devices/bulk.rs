@@ -4,11 +4,15 @@
 //! leave in the order of the lines. A line that is refused stops no other, and the whole may be
 //! sent again: what is there already is answered as such.
 
+use super::super::import_keys::Opener;
 use super::enrolment::Enrolment;
 use crate::http::Api;
-use crate::http::body::{Names, Parameters, read};
+use crate::http::body::{Names, PATIENCE, Parameters, read};
 use crate::http::change::Write;
+use crate::http::openapi::parameters::OfTenant;
+use crate::http::openapi::problems::Bulk;
 use crate::http::problem::Fault;
+use crate::wiped;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
@@ -20,19 +24,26 @@ use core::convert::Infallible;
 use futures::stream::unfold;
 use futures::{Stream, StreamExt};
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use utoipa::IntoParams;
+use zeroize::Zeroizing;
 
 /// How many lines are under way at once.
 const AT_ONCE: usize = 64;
+/// How many lines a dry run compares with each other.
+const COMPARED: usize = 100_000;
 /// The longest line.
 const LINE: usize = 64 * 1024;
 const NDJSON: &str = "application/x-ndjson";
 
 /// The parameters.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Query {
+    /// Only say what would become of each line.
     #[serde(default)]
     dry_run: bool,
 }
@@ -43,10 +54,27 @@ struct Desk {
     name: String,
     tenant: Tenant,
     key: TenantKey,
+    opener: Opener,
     dry_run: bool,
 }
 
-/// Enrols what stands in the body's lines.
+/// Enrols many devices, one a line.
+///
+/// Lines are done as they come, and answered in their order. One that is refused stops no other.
+#[utoipa::path(
+    post, path = "/devices/bulk", operation_id = "enrolDevices", tag = "devices",
+    params(OfTenant, Query),
+    request_body(
+        content = String, content_type = "application/x-ndjson",
+        description = "A NewDevice in JSON on each line of at most 64 KiB.",
+    ),
+    security(("admin" = [])),
+    responses(
+        (status = 200, description = "A BulkAnswer in JSON for each line that is not empty.",
+            body = String, content_type = "application/x-ndjson"),
+        Bulk
+    )
+)]
 pub(crate) async fn enrol(
     State(api): State<Arc<Api>>,
     Names(name): Names<String>,
@@ -62,12 +90,13 @@ pub(crate) async fn enrol(
     }
     let tenant = api.tenant(&name).await?;
     let key = api.key_of(&name, &tenant)?;
-    let desk = Arc::new(Desk { api, name, tenant, key, dry_run: query.dry_run });
+    let opener = Opener::of(&api, &name, &key).await?;
+    let desk = Arc::new(Desk { api, name, tenant, key, opener, dry_run: query.dry_run });
     let lines = lines(body).enumerate().filter(|(_, line)| {
         let blank = line.as_ref().is_ok_and(|line| line.trim_ascii().is_empty());
         core::future::ready(!blank)
     });
-    let mut seen = BTreeSet::new();
+    let mut seen = Seen::default();
     let answers = lines.map(move |(number, line)| {
         let mut answer = BulkAnswer {
             line: number as u64 + 1,
@@ -84,20 +113,23 @@ pub(crate) async fn enrol(
 }
 
 impl Desk {
-    /// Reads a line. In a dry run, where nothing is written, `seen` are the names of lines before.
+    /// Reads a line. In a dry run, where nothing is written, `seen` are the lines before.
     fn read(
         &self,
         line: &[u8],
         device: &mut Option<String>,
-        seen: &mut BTreeSet<String>,
+        seen: &mut Seen,
     ) -> Result<Enrolment, Fault> {
         let new: NewDevice = read(line)?;
         *device = Some(new.id.as_ref().unwrap_or(&new.endpoint).clone());
-        let identity = new.psk.identity.clone();
-        let enrolment = Enrolment::read(&self.name, new)?;
-        if self.dry_run && !seen.insert(identity) {
-            let words = "an earlier line has the PSK identity";
-            return Err(Fault::new(Code::Taken, words));
+        let names = [
+            ("id", new.id.as_ref().unwrap_or(&new.endpoint).clone()),
+            ("endpoint", new.endpoint.clone()),
+            ("PSK identity", new.psk.identity.clone()),
+        ];
+        let enrolment = Enrolment::read(&self.api, &self.opener, &self.name, new)?;
+        if self.dry_run {
+            seen.take(&names)?;
         }
         Ok(enrolment)
     }
@@ -125,7 +157,7 @@ impl Desk {
             return Ok(BulkStatus::WouldEnrol);
         }
         let crypto = self.api.crypto.as_ref();
-        let write = Write { expected: None, request: RequestId(crypto.random()) };
+        let write = Write { expected: None, request: RequestId(crypto.random()), keyed: None };
         let Err(fault) = self.api.change(write, enrolment.seal(&self.key, crypto)).await else {
             return Ok(BulkStatus::Enrolled);
         };
@@ -137,29 +169,57 @@ impl Desk {
     }
 }
 
+/// What lines of a dry run would have taken, by hashes.
+#[derive(Default)]
+struct Seen(BTreeSet<[u8; 16]>);
+
+impl Seen {
+    /// Takes the names of one line, or none of them.
+    fn take(&mut self, names: &[(&str, String); 3]) -> Result<(), Fault> {
+        if self.0.len() >= 3 * COMPARED {
+            let words = format!("a dry run compares {COMPARED} lines: give the rest by itself");
+            return Err(Fault::new(Code::TooLarge, words));
+        }
+        let hashes = names.each_ref().map(|(what, name)| {
+            let hash: [u8; 32] = Sha256::digest(format!("{what} {name}")).into();
+            *hash.first_chunk::<16>().expect("16 is less than 32")
+        });
+        let taken = names.iter().zip(&hashes).find(|(_, hash)| self.0.contains(*hash));
+        if let Some(((what, _), _)) = taken {
+            return Err(Fault::new(Code::Taken, format!("an earlier line has the {what}")));
+        }
+        self.0.extend(hashes);
+        Ok(())
+    }
+}
+
 /// The lines of a body. One that is too long is a fault, and what follows it is still read.
-fn lines(body: Body) -> impl Stream<Item = Result<Bytes, Fault>> {
+fn lines(body: Body) -> impl Stream<Item = Result<Line, Fault>> {
     let reader =
-        Reader { body: body.into_data_stream(), read: Vec::new(), skips: false, over: false };
+        Reader { body: body.into_data_stream(), read: Line::default(), skips: false, over: false };
     unfold(reader, |mut reader| async move {
         let line = reader.next().await?;
         Some((line, reader))
     })
 }
 
+/// Bytes that hold keys.
+type Line = Zeroizing<Vec<u8>>;
+
 struct Reader {
     body: axum::body::BodyDataStream,
-    read: Vec<u8>,
+    read: Line,
     /// True while the rest of a line that is too long passes by.
     skips: bool,
     over: bool,
 }
 
 impl Reader {
-    async fn next(&mut self) -> Option<Result<Bytes, Fault>> {
+    async fn next(&mut self) -> Option<Result<Line, Fault>> {
         loop {
             if let Some(end) = self.read.iter().position(|byte| *byte == b'\n') {
-                let line: Vec<u8> = self.read.drain(..=end).collect();
+                let mut line = Line::new(self.read.drain(..=end).collect());
+                line.pop();
                 if core::mem::replace(&mut self.skips, false) {
                     continue;
                 }
@@ -175,22 +235,30 @@ impl Reader {
                 let last = core::mem::take(&mut self.read);
                 return (!last.is_empty()).then(|| checked(last));
             }
-            match self.body.next().await {
-                Some(Ok(bytes)) => self.read.extend(bytes),
-                Some(Err(_)) => {
-                    (self.over, self.read) = (true, Vec::new());
-                    let words = "the body did not arrive whole";
-                    return Some(Err(Fault::new(Code::Malformed, words)));
+            match tokio::time::timeout(PATIENCE, self.body.next()).await {
+                Ok(Some(Ok(bytes))) => wiped::append(&mut self.read, &bytes),
+                Ok(Some(Err(_))) => {
+                    return Some(self.broken(Code::Malformed, "the body did not arrive whole"));
                 }
-                None => self.over = true,
+                Ok(None) => self.over = true,
+                Err(_) => {
+                    let words = "nothing of the body came for 30 seconds";
+                    return Some(self.broken(Code::Slow, words));
+                }
             }
         }
     }
+
+    /// Nothing more comes.
+    fn broken(&mut self, code: Code, words: &str) -> Result<Line, Fault> {
+        (self.over, self.read) = (true, Line::default());
+        Err(Fault::new(code, words))
+    }
 }
 
-fn checked(line: Vec<u8>) -> Result<Bytes, Fault> {
+fn checked(line: Line) -> Result<Line, Fault> {
     match line.len() > LINE {
         true => Err(Fault::new(Code::TooLarge, "the line is longer than 64 KiB")),
-        false => Ok(line.into()),
+        false => Ok(line),
     }
 }

@@ -1,5 +1,7 @@
 //! One enrolment, checked: what a request, and each line of a bulk request, asks for.
 
+use super::super::import_keys::Opener;
+use crate::http::Api;
 use crate::http::names::{check_name, check_text};
 use crate::http::problem::Fault;
 use claviger_api::NewDevice;
@@ -20,13 +22,23 @@ pub(super) struct Enrolment {
 
 impl Enrolment {
     /// Checks what is asked for.
-    pub(super) fn read(tenant: &str, new: NewDevice) -> Result<Self, Fault> {
+    pub(super) fn read(
+        api: &Api,
+        opener: &Opener,
+        tenant: &str,
+        new: NewDevice,
+    ) -> Result<Self, Fault> {
         let id = new.id.unwrap_or_else(|| new.endpoint.clone());
         check_text("endpoint", &new.endpoint, 255)?;
         check_name("id", &id)?;
+        if id == "bulk" {
+            let rule = "`bulk` is the path of bulk enrolment, so nobody could ask for it: give the \
+                        device another id";
+            return Err(Fault::invalid("id", rule));
+        }
         check_name("profile", &new.profile)?;
         check_text("psk.identity", &new.psk.identity, 128)?;
-        let key = new.psk.key.bytes().map_err(|rule| Fault::invalid("psk.key.value", rule))?;
+        let key = opener.open(api, &new.endpoint, &new.psk)?;
         if !(16..=64).contains(&key.len()) {
             return Err(Fault::invalid("psk.key.value", "the key must have 16 to 64 bytes"));
         }

@@ -3,56 +3,79 @@
 use super::shown;
 use crate::http::Api;
 use crate::http::body::{Names, Parameters};
+use crate::http::openapi::parameters::OfTenant;
+use crate::http::openapi::problems::Pages;
+use crate::http::paging;
 use crate::http::problem::Fault;
 use axum::Json;
 use axum::extract::State;
-use claviger_api::{Code, DevicePage};
-use claviger_ledger::{Device, DeviceRef, View};
-use data_encoding::BASE64URL_NOPAD;
+use claviger_api::{DevicePage, pattern};
+use claviger_ledger::{Device, DeviceRef, State as Life, View};
 use serde::Deserialize;
 use std::sync::Arc;
+use utoipa::IntoParams;
 
-/// How many devices a page has, where nothing else is asked for, and at most.
-const PAGE: usize = 100;
-const LONGEST_PAGE: usize = 1000;
+/// How many devices are looked at at once: while they are, no change is applied.
+const STEP: usize = 100;
 
 /// The parameters of a list.
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Query {
+    /// How many devices at most.
+    #[param(value_type = u64, required = false, minimum = 1, maximum = 1000, default = 100)]
     limit: Option<usize>,
+    /// `next` of the page before.
+    #[param(inline, value_type = pattern::Cursor, required = false)]
     after: Option<String>,
     /// Only devices with this profile.
+    #[param(value_type = String, required = false)]
     profile: Option<String>,
     /// Only devices whose endpoint name begins so.
+    #[param(value_type = String, required = false)]
     endpoint: Option<String>,
     /// Only devices whose newest credential is in this state.
+    #[param(inline, value_type = pattern::State, required = false)]
     state: Option<String>,
 }
 
-/// A page of the tenant's devices. It looks at no more devices than asked for, so that with a
+/// Lists the tenant's devices, in pages and filtered.
+///
+/// It looks at no more devices than asked for, so that with a
 /// filter a page may be short, or empty, and yet have a next one.
+#[utoipa::path(
+    get, path = "/devices", operation_id = "listDevices", tag = "devices", params(OfTenant, Query),
+    security(("admin" = [])),
+    responses((status = 200, description = "A page of the devices.", body = DevicePage), Pages)
+)]
 pub(crate) async fn list(
     State(api): State<Arc<Api>>,
     Names(tenant): Names<String>,
     Parameters(query): Parameters<Query>,
 ) -> Result<Json<DevicePage>, Fault> {
-    let limit = query.limit.unwrap_or(PAGE);
-    if !(1..=LONGEST_PAGE).contains(&limit) {
-        return Err(Fault::invalid("limit", format_args!("it must be 1 to {LONGEST_PAGE}")));
+    let mut left = paging::limit(query.limit)?;
+    let mut after = paging::cursor(query.after.as_deref())?;
+    if query.state.as_ref().is_some_and(|state| Life::ALL.iter().all(|life| life.as_str() != state))
+    {
+        return Err(Fault::invalid("state", "there is no such state of a credential"));
     }
-    let bad = |_| Fault::new(Code::BadCursor, "`after` is not what an earlier page gave");
-    let after = query.after.as_ref().map(|place| BASE64URL_NOPAD.decode(place.as_bytes()));
-    let after = after.transpose().map_err(bad)?;
-    let look = |view: &View<'_>| {
-        let _ = view.tenant(&tenant)?;
-        let mut page = view.devices(&tenant, after.as_deref(), limit);
-        page.items.retain(|(of, device)| query.takes(view, of, device));
-        Some(page)
-    };
-    let page = api.look(look).await?.ok_or_else(|| Fault::not_found("tenant", &tenant))?;
-    let items = page.items.into_iter().map(|(of, device)| shown(of.device, device)).collect();
-    Ok(Json(DevicePage { items, next: page.next.map(|next| BASE64URL_NOPAD.encode(&next)) }))
+    let mut items = Vec::new();
+    loop {
+        let step = left.min(STEP);
+        let look = |view: &View<'_>| {
+            let _ = view.tenant(&tenant)?;
+            let mut page = view.devices(&tenant, after.as_deref(), step);
+            page.items.retain(|(of, device)| query.takes(view, of, device));
+            Some(page)
+        };
+        let page = api.look(look).await?.ok_or_else(|| Fault::not_found("tenant", &tenant))?;
+        items.extend(page.items.into_iter().map(|(of, device)| shown(of.device, device)));
+        (left, after) = (left - step, page.next);
+        if left == 0 || after.is_none() {
+            return Ok(Json(DevicePage { items, next: paging::next(after) }));
+        }
+    }
 }
 
 impl Query {

@@ -4,10 +4,14 @@ pub(in crate::http) mod bulk;
 mod enrolment;
 pub(in crate::http) mod list;
 
+use super::import_keys::Opener;
 use crate::http::Api;
-use crate::http::body::{Names, NoParameters};
+use crate::http::body::{Names, NoParameters, Parameters};
 use crate::http::change::{Change, ChangeTo};
 use crate::http::names::check_name;
+use crate::http::openapi::parameters::{IfThere, OfDevice, OfTenant, Repeatable, Seen};
+use crate::http::openapi::problems::{Any, Changes, ChangesTo, Pages};
+use crate::http::paging::{self, Paging};
 use crate::http::problem::Fault;
 use crate::http::version::Versioned;
 use axum::Json;
@@ -15,7 +19,7 @@ use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use claviger_api::{
-    Audit, Code, Credential, CredentialType, Device, DeviceDetail, NewDevice, Timeline,
+    Audit, Code, Credential, CredentialType, Device, DeviceDetail, KeyFormat, NewDevice, Timeline,
     TimelineEntry, Timestamp, UpdateDevice,
 };
 use claviger_ledger::{
@@ -25,6 +29,17 @@ use enrolment::Enrolment;
 use std::sync::Arc;
 
 /// Enrols a device with its manufacturer's key.
+#[utoipa::path(
+    post, path = "/devices", operation_id = "enrolDevice", tag = "devices", params(OfTenant, Repeatable),
+    request_body = NewDevice,
+    security(("admin" = [])),
+    responses(
+        (status = 201, description = "It is enrolled.", body = DeviceDetail, headers(
+            ("ETag" = String, description = "Its version."),
+            ("Location" = String, description = "Its path."),
+        )),
+        ChangesTo)
+)]
 pub(crate) async fn enrol(
     State(api): State<Arc<Api>>,
     Names(tenant): Names<String>,
@@ -38,7 +53,11 @@ pub(crate) async fn enrol(
     }
     let owner = api.tenant(&tenant).await?;
     let key = api.key_of(&tenant, &owner)?;
-    let enrolment = Enrolment::read(&tenant, new)?;
+    let opener = match new.psk.key.format {
+        KeyFormat::Hpke => Opener::of(&api, &tenant, &key).await?,
+        KeyFormat::Hex | KeyFormat::Base64url => Opener::none(),
+    };
+    let enrolment = Enrolment::read(&api, &opener, &tenant, new)?;
     let device = enrolment.device.clone();
     api.change(write, enrolment.seal(&key, api.crypto.as_ref())).await?;
     let found = find(&api, &device).await?;
@@ -50,6 +69,12 @@ pub(crate) async fn enrol(
 }
 
 /// Gives a device another profile.
+#[utoipa::path(
+    patch, path = "/devices/{device}", operation_id = "updateDevice", tag = "devices", params(OfDevice, IfThere),
+    request_body = UpdateDevice,
+    security(("admin" = [])),
+    responses((status = 200, description = "It has the profile.", body = DeviceDetail, headers(("ETag" = String, description = "Its version."))), ChangesTo)
+)]
 pub(crate) async fn update(
     State(api): State<Arc<Api>>,
     Names((tenant, device)): Names<(String, String)>,
@@ -64,6 +89,11 @@ pub(crate) async fn update(
 }
 
 /// Makes the next bootstrap bring a fresh credential.
+#[utoipa::path(
+    post, path = "/devices/{device}/rotate", operation_id = "rotateDevice", tag = "devices", params(OfDevice, IfThere),
+    security(("admin" = [])),
+    responses((status = 200, description = "It will.", body = DeviceDetail, headers(("ETag" = String, description = "Its version."))), Changes)
+)]
 pub(crate) async fn rotate(
     State(api): State<Arc<Api>>,
     Names((tenant, device)): Names<(String, String)>,
@@ -76,6 +106,11 @@ pub(crate) async fn rotate(
 }
 
 /// Deletes a device with its credentials; its audit entries stay.
+#[utoipa::path(
+    delete, path = "/devices/{device}", operation_id = "deleteDevice", tag = "devices", params(OfDevice, IfThere),
+    security(("admin" = [])),
+    responses((status = 204, description = "It is gone."), Changes)
+)]
 pub(crate) async fn delete(
     State(api): State<Arc<Api>>,
     Names((tenant, device)): Names<(String, String)>,
@@ -87,7 +122,12 @@ pub(crate) async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// A device with its credentials and its timeline.
+/// Shows a device with its credentials and its timeline.
+#[utoipa::path(
+    get, path = "/devices/{device}", operation_id = "showDevice", tag = "devices", params(OfDevice, Seen),
+    security(("admin" = [])),
+    responses((status = 200, description = "The device.", body = DeviceDetail, headers(("ETag" = String, description = "Its version."))), (status = 304, description = "It is at the version that was seen.", headers(("ETag" = String, description = "Its version."))), Any)
+)]
 pub(crate) async fn show(
     State(api): State<Arc<Api>>,
     Names((tenant, device)): Names<(String, String)>,
@@ -101,32 +141,51 @@ async fn versioned(api: &Api, of: &DeviceRef) -> Result<Versioned<DeviceDetail>,
     Ok(Versioned(StatusCode::OK, found.device.version, found))
 }
 
-/// What happened to a device.
+/// Lists what happened to a device; its newest 64 entries are kept.
+#[utoipa::path(
+    get, path = "/devices/{device}/timeline", operation_id = "showTimeline", tag = "devices", params(OfDevice, Paging),
+    security(("admin" = [])),
+    responses((status = 200, description = "A page of the entries, oldest first.", body = Timeline), Pages)
+)]
 pub(crate) async fn timeline(
     State(api): State<Arc<Api>>,
     Names((tenant, device)): Names<(String, String)>,
-    _: NoParameters,
+    Parameters(page): Parameters<Paging>,
 ) -> Result<Json<Timeline>, Fault> {
     let of = DeviceRef { tenant, device };
-    let entries = api.look(|view| known(view, &of).map(|_| view.timeline(&of))).await??;
-    Ok(Json(Timeline { entries: entries.into_iter().map(told).collect() }))
+    let (limit, after) = page.read()?;
+    let look = |view: &View<'_>| {
+        known(view, &of).map(|_| view.timeline_page(&of, after.as_deref(), limit))
+    };
+    let page = api.look(look).await??;
+    let entries = page.items.into_iter().map(told).collect();
+    Ok(Json(Timeline { entries, next: paging::next(page.next) }))
 }
 
-/// A device's audit entries.
+/// Lists a device's audit entries; they stay when it is deleted.
+#[utoipa::path(
+    get, path = "/devices/{device}/audit", operation_id = "showAudit", tag = "devices", params(OfDevice, Paging),
+    security(("admin" = [])),
+    responses((status = 200, description = "A page of the entries, oldest first.", body = Audit), Pages)
+)]
 pub(crate) async fn audit(
     State(api): State<Arc<Api>>,
     Names((tenant, device)): Names<(String, String)>,
-    _: NoParameters,
+    Parameters(page): Parameters<Paging>,
 ) -> Result<Json<Audit>, Fault> {
     let of = DeviceRef { tenant, device };
+    let (limit, after) = page.read()?;
     let look = |view: &View<'_>| {
-        let entries = view.audit(&of);
+        let page = view.audit_page(&of, after.as_deref(), limit);
         // Those of a device that was deleted stay.
-        if entries.is_empty() { known(view, &of).map(|_| entries) } else { Ok(entries) }
+        if page.items.is_empty() && view.audit_page(&of, None, 1).items.is_empty() {
+            known(view, &of)?;
+        }
+        Ok::<_, Fault>(page)
     };
-    let entries = api.look(look).await??;
-    let entries = entries.into_iter().map(|audit| told(audit.entry)).collect();
-    Ok(Json(Audit { entries }))
+    let page = api.look(look).await??;
+    let entries = page.items.into_iter().map(|audit| told(audit.entry)).collect();
+    Ok(Json(Audit { entries, next: paging::next(page.next) }))
 }
 
 /// The path of a device, as `Location` has it.
@@ -158,7 +217,7 @@ async fn find(api: &Api, of: &DeviceRef) -> Result<DeviceDetail, Fault> {
     })
 }
 
-fn shown(id: String, device: ledger::Device) -> Device {
+pub(super) fn shown(id: String, device: ledger::Device) -> Device {
     Device {
         id,
         endpoint: device.endpoint,
