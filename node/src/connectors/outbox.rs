@@ -7,12 +7,15 @@
 //! that double; a wake, which is a device that asks again, ends a pause. Nothing is lost with the
 //! process: the row is dropped by the command that confirms it.
 
-use super::webhook::{self, Post};
+use super::gates::Gates;
+use super::lanes::Lanes;
+use super::message::{About, Aim, Message, aim};
+use super::way::Ways;
 use crate::telemetry;
 use claviger_actors::{Clock, Outbox};
 use claviger_ledger::{
-    Command, ConfirmOutbox, ConfirmWithdrawal, CredentialId, DeviceRef, Envelope, Ledger, Outcome,
-    RequestId, View,
+    Command, ConfirmOutbox, ConfirmWithdrawal, ConnectorKind, CredentialId, DeviceRef, Envelope,
+    Ledger, Outcome, RequestId, View,
 };
 use claviger_machine::Crypto;
 use claviger_seal::Kek;
@@ -27,8 +30,8 @@ use tokio::task::JoinSet;
 use tracing::field::Empty;
 use tracing::{Instrument, Span, info_span};
 
-/// How many messages are under way at once.
-const AT_ONCE: usize = 64;
+/// How many messages are under way at once, of all connectors.
+pub(super) const AT_ONCE: usize = 128;
 /// The first pause, and the longest.
 const FIRST: Duration = Duration::from_millis(500);
 const LONGEST: Duration = Duration::from_secs(60);
@@ -38,15 +41,33 @@ const LOOK: Duration = Duration::from_secs(60);
 /// Who hears what the LwM2M server said of a credential.
 pub type Answered = dyn Fn(&DeviceRef, CredentialId, Result<(), String>) + Send + Sync;
 
+/// Messages of one kind of connector.
+#[derive(Debug, Default)]
+pub struct Messages {
+    /// Those that a server took.
+    pub taken: AtomicU64,
+    /// Those that no server took, or that could not be made.
+    pub failed: AtomicU64,
+}
+
 /// What the worker counts.
 #[derive(Debug, Default)]
 pub struct Counters {
-    /// Messages that a server took.
-    pub taken: AtomicU64,
-    /// Messages that no server took, or that could not be made.
-    pub failed: AtomicU64,
+    /// Signed webhooks.
+    pub webhook: Messages,
+    /// Changes of a Leshan server's security store.
+    pub leshan: Messages,
     /// Credentials that are to be told of now.
     pub waiting: AtomicU64,
+}
+
+impl Counters {
+    const fn of(&self, kind: ConnectorKind) -> &Messages {
+        match kind {
+            ConnectorKind::Leshan => &self.leshan,
+            ConnectorKind::Webhook | ConnectorKind::Pull => &self.webhook,
+        }
+    }
 }
 
 type Item = (DeviceRef, CredentialId);
@@ -78,7 +99,9 @@ struct Shop {
     clock: Arc<dyn Clock>,
     crypto: Arc<dyn Crypto>,
     public_url: String,
-    post: Post,
+    ways: Ways,
+    gates: Gates,
+    lanes: Lanes,
     places: Semaphore,
     counters: Arc<Counters>,
 }
@@ -108,9 +131,11 @@ impl OutboxWorker {
         public_url: String,
     ) -> (Arc<dyn Outbox>, Self) {
         let (sender, wakes) = unbounded_channel();
-        let (post, places) = (Post::new(), Semaphore::new(AT_ONCE));
+        let (ways, gates, lanes) = (Ways::new(), Gates::default(), Lanes::new());
         let counters = Arc::default();
-        let shop = Shop { ledger, kek, clock, crypto, public_url, post, places, counters };
+        let places = Semaphore::new(AT_ONCE);
+        let shop =
+            Shop { ledger, kek, clock, crypto, public_url, ways, gates, lanes, places, counters };
         (Arc::new(Wake(sender)), Self { wakes, shop: Arc::new(shop) })
     }
 
@@ -213,6 +238,11 @@ fn note(span: &Span, attempt: &Attempt) {
     }
 }
 
+/// True if the credential's server is known to hold it.
+fn is_confirmed(view: &View<'_>, of: &DeviceRef, id: CredentialId) -> bool {
+    view.credential(of, id).is_some_and(|credential| credential.confirmed_at.is_some())
+}
+
 impl Shop {
     /// Everything in the outbox, as soon as the ledger answers.
     async fn all(&self) -> Vec<Item> {
@@ -250,7 +280,6 @@ impl Shop {
                     return;
                 }
                 Attempt::Failed(words) => {
-                    self.counters.failed.fetch_add(1, Ordering::Relaxed);
                     tracing::warn!(device = %item.0, credential = %item.1, words, "a server was not told");
                     // A bootstrap that still waits for what has ended is told by others.
                     answered(&item.0, item.1, Err(words));
@@ -275,40 +304,82 @@ impl Shop {
     }
 
     async fn attempt(&self, (of, id): &Item, request: RequestId) -> Attempt {
-        let place = self.places.acquire().await;
-        let _place = place.expect("the semaphore is never closed");
         if self.ledger.confirm().await.is_err() {
             return Attempt::Unknown;
         }
+        let (mut aimed, mut confirmed) = (None, false);
+        self.ledger.read(&mut |rows| {
+            let view = View::new(rows);
+            (aimed, confirmed) = (aim(&view, of, *id), is_confirmed(&view, of, *id));
+        });
+        let Some(Aim { connector, kind, endpoint }) = aimed else {
+            return if confirmed { Attempt::Confirmed } else { Attempt::Nothing };
+        };
+        // In this order: who waits for a server that does not answer keeps no more than its own
+        // places from others, and of what all share he has nothing while he waits.
+        let gate = self.gates.of(&of.tenant, &connector);
+        let _entered = gate.enter().await;
+        let _lane = match endpoint {
+            Some(endpoint) => Some(self.lanes.enter(&of.tenant, &endpoint).await),
+            None => None,
+        };
+        let place = self.places.acquire().await;
+        let _place = place.expect("the semaphore is never closed");
+        // Only now: in the lane, what is sent is what the ledger says.
+        let sent = match self.compose(of, *id) {
+            (Ok(Some(message)), _) => {
+                let sent = message.send(&self.ways, &gate, self.clock.now().as_secs()).await;
+                sent.map(|()| message.withdraws)
+            }
+            (Ok(None), true) => return Attempt::Confirmed,
+            (Ok(None), false) => return Attempt::Nothing,
+            (Err(words), _) => Err(words),
+        };
+        let counters = self.counters.of(kind);
+        match sent {
+            Ok(withdraws) => {
+                counters.taken.fetch_add(1, Ordering::Relaxed);
+                self.confirm(of, *id, request, withdraws).await
+            }
+            Err(words) => {
+                counters.failed.fetch_add(1, Ordering::Relaxed);
+                Attempt::Failed(words)
+            }
+        }
+    }
+
+    /// What is to be sent, or what is wrong with it; and whether its server is known to hold it.
+    fn compose(&self, of: &DeviceRef, id: CredentialId) -> (Result<Option<Message>, String>, bool) {
         let (mut message, mut confirmed) = (Ok(None), false);
         self.ledger.read(&mut |rows| {
             let view = View::new(rows);
-            message = webhook::compose(&view, &self.kek, &self.public_url, of, *id);
-            confirmed = view.credential(of, *id).is_some_and(|c| c.confirmed_at.is_some());
+            let about = About { of, id, public_url: &self.public_url };
+            message = Message::compose(&view, &self.kek, &about);
+            confirmed = is_confirmed(&view, of, id);
         });
-        let message = match message {
-            Ok(Some(message)) => message,
-            Ok(None) if confirmed => return Attempt::Confirmed,
-            Ok(None) => return Attempt::Nothing,
-            Err(words) => return Attempt::Failed(words),
-        };
-        let now = self.clock.now();
-        if let Err(words) = self.post.send(&message, now.as_secs()).await {
-            return Attempt::Failed(words);
-        }
-        self.counters.taken.fetch_add(1, Ordering::Relaxed);
+        (message, confirmed)
+    }
+
+    /// Commits what the server has taken.
+    async fn confirm(
+        &self,
+        of: &DeviceRef,
+        id: CredentialId,
+        request: RequestId,
+        withdraws: bool,
+    ) -> Attempt {
         let time = u64::try_from(self.clock.now().as_millis()).unwrap_or(u64::MAX);
-        let (device, credential) = (of.clone(), *id);
-        let command: Command = if message.withdraws {
+        let (device, credential) = (of.clone(), id);
+        let command: Command = if withdraws {
             ConfirmWithdrawal { device, credential }.into()
         } else {
             ConfirmOutbox { device, credential }.into()
         };
         match self.ledger.propose(Envelope::new(time, request, command)).await {
             Err(_) => Attempt::Unknown,
-            Ok(_) if message.withdraws => Attempt::Withdrawn,
+            Ok(_) if withdraws => Attempt::Withdrawn,
             Ok(Outcome::Refused(_)) => Attempt::Nothing,
-            Ok(_) if self.is_left(of, *id) => Attempt::Unknown,
+            Ok(_) if self.is_left(of, id) => Attempt::Unknown,
             Ok(_) => Attempt::Confirmed,
         }
     }

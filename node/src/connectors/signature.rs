@@ -96,15 +96,7 @@ impl SigningSecret {
     /// # Errors
     /// [`NotSigned`]
     pub fn verify(&self, headers: &HeaderMap, body: &[u8], now: Duration) -> Result<(), NotSigned> {
-        let header = |name| headers.get(name)?.to_str().ok();
-        let parts = (header(headers::ID), header(headers::TIMESTAMP), header(headers::SIGNATURE));
-        let (Some(id), Some(time), Some(signatures)) = parts else {
-            return Err(NotSigned::Headers);
-        };
-        let sent: u64 = time.parse().map_err(|_| NotSigned::Headers)?;
-        if sent.abs_diff(now.as_secs()) > TOLERANCE {
-            return Err(NotSigned::Time);
-        }
+        let Head { id, time, signatures } = check_head(headers, now)?;
         let message = [id.as_bytes(), b".", time.as_bytes(), b".", body].concat();
         // More than one stands there while a secret is being replaced.
         let given = signatures.split(' ').filter_map(|signature| signature.strip_prefix("v1,"));
@@ -112,6 +104,31 @@ impl SigningSecret {
         let key = self.key();
         let ours = tags.any(|tag| hmac::verify(&key, &message, &tag).is_ok());
         if ours { Ok(()) } else { Err(NotSigned::Signature) }
+    }
+}
+
+/// What the headers of a signed message say.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Head<'a> {
+    id: &'a str,
+    time: &'a str,
+    signatures: &'a str,
+}
+
+/// Checks what can be checked before a message's body is there.
+///
+/// # Errors
+/// [`NotSigned::Headers`] or [`NotSigned::Time`].
+pub fn check_head(headers: &HeaderMap, now: Duration) -> Result<Head<'_>, NotSigned> {
+    let header = |name| headers.get(name)?.to_str().ok();
+    let parts = (header(headers::ID), header(headers::TIMESTAMP), header(headers::SIGNATURE));
+    let (Some(id), Some(time), Some(signatures)) = parts else {
+        return Err(NotSigned::Headers);
+    };
+    let sent: u64 = time.parse().map_err(|_| NotSigned::Headers)?;
+    match sent.abs_diff(now.as_secs()) > TOLERANCE {
+        true => Err(NotSigned::Time),
+        false => Ok(Head { id, time, signatures }),
     }
 }
 

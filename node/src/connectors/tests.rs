@@ -1,6 +1,8 @@
 //! The outbox against a ledger in memory and a receiver at a loopback port.
 
-use super::outbox::{Answered, OutboxWorker};
+mod leshan;
+
+use super::outbox::{AT_ONCE, Answered, Counters, OutboxWorker};
 use super::{SigningSecret, headers};
 use axum::Router;
 use axum::body::Bytes;
@@ -18,6 +20,7 @@ use claviger_ledger::{
 use claviger_machine::Crypto;
 use claviger_seal::{Kek, Label, TenantKey};
 use core::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::JoinSet;
@@ -34,11 +37,13 @@ impl Clock for Stopped {
     }
 }
 
-struct Same;
+/// Bytes that are not the same twice, so that two commands are not taken for one.
+struct Counting(AtomicU64);
 
-impl Crypto for Same {
+impl Crypto for Counting {
     fn fill(&self, bytes: &mut [u8]) {
-        bytes.fill(0xab);
+        let number = self.0.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+        bytes.iter_mut().zip(number.iter().cycle()).for_each(|(byte, next)| *byte = *next);
     }
 }
 
@@ -53,7 +58,15 @@ struct Rig {
     /// What is committed while the server answers its next message.
     meanwhile: Arc<Mutex<Option<Command>>>,
     outbox: Arc<dyn Outbox>,
+    counters: Arc<Counters>,
     _tasks: JoinSet<()>,
+}
+
+/// What stands at the other end of the connector.
+struct Server {
+    router: Router,
+    kind: ConnectorKind,
+    secret: Vec<u8>,
 }
 
 #[derive(Clone)]
@@ -75,8 +88,12 @@ async fn receive(State(it): State<Receiver>, headers: HeaderMap, body: Bytes) ->
 }
 
 async fn apply(ledger: &MemoryLedger, request: u8, command: impl Into<Command>) {
+    apply_as(ledger, RequestId([request; 16]), command).await;
+}
+
+async fn apply_as(ledger: &MemoryLedger, request: RequestId, command: impl Into<Command>) {
     let time = u64::try_from(NOW.as_millis()).unwrap();
-    let envelope = Envelope::new(time, RequestId([request; 16]), command.into());
+    let envelope = Envelope::new(time, request, command.into());
     let outcome = ledger.propose(envelope).await.unwrap();
     assert!(!matches!(outcome, Outcome::Refused(_)), "{outcome:?}");
 }
@@ -85,40 +102,73 @@ fn revoke() -> RevokeCredential {
     RevokeCredential { device: of(), credential: MADE, reason: "It was copied.".into() }
 }
 
+fn put_profile(server_uri: &str) -> PutProfile {
+    let profile = Profile {
+        server_uri: server_uri.into(),
+        short_server_id: 123,
+        registration_lifetime: 300,
+        credential_lifetime: 86_400,
+        binding: "U".into(),
+        security_mode: 0,
+        connector: "c".into(),
+        version: 0,
+    };
+    PutProfile { tenant: "t".into(), name: "p".into(), profile, expect: None }
+}
+
+fn session(credential: CredentialId) -> Session {
+    Session {
+        credential,
+        suite: 0xC0A8,
+        sealed_keys: vec![0],
+        cid: Vec::new(),
+        peer_cid: Vec::new(),
+        listener: "coaps".into(),
+        peer: "127.0.0.1:1".into(),
+        generation: 0,
+        highest_read: 0,
+        opened_at: 0,
+    }
+}
+
 fn of() -> DeviceRef {
     DeviceRef { tenant: "t".into(), device: "d".into() }
 }
 
 impl Rig {
     async fn start(statuses: &[StatusCode], before: bool) -> Self {
-        let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/", socket.local_addr().unwrap());
-        let messages = Messages::default();
-        let statuses = Arc::new(Mutex::new(statuses.to_vec()));
-        let (ledger, meanwhile) = (Arc::new(MemoryLedger::default()), Arc::default());
+        let (ledger, messages, meanwhile) = (Arc::default(), Messages::default(), Arc::default());
         let receiver = Receiver {
             messages: messages.clone(),
-            statuses,
-            ledger: ledger.clone(),
+            statuses: Arc::new(Mutex::new(statuses.to_vec())),
+            ledger: Arc::clone(&ledger),
             meanwhile: Arc::clone(&meanwhile),
         };
         let router = Router::new().route("/", post(receive)).with_state(receiver);
+        let server = Server { router, kind: ConnectorKind::Webhook, secret: vec![4; 32] };
+        Self { messages, meanwhile, ..Self::with(server, ledger, before).await }
+    }
+
+    /// The worker before `server`; what is `before` stands in the outbox when it starts.
+    async fn with(server: Server, ledger: Arc<MemoryLedger>, before: bool) -> Self {
+        let Server { router, kind, secret } = server;
+        let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", socket.local_addr().unwrap());
         let mut tasks = JoinSet::new();
         tasks.spawn(async move { axum::serve(socket, router).await.unwrap() });
         let kek = Arc::new(Kek::new([1; 32]));
         let (crypto, clock): (Arc<dyn Crypto>, Arc<dyn Clock>) =
-            (Arc::new(Same), Arc::new(Stopped));
+            (Arc::new(Counting(AtomicU64::new(0xa0))), Arc::new(Stopped));
         let public = "http://127.0.0.1:8080".to_owned();
         let (outbox, worker) =
             OutboxWorker::new(ledger.clone(), kek.clone(), clock, crypto, public);
+        let counters = worker.counters();
         let (say, answers) = unbounded_channel();
-        let answered: Arc<Answered> = Arc::new(move |_, credential, result| {
-            assert_eq!(credential, MADE);
-            say.send(result).unwrap();
-        });
+        let answered: Arc<Answered> = Arc::new(move |_, _, result| say.send(result).unwrap());
+        let (messages, meanwhile) = (Messages::default(), Arc::default());
         let _tasks = JoinSet::new();
-        let rig = Self { ledger, kek, messages, answers, meanwhile, outbox, _tasks };
-        rig.prepare(&url).await;
+        let rig = Self { ledger, kek, messages, answers, meanwhile, outbox, counters, _tasks };
+        rig.prepare(&url, kind, &secret).await;
         if before {
             rig.stage().await;
         }
@@ -146,38 +196,13 @@ impl Rig {
         tokio::time::timeout(Duration::from_secs(20), told).await.expect("it comes in time")
     }
 
-    async fn prepare(&self, url: &str) {
+    async fn prepare(&self, url: &str, kind: ConnectorKind, secret: &[u8]) {
         let key = TenantKey::new([2; 32]);
         let wrapped_key = self.kek.wrap("t", &key, [3; 16]);
         self.apply(1, Found { cluster: [0; 16] }).await;
         self.apply(2, CreateTenant { tenant: "t".into(), wrapped_key }).await;
-        let label = Label::Connector { tenant: "t", connector: "c" };
-        let sealed_secret = key.seal(label, &[4; 32], [5; 16]);
-        let (tenant, name) = ("t".to_owned(), "c".to_owned());
-        self.apply(
-            3,
-            PutConnector {
-                tenant,
-                name,
-                url: url.into(),
-                sealed_secret,
-                kind: ConnectorKind::Webhook,
-                expect: None,
-            },
-        )
-        .await;
-        let profile = Profile {
-            server_uri: "coaps://a.example".into(),
-            short_server_id: 123,
-            registration_lifetime: 300,
-            credential_lifetime: 86_400,
-            binding: "U".into(),
-            security_mode: 0,
-            connector: "c".into(),
-            version: 0,
-        };
-        self.apply(4, PutProfile { tenant: "t".into(), name: "p".into(), profile, expect: None })
-            .await;
+        self.put_connector("c", url, kind, secret).await;
+        self.apply(4, put_profile("coaps://a.example")).await;
         let enrol = EnrolDevice {
             device: of(),
             endpoint: "urn:dev:1".into(),
@@ -190,35 +215,74 @@ impl Rig {
         self.apply(5, enrol).await;
     }
 
-    async fn stage(&self) {
-        let (device, session, credential) = (of(), SessionId([6; 16]), CredentialId([8; 16]));
-        let opened = Session {
-            credential,
-            suite: 0xC0A8,
-            sealed_keys: vec![0],
-            cid: Vec::new(),
-            peer_cid: Vec::new(),
-            listener: "coaps".into(),
-            peer: "127.0.0.1:1".into(),
-            generation: 0,
-            highest_read: 0,
-            opened_at: 0,
+    async fn put_connector(&self, name: &str, url: &str, kind: ConnectorKind, secret: &[u8]) {
+        let label = Label::Connector { tenant: "t", connector: name };
+        let sealed_secret = TenantKey::new([2; 32]).seal(label, secret, [5; 16]);
+        let (tenant, url) = ("t".to_owned(), url.to_owned());
+        let put =
+            PutConnector { tenant, name: name.to_owned(), url, sealed_secret, kind, expect: None };
+        let mut request = [3; 16];
+        request[0] = name.as_bytes()[0];
+        apply_as(&self.ledger, RequestId(request), put).await;
+    }
+
+    /// A device more under this profile, with something to tell to its server.
+    async fn stage_another(&self, number: u16, profile: &str) -> (DeviceRef, CredentialId) {
+        let name = format!("device {number}");
+        let device = DeviceRef { tenant: "t".into(), device: name.clone() };
+        let id = |kind: u8| ((u128::from(number) << 8) | u128::from(kind)).to_be_bytes();
+        let enrol = EnrolDevice {
+            device: device.clone(),
+            endpoint: name.clone(),
+            profile: profile.into(),
+            credential: CredentialId(id(1)),
+            identity: name.clone().into(),
+            sealed_key: vec![0],
+            key_length: 16,
         };
-        self.apply(6, OpenSession { device, session, opened }).await;
-        let label = Label::Credential { tenant: "t", device: "d", credential: &MADE.0 };
+        apply_as(&self.ledger, RequestId(id(2)), enrol).await;
+        let opened = session(CredentialId(id(1)));
+        let open =
+            OpenSession { device: device.clone(), session: SessionId(id(3)), opened, fresh: None };
+        apply_as(&self.ledger, RequestId(id(4)), open).await;
+        let credential = CredentialId(id(5));
+        let label = Label::Credential { tenant: "t", device: &name, credential: &credential.0 };
         let stage = StageCredential {
-            device: of(),
-            session,
+            device: device.clone(),
+            session: SessionId(id(3)),
             highest_read: 1,
-            credential: MADE,
-            identity: b"made".to_vec(),
+            credential,
+            identity: format!("made for {name}").into(),
             sealed_key: TenantKey::new([2; 32]).seal(label, &KEY, [7; 16]),
             key_length: 16,
-            asked: [1; 16],
-            sealed_response: vec![0],
-            remember: 247_000,
         };
-        self.apply(7, stage).await;
+        apply_as(&self.ledger, RequestId(id(6)), stage).await;
+        (device, credential)
+    }
+
+    async fn stage(&self) {
+        self.open().await;
+        self.stage_as(7, MADE, "made").await;
+    }
+
+    async fn open(&self) {
+        let (device, session) = (of(), SessionId([6; 16]));
+        let opened = self::session(CredentialId([8; 16]));
+        self.apply(6, OpenSession { device, session, opened, fresh: None }).await;
+    }
+
+    async fn stage_as(&self, request: u8, credential: CredentialId, identity: &str) {
+        let label = Label::Credential { tenant: "t", device: "d", credential: &credential.0 };
+        let stage = StageCredential {
+            device: of(),
+            session: SessionId([6; 16]),
+            highest_read: 1,
+            credential,
+            identity: identity.into(),
+            sealed_key: TenantKey::new([2; 32]).seal(label, &KEY, [7; 16]),
+            key_length: 16,
+        };
+        self.apply(request, stage).await;
     }
 
     async fn answer(&mut self) -> Result<(), String> {
@@ -339,4 +403,29 @@ async fn what_a_deleted_device_had_is_taken_back() {
 
     let message: CredentialRevoked = serde_json::from_slice(&body).unwrap();
     assert_eq!((message.data.device.as_str(), message.data.endpoint.as_str()), ("d", "urn:dev:1"));
+}
+
+#[tokio::test]
+async fn a_server_that_swallows_connections_delays_nobody_elses_messages() {
+    // Given more devices with something to tell to a server that never answers than there are
+    // places for all
+    let mut rig = Rig::start(&[], false).await;
+    let swallows = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", swallows.local_addr().unwrap());
+    rig.put_connector("dead", &url, ConnectorKind::Webhook, &[4; 32]).await;
+    let mut profile = put_profile("coaps://dead.example");
+    (profile.name, profile.profile.connector) = ("dead".into(), "dead".into());
+    rig.apply(11, profile).await;
+    for number in 0..=u16::try_from(AT_ONCE).unwrap() {
+        let (device, credential) = rig.stage_another(number, "dead").await;
+        rig.outbox.wake(&device, credential);
+    }
+    rig.stage().await;
+
+    // When another server is to be told
+    rig.outbox.wake(&of(), MADE);
+
+    // Then that is done before any of them has given up
+    assert_eq!(rig.answer().await, Ok(()));
+    assert_eq!(rig.messages.lock().unwrap().len(), 1);
 }
