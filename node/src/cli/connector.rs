@@ -18,13 +18,23 @@ Examples:
   claviger connector put lwm2m --url https://lwm2m.example/claviger
   claviger connector show lwm2m")]
 pub enum Connector {
-    /// Set a connector: the webhook by which an LwM2M server learns of keys.
+    /// Set a connector: how an LwM2M server comes to the keys of its devices.
     #[command(after_help = "\
-Without --secret-file a signing secret is made and shown once.
+By webhook, or --pull: without --secret-file a signing secret is made and shown once.
+
+With --leshan keys go into the security store of a Leshan server demo, whose first page --url is.
+It holds one key a device: the old one is gone when the new one is put there, so a device whose
+bootstrap then fails cannot register until the next one. --secret-file has what a proxy before
+Leshan wants as the header Authorization: `Basic ...` or `Bearer ...`. Leshan reports no use, so
+credentials stay `delivered`.
 
 Examples:
   claviger connector put lwm2m --url https://lwm2m.example/claviger
-  claviger connector put lwm2m --url http://127.0.0.1:8090/ --secret-file secret")]
+  claviger connector put lwm2m --url http://127.0.0.1:8090/ --secret-file secret
+  claviger connector put asks --pull
+  claviger connector put leshan --leshan --url http://127.0.0.1:8081
+  echo \"Bearer $TOKEN\" | \\
+    claviger connector put leshan --leshan --url https://leshan.example --secret-file -")]
     Put(Put),
     /// Show a connector, without its secret.
     #[command(after_help = "Example:\n  claviger connector show lwm2m")]
@@ -47,13 +57,17 @@ pub struct Put {
     remote: Remote,
     /// Its name.
     name: String,
-    /// Where the webhook is sent: https, or http at a loopback address.
+    /// Where the webhook is sent, or Leshan's first page: https, or http at a loopback address.
     #[arg(long, required_unless_present = "pull", conflicts_with = "pull")]
     url: Option<String>,
     /// The LwM2M server asks for keys instead, at `connectors/NAME/psk`.
     #[arg(long)]
     pull: bool,
-    /// A file with the signing secret as whsec_<base64>; `-` for standard input.
+    /// The server is a Leshan server demo: keys are put into its security store.
+    #[arg(long, requires = "url")]
+    leshan: bool,
+    /// A file with the secret: whsec_<base64>, or for Leshan a header's value; `-` for standard
+    /// input.
     #[arg(long, value_name = "FILE")]
     secret_file: Option<PathBuf>,
 }
@@ -121,6 +135,7 @@ impl Put {
         let secret = self.secret_file.as_deref().map(input::secret).transpose()?;
         let secret = secret.map(|text| Secret::new(text.as_str().to_owned()));
         let (kind, url) = match self.url {
+            Some(url) if self.leshan => (ConnectorKind::Leshan, url),
             Some(url) => (ConnectorKind::Webhook, url),
             None => (ConnectorKind::Pull, String::new()),
         };
@@ -136,10 +151,15 @@ impl Put {
 }
 
 fn shown(connector: &Row) -> String {
+    let overlap = match connector.overlap {
+        true => "an old and a new credential of a device are valid at once",
+        false => "none: a new credential takes the old one away",
+    };
     let mut pairs = vec![
         ("Connector", connector.name.clone()),
         ("Kind", connector.kind.as_str().to_owned()),
         ("URL", connector.url.clone()),
+        ("Overlap", overlap.to_owned()),
         ("Version", connector.version.to_string()),
     ];
     if let Some(secret) = &connector.secret {
@@ -149,7 +169,10 @@ fn shown(connector: &Row) -> String {
 }
 
 fn rows(connectors: &Connectors) -> String {
-    let row = |row: &Row| vec![row.name.clone(), row.url.clone(), row.version.to_string()];
+    let row = |row: &Row| {
+        let kind = row.kind.as_str().to_owned();
+        vec![row.name.clone(), kind, row.url.clone(), row.version.to_string()]
+    };
     let rows: Vec<_> = connectors.connectors.iter().map(row).collect();
-    table(&["NAME", "URL", "VERSION"], &rows)
+    table(&["NAME", "KIND", "URL", "VERSION"], &rows)
 }

@@ -17,7 +17,12 @@ mod dev;
 mod device;
 mod events;
 mod exit;
+mod export;
+mod factory;
+mod import;
+mod import_key;
 mod input;
+mod openapi;
 mod output;
 mod profile;
 mod progress;
@@ -86,10 +91,24 @@ enum Command {
     /// Set and show connectors: how LwM2M servers learn of keys.
     #[command(subcommand)]
     Connector(connector::Connector),
+    /// Make and show import keys: what manufacturers encrypt their lists to.
+    #[command(subcommand)]
+    ImportKey(import_key::ImportKey),
+    /// Encrypt and decrypt lists of devices; needs no server.
+    #[command(subcommand)]
+    Factory(factory::Factory),
+    /// Print all that a tenant has.
+    Export(export::Export),
+    /// Enrol the devices of another bootstrap server.
+    #[command(subcommand)]
+    Import(import::Import),
     /// Print what happened, and follow what happens.
     Events(events::Events),
     /// Print the script by which a shell completes what is typed.
     Completions(completions::Completions),
+    /// Print the OpenAPI document of the HTTP API.
+    #[command(name = "openapi")]
+    OpenApi(openapi::OpenApi),
     /// Print the version.
     Version(version::Version),
 }
@@ -136,8 +155,13 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Credential(credential) => credential.run().await,
         Command::Profile(profile) => profile.run().await,
         Command::Connector(connector) => connector.run().await,
+        Command::ImportKey(key) => key.run().await,
+        Command::Factory(factory) => factory.run(),
+        Command::Export(export) => export.run().await,
+        Command::Import(import) => import.run().await,
         Command::Events(events) => events.run().await,
         Command::Completions(completions) => completions.run(Cli::command()),
+        Command::OpenApi(document) => document.run(),
         Command::Version(version) => version.run(),
     }
 }
@@ -170,11 +194,14 @@ mod tests {
             "claviger server --config claviger.toml --check",
             "claviger config show -o json",
             "claviger completions zsh",
+            "claviger openapi",
             "claviger dev -o json --data d --http 127.0.0.1:0 --coaps 127.0.0.1:0",
             "claviger simulate lwm2m --endpoint a --endpoint b",
             "claviger device enrol --endpoint e --profile p --psk-file - --token t",
             "claviger profile put p --server-uri coaps://h --connector c",
             "claviger connector put c --url https://h/",
+            "claviger connector put c --leshan --url http://127.0.0.1:8081",
+            "claviger import leshan --security s --store b --dry-run",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_ok(), "{line}");
         }

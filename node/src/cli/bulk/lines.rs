@@ -1,29 +1,32 @@
 //! The enrolments in a file, one after the other, each as the JSON that the API takes.
 
 use super::super::exit::{Exit, Failure};
-use claviger_api::{KeyFormat, KeyInput, NewDevice, NewPsk, Secret};
+use claviger_api::{ExportLine, ExportedDevice, KeyFormat, KeyInput, NewDevice, NewPsk, Secret};
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 use zeroize::Zeroizing;
 
-/// The columns that a CSV file may have. `endpoint` and `psk` are needed; `identity` and `id` are
-/// the endpoint, and `profile` what the command line says, where they are absent or empty.
-const COLUMNS: [&str; 5] = ["endpoint", "psk", "identity", "id", "profile"];
+/// The columns that a CSV file may have. `endpoint` and one of `psk` and `psk_hpke` are needed;
+/// `identity` and `id` are the endpoint, and `profile` what the command line says, where they are
+/// absent or empty.
+pub const COLUMNS: [&str; 6] = ["endpoint", "psk", "identity", "id", "profile", "psk_hpke"];
 
 /// One enrolment.
-pub(super) struct Line {
+pub struct Line {
     /// The line of the file that it begins at, from 1. Of CSV, blank lines before it begin it.
-    pub(super) number: u64,
+    pub number: u64,
     /// Its JSON, in one line; or what is wrong with it, which does not quote it.
-    pub(super) json: Result<Zeroizing<String>, String>,
+    pub json: Result<Zeroizing<String>, String>,
 }
 
 /// The enrolments of a file.
 pub(super) enum Lines<'a> {
-    /// A JSON object a line.
-    Ndjson { text: BufReader<Box<dyn Read + 'a>>, read: u64 },
+    /// A JSON object a line; of an export, where the first one is its head.
+    Ndjson { text: BufReader<Box<dyn Read + 'a>>, read: u64, export: Option<bool> },
     /// Comma-separated values under a line that names them.
     Csv { rows: Box<csv::Reader<Box<dyn Read + 'a>>>, places: Places, profile: Option<String> },
+    /// Read by somebody else from a file of another kind.
+    Given(std::vec::IntoIter<Line>),
 }
 
 /// Where each column stands, in the order of [`COLUMNS`].
@@ -43,7 +46,7 @@ impl FileFormat {
     ///
     /// # Errors
     /// If it says nothing.
-    pub(super) fn of(path: &Path) -> Result<Self, Failure> {
+    pub fn of(path: &Path) -> Result<Self, Failure> {
         match path.extension().and_then(|name| name.to_str()) {
             Some("csv") => Ok(Self::Csv),
             Some("ndjson" | "jsonl") => Ok(Self::Ndjson),
@@ -66,7 +69,9 @@ impl<'a> Lines<'a> {
         profile: Option<String>,
     ) -> Result<Self, Failure> {
         match format {
-            FileFormat::Ndjson => Ok(Self::Ndjson { text: BufReader::new(text), read: 0 }),
+            FileFormat::Ndjson => {
+                Ok(Self::Ndjson { text: BufReader::new(text), read: 0, export: None })
+            }
             FileFormat::Csv => {
                 let mut rows = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text);
                 let places = Places::new(rows.headers().map_err(|_| no_header())?)?;
@@ -81,14 +86,21 @@ impl<'a> Lines<'a> {
     /// If the file cannot be read. The words do not quote it.
     pub(super) fn next(&mut self) -> Result<Option<Line>, Failure> {
         match self {
-            Self::Ndjson { text, read } => loop {
+            Self::Ndjson { text, read, export } => loop {
                 let mut bytes = Zeroizing::new(Vec::new());
                 if text.read_until(b'\n', &mut bytes).map_err(|error| unread(&error))? == 0 {
                     return Ok(None);
                 }
                 *read += 1;
                 let bytes = bytes.trim_ascii();
-                if !bytes.is_empty() {
+                if bytes.is_empty() {
+                    continue;
+                }
+                if *export.get_or_insert_with(|| is_head(bytes)) {
+                    if let Some(json) = of_export(bytes) {
+                        return Ok(Some(Line { number: *read, json }));
+                    }
+                } else {
                     let json = str::from_utf8(bytes).map(|text| Zeroizing::new(text.to_owned()));
                     let json = json.map_err(|_| "it is not UTF-8".to_owned());
                     return Ok(Some(Line { number: *read, json }));
@@ -109,6 +121,7 @@ impl<'a> Lines<'a> {
                 };
                 Ok(Some(Line { number, json }))
             }
+            Self::Given(lines) => Ok(lines.next()),
         }
     }
 }
@@ -127,10 +140,15 @@ impl Places {
                 return Err(usage(format!("the column {name} stands there twice")));
             }
         }
-        if let Some(missing) = (0..2).find(|column| places[*column].is_none()) {
-            return Err(usage(format!("the column {} is missing", COLUMNS[missing])));
+        let [endpoint, psk, .., psk_hpke] = places;
+        match (endpoint, psk, psk_hpke) {
+            (None, ..) => Err(usage("the column endpoint is missing".to_owned())),
+            (_, None, None) => Err(usage("the column psk is missing".to_owned())),
+            (_, Some(_), Some(_)) => {
+                Err(usage("the columns psk and psk_hpke stand for the same key".to_owned()))
+            }
+            _ => Ok(Self(places)),
         }
-        Ok(Self(places))
     }
 
     fn enrolment(
@@ -141,11 +159,16 @@ impl Places {
         let value = |place: Option<usize>| {
             place.and_then(|place| row.get(place)).filter(|value| !value.is_empty())
         };
-        let [endpoint, psk, identity, id, of_row] = self.0.map(value);
+        let [endpoint, psk, identity, id, of_row, psk_hpke] = self.0.map(value);
         let endpoint = endpoint.ok_or("the endpoint is missing")?;
-        let psk = psk.ok_or("the psk is missing")?;
+        let key = match (psk, psk_hpke) {
+            (Some(psk), _) => {
+                KeyInput { format: KeyFormat::Hex, value: Secret::new(psk.to_owned()) }
+            }
+            (None, Some(value)) => KeyInput::hpke(value.to_owned()),
+            (None, None) => return Err("the psk is missing".to_owned()),
+        };
         let profile = of_row.or(profile).ok_or("the profile is missing; give one by --profile")?;
-        let key = KeyInput { format: KeyFormat::Hex, value: Secret::new(psk.to_owned()) };
         let new = NewDevice {
             endpoint: endpoint.to_owned(),
             id: id.map(ToOwned::to_owned),
@@ -154,6 +177,36 @@ impl Places {
         };
         serde_json::to_string(&new).map(Zeroizing::new).map_err(|error| error.to_string())
     }
+}
+
+/// True if the line is the head of an export.
+fn is_head(line: &[u8]) -> bool {
+    matches!(serde_json::from_slice(line), Ok(ExportLine::Export(_)))
+}
+
+/// The enrolment in a line of an export, or what is wrong with it; none if it has no device.
+fn of_export(line: &[u8]) -> Option<Result<Zeroizing<String>, String>> {
+    match serde_json::from_slice(line) {
+        Ok(ExportLine::Device(of)) => Some(enrolment_of(of)),
+        Ok(_) => None,
+        Err(_) => Some(Err("it is no line of an export".to_owned())),
+    }
+}
+
+/// A device of an export, with the newest of its manufacturer's keys that stands there.
+fn enrolment_of(of: ExportedDevice) -> Result<Zeroizing<String>, String> {
+    let mut credentials = of.credentials.into_iter().rev();
+    let psk = credentials.find_map(|it| {
+        let manufacturers = it.credential.origin == "manufacturer";
+        let identity = it.credential.identity;
+        it.key.filter(|_| manufacturers).map(|key| NewPsk { identity, key })
+    });
+    let psk = psk.ok_or(
+        "its manufacturer's key is not in the export: it was made without secrets, or the key has ended",
+    )?;
+    let of = of.device;
+    let new = NewDevice { endpoint: of.endpoint, id: Some(of.id), profile: of.profile, psk };
+    serde_json::to_string(&new).map(Zeroizing::new).map_err(|error| error.to_string())
 }
 
 fn no_header() -> Failure {
@@ -228,6 +281,56 @@ mod tests {
         let rows = read(FileFormat::Ndjson, b"{\"x\":1}\n\n  \n not json\n{\"x\":2}").unwrap();
         let expected = [(1, json!({ "x": 1 })), (4, Value::Null), (5, json!({ "x": 2 }))];
         assert_eq!(rows, expected);
+    }
+
+    #[test]
+    fn a_row_may_have_its_key_encrypted() {
+        let rows = read(FileFormat::Csv, b"endpoint,psk_hpke\na,1.x.y\nb,\n").unwrap();
+        assert_eq!(rows[0].1["psk"]["key"], json!({ "format": "hpke", "value": "1.x.y" }));
+        assert_eq!(rows[1], (3, json!("the psk is missing")));
+        let both = read(FileFormat::Csv, b"endpoint,psk,psk_hpke\n").unwrap_err();
+        assert!(both.contains("stand for the same key"), "{both}");
+    }
+
+    #[test]
+    fn the_devices_of_an_export_are_enrolled_with_their_manufacturers_keys() {
+        let credential = |origin: &str, key: Value| {
+            json!({
+                "id": "00", "type": "psk", "state": "active", "identity": origin, "origin": origin,
+                "key_length": 16, "parties": [], "not_before": "1970-01-01T00:00:00Z",
+                "not_after": null, "confirmed_at": null, "profile": null, "key": key,
+            })
+        };
+        let key = json!({ "format": "hpke", "value": "1.x.y" });
+        let device = |credentials: Value| {
+            json!({
+                "type": "device", "id": "d", "endpoint": "e", "profile": "p", "version": 3,
+                "created_at": "2026-11-24T18:00:00Z", "credentials": credentials,
+            })
+        };
+        let head = json!({
+            "type": "export", "version": 1, "tenant": "t", "realm": "t",
+            "created_at": "2026-11-24T18:00:00Z", "time": "2026-11-24T18:00:00Z",
+        });
+        let lines = [
+            head.clone(),
+            json!({ "type": "later" }),
+            device(json!([
+                credential("manufacturer", key.clone()),
+                credential("claviger", key.clone())
+            ])),
+            head,
+            device(json!([credential("manufacturer", Value::Null)])),
+            json!({ "type": "end", "devices": 2 }),
+        ];
+        let text = lines.map(|line| line.to_string()).join("\n");
+
+        let rows = read(FileFormat::Ndjson, text.as_bytes()).unwrap();
+
+        let psk = json!({ "identity": "manufacturer", "key": key });
+        let first = json!({ "endpoint": "e", "id": "d", "profile": "p", "psk": psk });
+        assert_eq!((rows.len(), &rows[0]), (2, &(3, first)));
+        assert!(rows[1].1.as_str().unwrap().starts_with("its manufacturer's key is not in"));
     }
 
     #[test]

@@ -6,7 +6,7 @@
 
 mod lines;
 
-pub use lines::FileFormat;
+pub use lines::{COLUMNS, FileFormat, Line};
 
 use super::client::{self, Client};
 use super::exit::{Exit, Failure};
@@ -14,7 +14,7 @@ use super::output::{self, Format, facts, plain};
 use super::progress::Progress;
 use claviger_api::{BulkAnswer, BulkStatus};
 use claviger_api::{Code, Problem};
-use lines::{Line, Lines};
+use lines::Lines;
 use reqwest::Method;
 use std::fs::File;
 use std::io::Read;
@@ -48,20 +48,7 @@ impl Bulk<'_> {
     /// # Errors
     /// If the file cannot be read, the API does not answer, or a line was refused.
     pub async fn run(self, client: &Client) -> Result<(), Failure> {
-        let mut lines = self.open()?;
-        let mut told =
-            Told { output: self.output, counts: [0; STATUSES.len()], progress: Progress::new() };
-        loop {
-            let piece = piece(&mut lines)?;
-            let Some(last) = piece.last() else { break };
-            let last = last.number;
-            for answer in self.send(client, piece).await.map_err(|failure| told.cut(failure))? {
-                told.take(&answer)?;
-            }
-            let done: u64 = told.counts.iter().sum();
-            told.progress.tell(format_args!("{done} enrolments, up to line {last}"));
-        }
-        told.end()
+        enrol(client, self.open()?, Told::new(self.output, "line"), self.dry_run).await
     }
 
     fn open(&self) -> Result<Lines<'static>, Failure> {
@@ -79,34 +66,83 @@ impl Bulk<'_> {
         };
         Lines::new(format, text, self.profile.clone())
     }
+}
 
-    /// The answers to a piece, in its order, under the numbers of the file's lines.
-    async fn send(&self, client: &Client, piece: Vec<Line>) -> Result<Vec<BulkAnswer>, Failure> {
-        let mut body = Vec::with_capacity(BYTES + LINES);
-        for json in piece.iter().filter_map(|line| line.json.as_ref().ok()) {
-            body.extend_from_slice(json.as_bytes());
-            body.push(b'\n');
+/// Devices that were read from somewhere else than a list of enrolments.
+pub struct Found {
+    /// Those that can be enrolled.
+    pub lines: Vec<Line>,
+    /// Those that cannot, and why.
+    pub refused: Vec<BulkAnswer>,
+}
+
+impl Found {
+    /// Enrols them, and tells of each.
+    ///
+    /// # Errors
+    /// If the API does not answer, or a device was refused.
+    pub async fn enrol(
+        self,
+        client: &Client,
+        dry_run: bool,
+        output: Format,
+    ) -> Result<(), Failure> {
+        let mut told = Told::new(output, "device");
+        for answer in &self.refused {
+            told.take(answer)?;
         }
-        let query: &[_] = if self.dry_run { &[("dry_run", "true".to_owned())] } else { &[] };
-        let request = client.request(Method::POST, &["devices", "bulk"], query);
-        let request = request.header("content-type", "application/x-ndjson").body(body);
-        let answers = client.answer(request).await?.bytes().await.map_err(|_| client.silent())?;
-        let mut answers = answers.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-        let answer = |line: Line| match line.json {
-            Ok(_) => {
-                let answer: BulkAnswer =
-                    client::read(answers.next().ok_or_else(|| client.silent())?)?;
-                Ok(BulkAnswer { line: line.number, ..answer })
-            }
-            Err(words) => Ok(BulkAnswer {
-                line: line.number,
-                device: None,
-                status: BulkStatus::Refused,
-                problem: Some(Problem::new(Code::Malformed, words)),
-            }),
-        };
-        piece.into_iter().map(answer).collect()
+        enrol(client, Lines::Given(self.lines.into_iter()), told, dry_run).await
     }
+}
+
+async fn enrol(
+    client: &Client,
+    mut lines: Lines<'_>,
+    mut told: Told,
+    dry_run: bool,
+) -> Result<(), Failure> {
+    loop {
+        let piece = piece(&mut lines)?;
+        let Some(last) = piece.last() else { break };
+        let last = last.number;
+        for answer in send(client, piece, dry_run).await.map_err(|failure| told.cut(failure))? {
+            told.take(&answer)?;
+        }
+        let (done, unit): (u64, _) = (told.counts.iter().sum(), told.unit);
+        told.progress.tell(format_args!("{done} enrolments, up to {unit} {last}"));
+    }
+    told.end()
+}
+
+/// The answers to a piece, in its order, under the numbers of the file's lines.
+async fn send(
+    client: &Client,
+    piece: Vec<Line>,
+    dry_run: bool,
+) -> Result<Vec<BulkAnswer>, Failure> {
+    let mut body = Vec::with_capacity(BYTES + LINES);
+    for json in piece.iter().filter_map(|line| line.json.as_ref().ok()) {
+        body.extend_from_slice(json.as_bytes());
+        body.push(b'\n');
+    }
+    let query: &[_] = if dry_run { &[("dry_run", "true".to_owned())] } else { &[] };
+    let request = client.request(Method::POST, &["devices", "bulk"], query);
+    let request = request.header("content-type", "application/x-ndjson").body(body);
+    let answers = client.answer(request).await?.bytes().await.map_err(|_| client.silent())?;
+    let mut answers = answers.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    let answer = |line: Line| match line.json {
+        Ok(_) => {
+            let answer: BulkAnswer = client::read(answers.next().ok_or_else(|| client.silent())?)?;
+            Ok(BulkAnswer { line: line.number, ..answer })
+        }
+        Err(words) => Ok(BulkAnswer {
+            line: line.number,
+            device: None,
+            status: BulkStatus::Refused,
+            problem: Some(Problem::new(Code::Malformed, words)),
+        }),
+    };
+    piece.into_iter().map(answer).collect()
 }
 
 /// The next lines, as many as go at once.
@@ -123,12 +159,18 @@ fn piece(lines: &mut Lines<'_>) -> Result<Vec<Line>, Failure> {
 /// What was told of the answers.
 struct Told {
     output: Format,
+    /// What a line is called.
+    unit: &'static str,
     /// By status, in the order of [`BulkStatus`].
     counts: [u64; STATUSES.len()],
     progress: Progress,
 }
 
 impl Told {
+    fn new(output: Format, unit: &'static str) -> Self {
+        Self { output, unit, counts: [0; STATUSES.len()], progress: Progress::new() }
+    }
+
     /// Tells an answer: to programs each, to people what is wrong.
     fn take(&mut self, answer: &BulkAnswer) -> Result<(), Failure> {
         self.counts[answer.status as usize] += 1;
@@ -140,7 +182,8 @@ impl Told {
             (Format::Table, Some(problem)) => {
                 self.progress.clear();
                 let device = answer.device.as_deref().unwrap_or("-");
-                let words = format!("line {}: {device}: {}", answer.line, client::told(problem));
+                let (unit, line) = (self.unit, answer.line);
+                let words = format!("{unit} {line}: {device}: {}", client::told(problem));
                 output::line(plain(&words))
             }
             (Format::Table, None) => Ok(()),
@@ -150,7 +193,8 @@ impl Told {
     /// What to say when it does not go on.
     fn cut(&self, failure: Failure) -> Failure {
         let done: u64 = self.counts.iter().sum();
-        let words = format!("{failure} {done} lines were answered; give the same file again.");
+        let words =
+            format!("{failure} {done} {}s were answered; give the same file again.", self.unit);
         Failure::new(failure.exit, words)
     }
 
@@ -162,10 +206,11 @@ impl Told {
             let counts: Vec<_> = counts.map(|(name, count)| (name, count.to_string())).collect();
             output::line(facts(&counts).trim_end())?;
         }
+        let unit = self.unit;
         match refused {
             0 => Ok(()),
-            1 => Err(Failure::new(Exit::Partly, "a line was refused")),
-            many => Err(Failure::new(Exit::Partly, format!("{many} lines were refused"))),
+            1 => Err(Failure::new(Exit::Partly, format!("a {unit} was refused"))),
+            many => Err(Failure::new(Exit::Partly, format!("{many} {unit}s were refused"))),
         }
     }
 }

@@ -28,9 +28,11 @@ pub enum Device {
     /// Enrol a device with the pre-shared key that its manufacturer put into it, or all in a file.
     #[command(after_help = "\
 A file is NDJSON, each line as `POST /devices` takes it, or CSV whose first line names its columns:
-endpoint and psk (in hexadecimal digits), and if need be identity, id and profile. A line that is
-refused stops no other, and the exit code is then 7. Giving the same file again is safe. A dry
-run writes nothing, so it may miss that two lines contradict each other.
+endpoint and psk (in hexadecimal digits), and if need be identity, id and profile. Instead of psk
+it may have psk_hpke, from a list that `claviger factory encrypt` made. An export with secrets,
+encrypted to an import key of this tenant, is such a list too. A line that is refused stops no
+other, and the exit code is then 7. Giving the same file again is safe. A dry run writes nothing,
+so it may miss that two lines contradict each other.
 
 Examples:
   claviger device enrol --endpoint urn:dev:1 --profile site --psk-file key.hex
@@ -123,7 +125,7 @@ impl Device {
             }
             Self::Audit(Named { remote, id }) => {
                 let path = ["devices", &id, "audit"];
-                let audit: Audit = Client::new(&remote)?.get(&path, &[]).await?;
+                let audit = audit(&Client::new(&remote)?, &path).await?;
                 remote.output.print(&audit, |audit| timeline(&audit.entries))
             }
             Self::Set(Set { remote, id, profile }) => {
@@ -145,6 +147,21 @@ impl Device {
                 note(format_args!("Deleted {id}."));
                 Ok(())
             }
+        }
+    }
+}
+
+/// All audit entries at `path`, page by page.
+async fn audit(client: &Client, path: &[&str]) -> Result<Audit, Failure> {
+    let mut all = Audit { entries: Vec::new(), next: None };
+    loop {
+        let after = all.next.take().map(|next| ("after", next));
+        let query: Vec<_> = [("limit", "1000".to_owned())].into_iter().chain(after).collect();
+        let page: Audit = client.get(path, &query).await?;
+        all.entries.extend(page.entries);
+        all.next = page.next;
+        if all.next.is_none() {
+            return Ok(all);
         }
     }
 }

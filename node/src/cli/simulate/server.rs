@@ -159,7 +159,10 @@ impl Lines {
                 Some(Output::Displaced { session }) => {
                     self.lines.remove(&session);
                 }
-                Some(Output::Event(_)) => {}
+                // Without a key of its own it agrees on no suite that asks these.
+                Some(
+                    Output::Sign(_) | Output::Verify(_) | Output::Event(_) | Output::NeedSession(_),
+                ) => {}
             }
         }
     }
@@ -167,7 +170,9 @@ impl Lines {
     /// Checks a device's handshake with the key that the webhook brought.
     fn open(&mut self, call: &OpenCall) {
         let now = self.clock.now();
-        let Claim::Psk { identity } = &call.claim;
+        let Claim::Psk { identity } = &call.claim else {
+            return self.endpoint.refused(now, call.call, Refusal::UnknownIdentity);
+        };
         let Some(key) = self.accounts.key(identity) else {
             return self.endpoint.refused(now, call.call, Refusal::UnknownIdentity);
         };
