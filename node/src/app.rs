@@ -6,11 +6,13 @@ use crate::config::{Coaps, Config};
 use crate::connectors::outbox::OutboxWorker;
 use crate::crypto::SystemCrypto;
 use crate::edge::{EdgeTask, FRAMES, Shown};
-use crate::http::{self, AdminToken, Api, Identity, Keys, TlsError, TlsListener};
+use crate::http::{self, AdminToken, Api, Desk, Identity, Keys, Server, Streams, TlsError};
 use crate::kek::{self, KekError};
 use crate::metrics::{Metrics, Sources};
+use crate::socket::{self, Inode};
 use crate::sweeper::Sweeper;
 use crate::telemetry::{self, Traces};
+use crate::thread::Thread;
 use claviger_actors::{Clock, Counters, Devices, EdgeId, Edges, Ports, Unproven};
 use claviger_dtls::{ClusterKeys, Endpoint, EndpointConfig};
 use claviger_edge::{Edge, Sampling};
@@ -29,9 +31,8 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread::JoinHandle;
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use zeroize::Zeroizing;
 
@@ -88,6 +89,9 @@ pub enum StartError {
         /// The system's word.
         source: io::Error,
     },
+    /// The actors have no thread.
+    #[error("cannot start the actors' thread: {0}")]
+    Thread(io::Error),
     /// The ledger does not open.
     #[error("cannot open the ledger: {0}")]
     Ledger(String),
@@ -105,7 +109,11 @@ pub struct App {
     tls: Option<Arc<Identity>>,
     ledger: Arc<Node>,
     tasks: JoinSet<()>,
-    actors: Option<(actix::System, JoinHandle<()>)>,
+    /// Where edges and actors run: a datagram and its answer pass no other thread, unless the
+    /// ledger is asked.
+    actors: Thread,
+    /// Tells the API to end, and tells when it has.
+    api: (watch::Sender<bool>, oneshot::Receiver<()>),
 }
 
 /// The ways to the edges of this process, by their ids.
@@ -187,7 +195,9 @@ impl App {
             unproven: unproven.clone(),
             counters: counters.clone(),
         };
-        let (devices, actors) = start_actors(ports).await;
+        let actors = Thread::start("actors").await.map_err(StartError::Thread)?;
+        let devices = actors.spawn(async { Devices::start(ports) }).await;
+        let devices = devices.map_err(|broken| StartError::Thread(broken.into()))?;
         let mut tasks = JoinSet::new();
         let answered = devices.clone();
         tasks.spawn(worker.run(Arc::new(move |device, credential, result| {
@@ -197,7 +207,7 @@ impl App {
         tasks.spawn(sweeper.run());
         let mut edges = Vec::new();
         for ((socket, (id, frames)), coaps) in udp.into_iter().zip(frames).zip(&config.coaps) {
-            let shown = Arc::new(Shown::default());
+            let shown = Arc::new(Shown::of(Inode::of(&socket).ok()));
             edges.push(shown.clone());
             let edge = EdgeTask {
                 id,
@@ -209,7 +219,7 @@ impl App {
                 shown,
             };
             let (ending, ended) = oneshot::channel();
-            actors.0.arbiter().spawn(async move {
+            actors.spawn(async move {
                 if let Err(error) = edge.run().await {
                     tracing::error!(%error, "the edge has stopped");
                 }
@@ -217,33 +227,37 @@ impl App {
             });
             tasks.spawn(async move { ended.await.unwrap_or(()) });
         }
+        let desk = Desk::default();
+        let http = Arc::new(http::Counters::default());
+        let (stop, stopping) = watch::channel(false);
         let metrics = Metrics::new(Sources {
+            http: http.clone(),
             node: ledger.clone(),
             actors: counters,
             edges,
             outbox: outbox_counters,
+            lookups: desk.lookups.clone(),
             traces: telemetry::traces().map(Traces::counters).unwrap_or_default(),
         });
         let api = Api {
             ledger: port,
             keys: Keys::new(&kek.derive("idempotency")),
+            desk,
             kek,
             clock,
             crypto,
             unproven,
             ended: Arc::new(move |ended| devices.ended(ended)),
             admin_token,
+            streams: Streams::new(http.clone(), stopping.clone()),
             metrics: Arc::new(metrics),
         };
-        let (router, identity) = (http::router(api), tls.clone());
+        let (router, tls_of) = (http::router(api), tls.clone());
+        let server = Server { tcp, tls: tls_of, router, counters: http, stopping };
+        let (ending, ended) = oneshot::channel();
         tasks.spawn(async move {
-            let ended = match identity {
-                None => axum::serve(tcp, router).await,
-                Some(identity) => axum::serve(TlsListener::new(tcp, identity), router).await,
-            };
-            if let Err(error) = ended {
-                tracing::error!(%error, "the API has stopped");
-            }
+            server.run().await;
+            drop(ending);
         });
         let watched = ledger.clone();
         tasks.spawn(async move {
@@ -252,7 +266,7 @@ impl App {
             }
             tracing::error!("the ledger has stopped; its log says why");
         });
-        Ok(Self { addresses, tls, ledger, tasks, actors: Some(actors) })
+        Ok(Self { addresses, tls, ledger, tasks, api: (stop, ended), actors })
     }
 
     /// Where it listens.
@@ -278,15 +292,15 @@ impl App {
         }
     }
 
-    /// Ends everything in order: no new datagrams and requests, then the actors, then the ledger.
+    /// Ends everything in order: the requests that are under way, no new ones and no datagrams,
+    /// then the actors, then the ledger.
     pub async fn stop(mut self) {
+        let (stop, ended) = self.api;
+        stop.send_replace(true);
+        let _ = ended.await;
         self.tasks.shutdown().await;
-        if let Some((system, thread)) = self.actors.take() {
-            system.stop();
-            let ended = tokio::task::spawn_blocking(move || thread.join());
-            if !matches!(ended.await, Ok(Ok(()))) {
-                tracing::error!("the actors' thread ended by a panic");
-            }
+        if !self.actors.stop().await {
+            tracing::error!("the actors' thread ended by a panic");
         }
         self.ledger.shutdown().await;
     }
@@ -302,8 +316,8 @@ struct Sockets {
 impl Sockets {
     async fn bind(config: &Config) -> Result<Self, StartError> {
         let mut udp = Vec::new();
-        for Coaps { listen: address, .. } in &config.coaps {
-            let socket = bind_udp(*address);
+        for Coaps { listen: address, socket_buffer, .. } in &config.coaps {
+            let socket = socket::bind(*address, (socket_buffer.get() as usize) << 10);
             udp.push(socket.map_err(|source| StartError::Listen { address: *address, source })?);
         }
         let address = config.http.listen;
@@ -338,13 +352,6 @@ impl World {
         let ledger: &dyn Ledger = self.ledger.as_ref();
         ledger.propose(Envelope::new(time, request, command.into())).await
     }
-}
-
-/// A socket that does not block; the runtime of its edge takes it over.
-fn bind_udp(address: SocketAddr) -> io::Result<UdpSocket> {
-    let socket = UdpSocket::bind(address)?;
-    socket.set_nonblocking(true)?;
-    Ok(socket)
 }
 
 fn local(bound: io::Result<SocketAddr>, address: SocketAddr) -> Result<SocketAddr, StartError> {
@@ -418,25 +425,9 @@ fn edge(coaps: &Coaps, address: SocketAddr, kek: &Kek, crypto: &Arc<dyn Crypto>)
         retransmit: Duration::from_secs(coaps.retransmission_timeout.get().into()),
         half_open: coaps.half_open_limit.get() as usize,
         hide_unknown_identity: coaps.hide_unknown_identity,
+        ..EndpointConfig::default()
     };
     let endpoint = Endpoint::new(config, keys, Box::new(Draw(crypto.clone())));
     let sampling = telemetry::traces().map_or(Sampling::NONE, Traces::sampling);
     Edge::new(&format!("coaps://{address}"), coaps.tenant.as_str(), endpoint).sampled(sampling)
-}
-
-/// Starts the actors on a thread of their own: an actix system is bound to one.
-async fn start_actors(ports: Ports) -> (Devices, (actix::System, JoinHandle<()>)) {
-    let (ready, started) = oneshot::channel();
-    let thread = std::thread::spawn(move || {
-        let system = actix::System::new();
-        let devices = system.block_on(async { Devices::start(ports) });
-        let parts = (devices, actix::System::current());
-        if ready.send(parts).is_ok()
-            && let Err(error) = system.run()
-        {
-            tracing::error!(%error, "the actors' system");
-        }
-    });
-    let (devices, system) = started.await.expect("the thread sends before it can end");
-    (devices, (system, thread))
 }

@@ -4,16 +4,20 @@
 //! on the thread of the actors: a datagram and its answer pass no other thread, unless the ledger
 //! is asked.
 
+use crate::socket::Inode;
 use crate::telemetry::{self, Handshake};
 use claviger_actors::{Clock, Devices, EdgeId};
 use claviger_dtls::HandshakeEvent;
 use claviger_edge::{Edge, Output, Report};
+use core::future::poll_fn;
 use core::net::SocketAddr;
+use core::time::Duration;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 /// The longest datagram that is read; a longer one is no DTLS of ours.
@@ -33,9 +37,20 @@ pub struct Shown {
     pub sent: AtomicU64,
     /// Datagrams that the system did not take.
     pub not_sent: AtomicU64,
+    socket: Option<Inode>,
 }
 
 impl Shown {
+    /// Nothing yet, of an edge with this socket.
+    pub fn of(socket: Option<Inode>) -> Self {
+        Self { socket, ..Self::default() }
+    }
+
+    /// Datagrams that the kernel dropped before the edge could read them.
+    pub fn overflowed(&self) -> u64 {
+        self.socket.map_or(0, Inode::dropped)
+    }
+
     /// The edge's numbers as they were after its last step.
     pub fn report(&self) -> Report {
         self.report.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -86,17 +101,21 @@ impl EdgeTask {
 impl Running {
     async fn run(mut self) -> io::Result<()> {
         let mut buffer = vec![0; DATAGRAM];
+        let mut timer = core::pin::pin!(tokio::time::sleep(Duration::ZERO));
+        let mut armed = None;
         loop {
-            let now = self.clock.now();
-            let wait = self.edge.next_timeout().map(|due| due.saturating_sub(now));
-            let due = async {
-                match wait {
-                    Some(wait) => tokio::time::sleep(wait).await,
-                    None => core::future::pending().await,
-                }
-            };
+            // One that is set for sooner stays: a look in vain now and then costs less than a new
+            // timer for each datagram.
+            if let Some(due) =
+                self.edge.next_timeout().filter(|due| armed.is_none_or(|at| *due < at))
+            {
+                let wait = due.saturating_sub(self.clock.now());
+                timer.as_mut().reset(Instant::now() + wait);
+                armed = Some(due);
+            }
             tokio::select! {
-                ready = self.socket.readable() => {
+                // One task waits for the socket, so it needs no place in a list of those who do.
+                ready = poll_fn(|cx| self.socket.poll_recv_ready(cx)) => {
                     ready?;
                     self.read(&mut buffer);
                 }
@@ -104,7 +123,10 @@ impl Running {
                     Some(frame) => self.take(frame),
                     None => return Ok(()),
                 },
-                () = due => self.edge.handle_timeout(self.clock.now()),
+                () = &mut timer, if armed.is_some() => {
+                    armed = None;
+                    self.edge.handle_timeout(self.clock.now());
+                }
             }
             self.drain().await;
             let report = self.edge.report();
@@ -153,7 +175,7 @@ impl Running {
             HandshakeEvent::CookieVerified { peer } => {
                 tracing::debug!(%peer, "a peer proved its address");
             }
-            HandshakeEvent::Established { session, peer, suite, cid, took } => {
+            HandshakeEvent::Established { session, peer, suite, cid, took, .. } => {
                 tracing::debug!(trace = ?session, %peer, suite, cid, ?took, "handshake done");
                 let Some(traces) = telemetry::traces() else { return };
                 let trace = self.edge.trace(*session);

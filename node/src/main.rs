@@ -21,8 +21,11 @@ mod hygiene;
 mod kek;
 mod metrics;
 mod secret_file;
+mod socket;
 mod sweeper;
 mod telemetry;
+mod thread;
+mod wiped;
 
 /// Messages are made in one thread and dropped in another, which the system's allocator is slow at.
 #[global_allocator]

@@ -219,7 +219,7 @@ mod tests {
             highest_read: 0,
             opened_at: 0,
         };
-        apply(sweeper, OpenSession { device: device.clone(), session, opened }).await;
+        apply(sweeper, OpenSession { device: device.clone(), session, opened, fresh: None }).await;
         let stage = StageCredential {
             device,
             session,
@@ -228,9 +228,6 @@ mod tests {
             identity: sweeper.crypto.random::<16>().to_vec(),
             sealed_key: vec![0],
             key_length: 16,
-            asked: [1; 16],
-            sealed_response: vec![0],
-            remember: 247_000,
         };
         apply(sweeper, stage).await;
     }

@@ -27,6 +27,7 @@ impl Source for Edge {
                 ],
             ),
             counter(names::UDP_NOT_SENT, load(&self.0.not_sent)),
+            counter(names::UDP_OVERFLOWED, self.0.overflowed()),
             counter(names::FRAMES_UNDONE, report.frames_undone),
             dropped(&report),
             handshakes(&report),

@@ -2,16 +2,21 @@
 //!
 //! The crates count into plain numbers; a [`Source`] gives them names and closed labels at the
 //! moment of a scrape, so every series exists from the start, at 0. No label holds an id, a name
-//! or an address. Only the API's own durations are measured here.
+//! or an address. Only the API's own numbers are counted here.
 
 mod actors;
 mod edge;
 mod edges;
+mod factory;
 mod family;
+mod http;
 mod ledger;
+mod lookups;
 mod names;
 mod outbox;
 mod traces;
+
+pub use factory::Import;
 
 use crate::edge::Shown;
 use axum::http::{Method, StatusCode};
@@ -32,6 +37,7 @@ pub trait Source: Send + Sync {
 pub struct Metrics {
     sources: Vec<Box<dyn Source>>,
     http: HistogramVec,
+    factory: factory::Factory,
 }
 
 /// Who counts, in a process with all roles.
@@ -44,6 +50,10 @@ pub struct Sources {
     pub edges: Vec<Arc<Shown>>,
     /// The outbox.
     pub outbox: Arc<crate::connectors::outbox::Counters>,
+    /// The look-ups by LwM2M servers.
+    pub lookups: Arc<crate::http::Lookups>,
+    /// The listener of the API.
+    pub http: Arc<crate::http::Counters>,
     /// What exports traces.
     pub traces: Arc<crate::telemetry::Counters>,
 }
@@ -56,6 +66,8 @@ impl Metrics {
             Box::new(actors::Actors(sources.actors)),
             Box::new(ledger::Ledger(sources.node)),
             Box::new(outbox::Outbox(sources.outbox)),
+            Box::new(lookups::Lookups(sources.lookups)),
+            Box::new(http::Http(sources.http)),
             Box::new(traces::Spans(sources.traces)),
         ])
     }
@@ -65,7 +77,8 @@ impl Metrics {
         let (name, help) = names::HTTP_DURATION;
         let labels = &["route", "method", "status"];
         let http = HistogramVec::new(HistogramOpts::new(name, help), labels);
-        Self { sources, http: http.expect("the name and the labels are well-formed") }
+        let http = http.expect("the name and the labels are well-formed");
+        Self { sources, http, factory: factory::Factory::default() }
     }
 
     /// Counts an answer of the API; `route` is a template, never a path.
@@ -75,6 +88,7 @@ impl Metrics {
             Method::HEAD => "HEAD",
             Method::POST => "POST",
             Method::PUT => "PUT",
+            Method::PATCH => "PATCH",
             Method::DELETE => "DELETE",
             _ => "_OTHER",
         };
@@ -82,9 +96,20 @@ impl Metrics {
         self.http.with_label_values(&labels).observe(took.as_secs_f64());
     }
 
+    /// Counts an encrypted key of a list.
+    pub fn imported(&self, import: Import) {
+        self.factory.imported(import);
+    }
+
+    /// Counts an export that has begun, or has come to its end.
+    pub fn exported(&self, secrets: bool, finished: bool) {
+        self.factory.exported(secrets, finished);
+    }
+
     /// Everything in the text format.
     pub fn text(&self) -> String {
         let mut families: Vec<_> = self.sources.iter().flat_map(|s| s.families()).collect();
+        families.extend(self.factory.families());
         families.push(family::build());
         families.extend(self.http.collect());
         // The encoder refuses a family without a series: before the first request there is one.
@@ -106,6 +131,8 @@ mod tests {
             Box::new(edge::Edge(Arc::default())),
             Box::new(actors::Actors(Arc::default())),
             Box::new(outbox::Outbox(Arc::default())),
+            Box::new(lookups::Lookups(Arc::default())),
+            Box::new(http::Http(Arc::default())),
             Box::new(traces::Spans(Arc::default())),
         ])
     }
@@ -120,7 +147,12 @@ mod tests {
             "claviger_udp_datagrams_dropped_total{reason=\"bad_cookie\"} 0",
             "claviger_bootstrap_stage_total{outcome=\"ok\",stage=\"discover\"} 0",
             "claviger_bootstrap_sessions_finished_total{result=\"delivered\"} 0",
+            "claviger_psk_lookups_total{result=\"limited\"} 0",
+            "claviger_leshan_attempts_total{result=\"failed\"} 0",
+            "claviger_http_connections_closed_total{reason=\"quiet\"} 0",
             "claviger_traces_spans_total{result=\"dropped\"} 0",
+            "claviger_factory_keys_total{result=\"unknown_key\"} 0",
+            "claviger_exports_total{result=\"begun\",secrets=\"yes\"} 0",
         ] {
             assert!(text.contains(series), "{series} is missing in\n{text}");
         }

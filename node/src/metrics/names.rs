@@ -5,10 +5,22 @@ use super::family::Name;
 pub(super) const BUILD: Name = ("claviger_build_info", "Which build this is; always 1.");
 pub(super) const HTTP_DURATION: Name =
     ("http_server_request_duration_seconds", "How long requests to the API took.");
+pub(super) const HTTP_CONNECTIONS: Name =
+    ("claviger_http_connections", "Connections to the API that are open.");
+pub(super) const HTTP_READERS: Name =
+    ("claviger_http_event_readers", "Streams of events that are open.");
+pub(super) const HTTP_CLOSED: Name = (
+    "claviger_http_connections_closed_total",
+    "Connections to the API that were ended, by reason.",
+);
 
 pub(super) const UDP_RECEIVED: Name = ("claviger_udp_datagrams_total", "Datagrams, by direction.");
 pub(super) const UDP_NOT_SENT: Name =
     ("claviger_udp_send_errors_total", "Datagrams that the system did not take.");
+pub(super) const UDP_OVERFLOWED: Name = (
+    "claviger_udp_receive_buffer_drops_total",
+    "Datagrams that the kernel dropped because the socket's buffer was full.",
+);
 pub(super) const UDP_DROPPED: Name =
     ("claviger_udp_datagrams_dropped_total", "Records and messages dropped, by reason.");
 pub(super) const HANDSHAKES: Name =
@@ -105,10 +117,22 @@ pub(super) const TORN_TAILS: Name =
 pub(super) const SNAPSHOTS: Name =
     ("claviger_ledger_snapshots_total", "Snapshots, by what was done.");
 
+pub(super) const IMPORTS: Name =
+    ("claviger_factory_keys_total", "Encrypted keys of factory lists, by what came of them.");
+pub(super) const EXPORTS: Name =
+    ("claviger_exports_total", "Exports of a tenant, by whether with secrets, begun and finished.");
+
 pub(super) const WEBHOOKS: Name =
     ("claviger_webhook_attempts_total", "Messages to LwM2M servers, by what came of them.");
+pub(super) const LESHAN: Name = (
+    "claviger_leshan_attempts_total",
+    "Changes of Leshan servers' security stores, by what came of them.",
+);
 pub(super) const OUTBOX_WAITING: Name =
     ("claviger_outbox_waiting", "Credentials that an LwM2M server is still to be told of.");
+
+pub(super) const LOOKUPS: Name =
+    ("claviger_psk_lookups_total", "Keys that LwM2M servers asked for, by what came of it.");
 
 pub(super) const SPANS: Name = (
     "claviger_traces_spans_total",

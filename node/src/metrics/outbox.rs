@@ -3,7 +3,7 @@
 use super::Source;
 use super::family::{counters, gauge};
 use super::names;
-use crate::connectors::outbox::Counters;
+use crate::connectors::outbox::{Counters, Messages};
 use prometheus::proto::MetricFamily;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,14 +14,18 @@ pub(super) struct Outbox(pub(super) Arc<Counters>);
 impl Source for Outbox {
     fn families(&self) -> Vec<MetricFamily> {
         let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        vec![
+        let messages = |name, sent: &Messages| {
             counters(
-                names::WEBHOOKS,
+                name,
                 [
-                    (&[("result", "ok")][..], load(&self.0.taken)),
-                    (&[("result", "failed")][..], load(&self.0.failed)),
+                    (&[("result", "ok")][..], load(&sent.taken)),
+                    (&[("result", "failed")][..], load(&sent.failed)),
                 ],
-            ),
+            )
+        };
+        vec![
+            messages(names::WEBHOOKS, &self.0.webhook),
+            messages(names::LESHAN, &self.0.leshan),
             gauge(names::OUTBOX_WAITING, load(&self.0.waiting) as f64),
         ]
     }
