@@ -1,6 +1,7 @@
 //! Two servers under the same load, turn by turn.
 
 use crate::report::{Report, Scenario};
+use core::fmt::Write;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -51,6 +52,7 @@ const FIGURES: &[Figure] = &[
     ("down each", |report| report.down.datagrams),
     ("down bytes", |report| report.down.bytes),
     ("driver CPU-ms", |report| report.driver.cpu),
+    ("others' CPUs", |report| report.others.map_or(0.0, |o| o.processes + o.stolen)),
 ];
 
 impl Comparison {
@@ -68,7 +70,7 @@ impl Comparison {
 
     /// The figures as lines for people.
     pub fn table(&self) -> String {
-        let Scenario { pace, concurrency, .. } = self.scenario;
+        let Scenario { pace, concurrency, .. } = &self.scenario;
         let runs = self.claviger.len();
         let mut text = format!("{pace} {concurrency}, medians of {runs}\n");
         text += &format!("{:<16}{:>12}{:>12}{:>9}\n", "", "Claviger", "Leshan", "ratio");
@@ -80,6 +82,29 @@ impl Comparison {
         }
         text
     }
+}
+
+/// The comparisons as one table in Markdown: the figures that decide, Claviger's and the peer's, and
+/// in parentheses the peer's divided by Claviger's.
+pub fn summary(comparisons: &[Comparison]) -> String {
+    const COLUMNS: [&str; 6] =
+        ["CPU-ms each", "p50 ms", "p99 ms", "all s", "peak MiB", "bootstraps/s"];
+    let mut text = format!("| Claviger, Leshan (ratio) | {} |\n|---|", COLUMNS.join(" | "));
+    text += &"---|".repeat(COLUMNS.len());
+    for comparison in comparisons {
+        let Scenario { pace, concurrency, .. } = &comparison.scenario;
+        let _ = match pace.as_str() {
+            "storm" => write!(text, "\n| storm of {concurrency} |"),
+            _ => write!(text, "\n| {concurrency} at a time |"),
+        };
+        for name in COLUMNS {
+            let Some(pair) = comparison.figures.get(name) else { continue };
+            let (ours, theirs) = (short(pair.claviger), short(pair.peer));
+            let ratio = pair.ratio.map_or_else(|| "-".to_owned(), short);
+            let _ = write!(text, " {ours}, {theirs} ({ratio}) |");
+        }
+    }
+    text + "\n"
 }
 
 /// A number with three digits that matter, or all before the point.
@@ -105,11 +130,13 @@ fn median(reports: &[Report], figure: fn(&Report) -> f64) -> Option<f64> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+    use crate::load::Goal;
     use crate::report::{Each, Latency, Usage};
+    use crate::tally::Stall;
 
-    fn report(per_second: f64) -> Report {
+    pub(crate) fn report(per_second: f64) -> Report {
         let usage = Usage {
             cpu: 0.0,
             user: 0.0,
@@ -121,21 +148,25 @@ mod tests {
         let each = Each { datagrams: 8.0, bytes: 0.0 };
         Report {
             scenario: Scenario {
-                pace: "closed",
+                pace: "closed".to_owned(),
+                goal: Goal::Bootstrap,
                 concurrency: 64,
                 devices: 1,
                 cid: false,
                 lwm2m: "1.1".to_owned(),
             },
-            bootstraps: 1,
+            done: 1,
+            failed: 0,
             seconds: 1.0,
             per_second,
             latency: Latency::default(),
+            worst_stall: Stall::default(),
             server: None,
             driver: usage,
             up: each,
             down: each,
             retransmissions: 0,
+            others: None,
         }
     }
 
@@ -155,6 +186,20 @@ mod tests {
     #[test]
     fn a_side_without_a_run_is_not_compared() {
         assert_eq!(Comparison::new(vec![report(1.0)], Vec::new()), None);
+    }
+
+    #[test]
+    fn the_summary_has_a_line_for_each_scenario() {
+        let comparison = Comparison::new(vec![report(100.0)], vec![report(25.0)]).unwrap();
+
+        let text = summary(&[comparison.clone(), comparison]);
+
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(lines.len(), 4, "{text}");
+        assert!(lines[3].starts_with("| 64 at a time | 0, 0 (-) |"), "{text}");
+        assert!(lines[3].ends_with(" 100, 25.0 (0.250) |"), "{text}");
+        let columns = |line: &str| line.matches('|').count();
+        assert!(lines.iter().all(|line| columns(line) == columns(lines[0])), "{text}");
     }
 
     #[test]

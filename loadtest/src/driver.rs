@@ -1,26 +1,23 @@
-//! One thread that drives many devices, each at a UDP socket of its own.
+//! One thread that drives many devices.
 //!
 //! It has no part in what a device does: that is `claviger_device`. It carries datagrams and the
-//! time, decides when devices begin ([`Pace`]) and counts ([`Tally`]). Sockets are polled, not
-//! waited for in tasks, because the driver shares the machine with what it measures.
+//! time, decides when devices begin ([`Pace`]) and counts ([`Tally`]). Sockets ([`Wire`]) are
+//! polled, not waited for in tasks, because the driver shares the machine with what it measures.
 
-use crate::fleet::{self, Kind};
+use crate::fleet;
+use crate::load::{Goal, Hooks, Load};
 use crate::pace::Pace;
 use crate::tally::{Failed, Tally};
-use claviger_device::{Account, Device, DeviceOutput, Failure};
+use crate::wire::{Inbox, Line, Wire};
+use claviger_device::{Device, DeviceEvent, DeviceOutput, Failure};
 use core::cmp::Reverse;
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::time::Duration;
-use mio::net::UdpSocket;
-use mio::{Events, Interest, Poll, Token};
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng, SeedableRng};
 use std::collections::{BinaryHeap, VecDeque};
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, Read};
 use std::time::Instant;
 
-/// The longest datagram that is read.
-const DATAGRAM: usize = 4096;
 /// How many devices begin before it is looked whether others have something to read.
 const BATCH: u32 = 64;
 /// How many devices of a closed loop stay after their end, to answer a Finish that is repeated.
@@ -29,51 +26,49 @@ const LINGERING: usize = 1024;
 const SETTLE: Duration = Duration::from_millis(300);
 /// The same for a storm: the server's first repetition comes 2 to 3 s after its Finish.
 const SETTLE_STORM: Duration = Duration::from_secs(4);
-
-/// What is to be driven.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Load {
-    /// Where the devices bootstrap.
-    pub target: SocketAddr,
-    /// The number of the first device.
-    pub first: u32,
-    /// How many devices there are.
-    pub devices: u32,
-    /// How many bootstraps there are; with more than there are devices, these begin anew.
-    pub count: u32,
-    /// How they follow each other.
-    pub pace: Pace,
-    /// How long a bootstrap may take.
-    pub patience: Duration,
-    /// What the devices are.
-    pub kind: Kind,
-}
-
-impl Load {
-    /// The number of the device that begins as the `nth`.
-    fn device(&self, nth: u32) -> u32 {
-        self.first + nth % self.devices
-    }
-}
-
-/// Says whether what a device was given is right; if not, why.
-pub type Check = dyn Fn(&str, &Account) -> Result<(), String>;
+/// How many of the kept devices ask at a time.
+const PROBES_AT_ONCE: usize = 16;
 
 /// Drives a load to its end. The first failure is the last beginning: those under way still end.
 ///
 /// # Errors
 /// If the system has no sockets, or they cannot be waited for.
-pub fn drive(load: &Load, check: &Check) -> io::Result<Tally> {
-    let mut driver = Driver::new(load, check)?;
+pub fn drive(load: &Load, hooks: &mut Hooks<'_>) -> io::Result<Tally> {
+    let mut driver = Driver::new(load, hooks, false)?;
     driver.run()?;
-    Ok(driver.tally)
+    driver.end_of_tally()
+}
+
+/// A load whose devices keep their sessions, and what some of them say at its end.
+///
+/// `between` is called when all are open. Then `probes` of them, evenly from the oldest to the
+/// newest, ask to be bootstrapped in the session that they have; the second tally is theirs.
+///
+/// # Errors
+/// As [`drive`].
+pub fn hold(
+    load: &Load,
+    probes: usize,
+    hooks: &mut Hooks<'_>,
+    between: &mut dyn FnMut() -> io::Result<()>,
+) -> io::Result<(Tally, Tally)> {
+    let mut driver = Driver::new(load, hooks, true)?;
+    driver.run()?;
+    let opened = driver.end_of_tally()?;
+    between()?;
+    if opened.failures.is_empty() {
+        driver.probe(probes)?;
+    }
+    let probed = driver.end_of_tally()?;
+    Ok((opened, probed))
 }
 
 /// A device that is switched on.
 struct Flight {
-    socket: UdpSocket,
+    line: Line,
     device: Device,
     endpoint: String,
+    goal: Goal,
     began: Duration,
     /// When it is looked whether something is due; what is due may come later, never earlier.
     armed: Option<Duration>,
@@ -82,11 +77,17 @@ struct Flight {
     over: bool,
 }
 
-struct Driver<'a> {
+struct Driver<'a, 'b> {
     load: &'a Load,
-    check: &'a Check,
+    hooks: &'a mut Hooks<'b>,
+    /// True if nobody is switched off.
+    keeps: bool,
     start: Instant,
-    poll: Poll,
+    /// When what is being counted began.
+    counting: Duration,
+    /// True while those that were kept ask again.
+    probing: bool,
+    wire: Wire,
     rng: ChaCha20Rng,
     flights: Vec<Option<Flight>>,
     free: Vec<usize>,
@@ -95,17 +96,21 @@ struct Driver<'a> {
     timers: BinaryHeap<Reverse<(Duration, usize, u64)>>,
     begun: u32,
     running: u32,
-    buffer: [u8; DATAGRAM],
+    lost: u64,
+    inbox: Inbox,
     tally: Tally,
 }
 
-impl<'a> Driver<'a> {
-    fn new(load: &'a Load, check: &'a Check) -> io::Result<Self> {
+impl<'a, 'b> Driver<'a, 'b> {
+    fn new(load: &'a Load, hooks: &'a mut Hooks<'b>, keeps: bool) -> io::Result<Self> {
         Ok(Self {
             load,
-            check,
+            hooks,
+            keeps,
             start: Instant::now(),
-            poll: Poll::new()?,
+            counting: Duration::ZERO,
+            probing: false,
+            wire: Wire::new(load.target)?,
             rng: seeded()?,
             flights: Vec::new(),
             free: Vec::new(),
@@ -113,7 +118,8 @@ impl<'a> Driver<'a> {
             timers: BinaryHeap::new(),
             begun: 0,
             running: 0,
-            buffer: [0; DATAGRAM],
+            lost: 0,
+            inbox: Inbox::new(),
             tally: Tally::default(),
         })
     }
@@ -124,13 +130,12 @@ impl<'a> Driver<'a> {
     }
 
     fn run(&mut self) -> io::Result<()> {
-        let mut events = Events::with_capacity(1024);
         loop {
             let next = self.begin()?;
             if self.running == 0 && next.is_none() {
                 break;
             }
-            self.step(&mut events, next)?;
+            self.step(next)?;
         }
         let settle = match self.load.pace {
             Pace::Closed(_) => SETTLE,
@@ -138,9 +143,41 @@ impl<'a> Driver<'a> {
         };
         let end = self.now() + settle;
         while self.now() < end {
-            self.step(&mut events, Some(end))?;
+            self.step(Some(end))?;
         }
         Ok(())
+    }
+
+    /// Lets some of those that are over ask in their sessions.
+    fn probe(&mut self, probes: usize) -> io::Result<()> {
+        (self.probing, self.counting) = (true, self.now());
+        let (all, probes) = (self.lingering.len(), probes.min(self.lingering.len()));
+        let mut asked = 0;
+        while asked < probes || self.running > 0 {
+            while asked < probes && (self.running as usize) < PROBES_AT_ONCE {
+                let slot = self.lingering[asked * all / probes];
+                asked += 1;
+                self.ask(slot)?;
+            }
+            self.step(None)?;
+        }
+        Ok(())
+    }
+
+    fn ask(&mut self, slot: usize) -> io::Result<()> {
+        let now = self.now();
+        let Some(flight) = self.flights[slot].as_mut() else { return Ok(()) };
+        (flight.goal, flight.began, flight.over) = (Goal::Bootstrap, now, false);
+        flight.device.ask_again(now);
+        self.running += 1;
+        self.act(slot, false)
+    }
+
+    /// What was counted since the last time that this was asked.
+    fn end_of_tally(&mut self) -> io::Result<Tally> {
+        let lost = self.wire.lost()?;
+        self.tally.lost = lost - core::mem::replace(&mut self.lost, lost);
+        Ok(core::mem::take(&mut self.tally))
     }
 
     /// Switches on what is due; when the next one is, if that is only a matter of time.
@@ -160,61 +197,54 @@ impl<'a> Driver<'a> {
     }
 
     fn switch_on(&mut self) -> io::Result<()> {
-        let number = self.load.device(self.begun);
-        let endpoint = fleet::endpoint(number);
+        let endpoint = fleet::endpoint(self.load.device(self.begun));
         let slot = self.free.pop().unwrap_or_else(|| {
             self.flights.push(None);
             self.flights.len() - 1
         });
-        let mut socket = UdpSocket::bind(SocketAddr::new(source(self.load.target, number), 0))?;
-        socket.connect(self.load.target)?;
-        self.poll.registry().register(&mut socket, Token(slot), Interest::READABLE)?;
+        // A number of its own for each bootstrap, so that no server takes one for another's.
+        let line = self.wire.open(self.load.first.wrapping_add(self.begun), slot)?;
         let mut seed = [0; 32];
         self.rng.fill_bytes(&mut seed);
         let rng = Box::new(ChaCha20Rng::from_seed(seed));
-        let began = self.now();
-        let config = self.load.kind.device(&endpoint);
+        let (began, goal) = (self.now(), self.load.goal);
+        let mut config = self.load.kind.device(&endpoint);
+        config.asks = goal == Goal::Bootstrap;
         let device = Device::new(began, config, rng);
         let generation = u64::from(self.begun);
-        self.flights[slot] =
-            Some(Flight { socket, device, endpoint, began, armed: None, generation, over: false });
+        let (armed, over) = (None, false);
+        let flight = Flight { line, device, endpoint, goal, began, armed, generation, over };
+        self.flights[slot] = Some(flight);
         self.begun += 1;
         self.running += 1;
         self.act(slot, false)
     }
 
     /// Waits until something happens, at most until `until`, and does it.
-    fn step(&mut self, events: &mut Events, until: Option<Duration>) -> io::Result<()> {
+    fn step(&mut self, until: Option<Duration>) -> io::Result<()> {
         let timer = self.timers.peek().map(|Reverse((due, ..))| *due);
         let due = [timer, until].into_iter().flatten().min();
-        let wait = due.map(|due| due.saturating_sub(self.now()));
-        match self.poll.poll(events, wait) {
-            Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
-            _ => {}
+        self.wire.wait(due.map(|due| due.saturating_sub(self.now())))?;
+        let mut inbox = core::mem::take(&mut self.inbox);
+        for _ in 0..BATCH {
+            if !self.wire.read(&mut inbox)? {
+                break;
+            }
+            for (slot, datagram) in inbox.datagrams() {
+                self.receive(slot, datagram)?;
+            }
         }
-        for event in events.iter() {
-            self.read(event.token().0)?;
-        }
+        self.inbox = inbox;
         self.fire()
     }
 
-    fn read(&mut self, slot: usize) -> io::Result<()> {
-        while let Some(flight) = self.flights.get_mut(slot).and_then(Option::as_mut) {
-            match flight.socket.recv(&mut self.buffer) {
-                Ok(length) => {
-                    let datagram = &self.buffer[..length];
-                    self.tally.down.count(datagram);
-                    flight.device.receive(self.start.elapsed(), datagram);
-                    self.act(slot, false)?;
-                }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                // An ICMP message: nobody listens. The device sends again, or gives up.
-                Err(error) if error.kind() == ErrorKind::ConnectionRefused => {}
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
+    fn receive(&mut self, slot: usize, datagram: &[u8]) -> io::Result<()> {
+        let now = self.now();
+        // It may have been switched off by one that came in the same call.
+        let Some(flight) = self.flights[slot].as_mut() else { return Ok(()) };
+        self.tally.down.count(datagram);
+        flight.device.receive(now, datagram);
+        self.act(slot, false)
     }
 
     /// Does what has become due.
@@ -231,7 +261,7 @@ impl<'a> Driver<'a> {
             };
             flight.armed = None;
             if !flight.over && flight.began + self.load.patience <= now {
-                let why = format!("not bootstrapped after {:?}", self.load.patience);
+                let why = format!("not {} after {:?}", flight.goal, self.load.patience);
                 self.end(slot, Err(why));
             } else if flight.device.next_timeout().is_some_and(|due| due <= now) {
                 flight.device.handle_timeout(now);
@@ -249,13 +279,18 @@ impl<'a> Driver<'a> {
         while let Some(flight) = self.flights[slot].as_mut() {
             match flight.device.poll() {
                 Some(DeviceOutput::Datagram(bytes)) => {
-                    send(&flight.socket, &bytes)?;
+                    self.wire.send(flight.line, &bytes)?;
                     self.tally.up.count(&bytes);
                     self.tally.retransmissions += u64::from(late);
                 }
+                Some(DeviceOutput::Event(DeviceEvent::Handshake { .. }))
+                    if flight.goal == Goal::Handshake =>
+                {
+                    self.end(slot, Ok(()));
+                }
                 Some(DeviceOutput::Event(_)) => {}
                 Some(DeviceOutput::Bootstrapped(account)) => {
-                    let checked = (self.check)(&flight.endpoint, &account);
+                    let checked = (self.hooks.check)(&flight.endpoint, &account);
                     self.end(slot, checked);
                 }
                 Some(DeviceOutput::Failed(failure)) => {
@@ -278,15 +313,21 @@ impl<'a> Driver<'a> {
         match how {
             Ok(()) => {
                 self.tally.took.push(now - flight.began);
-                self.tally.lasted = now;
+                self.tally.ended.push(now - self.counting);
+                if !self.probing {
+                    (self.hooks.watch)(self.tally.took.len());
+                }
             }
             Err(why) => {
                 let endpoint = flight.endpoint.clone();
                 self.tally.failures.push(Failed { endpoint, why });
             }
         }
-        self.lingering.push_back(slot);
-        if matches!(self.load.pace, Pace::Closed(_)) && self.lingering.len() > LINGERING {
+        if !self.probing {
+            self.lingering.push_back(slot);
+        }
+        let closed = matches!(self.load.pace, Pace::Closed(_));
+        if closed && !self.keeps && self.lingering.len() > LINGERING {
             self.switch_off();
         }
     }
@@ -294,7 +335,9 @@ impl<'a> Driver<'a> {
     /// Switches the oldest of those off that are over.
     fn switch_off(&mut self) {
         let Some(slot) = self.lingering.pop_front() else { return };
-        self.flights[slot] = None;
+        if let Some(flight) = self.flights[slot].take() {
+            self.wire.close(flight.line);
+        }
         self.free.push(slot);
     }
 
@@ -317,34 +360,6 @@ fn words(failure: &Failure) -> String {
         Failure::Refused(code, words) => format!("the server answered {code}: {words}"),
         Failure::Unanswered(why) => format!("the server did not answer the request: {why:?}"),
         Failure::NoFinish => "the server did not finish".to_owned(),
-    }
-}
-
-fn send(socket: &UdpSocket, bytes: &[u8]) -> io::Result<()> {
-    match socket.send(bytes) {
-        // What the system has no room for, or nobody listens to, is lost as on any network.
-        Err(error)
-            if !matches!(
-                error.kind(),
-                ErrorKind::WouldBlock | ErrorKind::ConnectionRefused | ErrorKind::Interrupted
-            ) =>
-        {
-            Err(error)
-        }
-        _ => Ok(()),
-    }
-}
-
-/// An address to send from: each device has its own where there are enough of them, which is on
-/// loopback, so that no server takes two devices for one that has come back.
-fn source(target: SocketAddr, number: u32) -> IpAddr {
-    match target.ip() {
-        IpAddr::V4(ip) if ip.is_loopback() => {
-            let loopback = u32::from(Ipv4Addr::new(127, 1, 0, 0));
-            Ipv4Addr::from(loopback + number % 0x00fe_0000).into()
-        }
-        IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
-        IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
     }
 }
 

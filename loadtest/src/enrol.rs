@@ -2,18 +2,31 @@
 
 use crate::webhook::{self, Told};
 use crate::{Failure, fleet};
-use claviger_api::{ConnectorKind, KeyInput, NewDevice, NewPsk, Problem, PutConnector, PutProfile};
+use axum::body::Bytes;
+use claviger_api::{
+    BulkAnswer, BulkStatus, ConnectorKind, KeyInput, NewDevice, NewPsk, Problem, PutConnector,
+    PutProfile,
+};
 use core::ops::Range;
+use core::sync::atomic::{AtomicU32, Ordering};
+use core::time::Duration;
 use futures::{StreamExt, TryStreamExt, stream};
-use reqwest::{Method, StatusCode};
+use reqwest::{Method, RequestBuilder, StatusCode};
 use serde::Serialize;
+use std::sync::Arc;
 
 /// The name of the connector and of the profile that a load test sets.
 const NAME: &str = "loadtest";
 /// Where the devices are told to register. Nobody goes there.
 const SERVER_URI: &str = "coaps://127.0.0.1:5683";
+/// How many devices a request enrols.
+const LINES: usize = 2_000;
 /// How many requests are under way at once: what the ledger syncs together.
-const AT_ONCE: usize = 64;
+const AT_ONCE: usize = 4;
+/// How often a request is tried that Claviger cannot take just then.
+const TRIES: u32 = 10;
+/// How long after a try the next one comes.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Claviger's API.
 #[derive(Clone)]
@@ -21,6 +34,7 @@ pub struct Api {
     http: reqwest::Client,
     base: String,
     token: String,
+    busy: Arc<AtomicU32>,
 }
 
 impl Api {
@@ -33,12 +47,12 @@ impl Api {
         let http = reqwest::Client::builder().no_proxy().build();
         let http = http.map_err(Failure::because("cannot set up HTTP"))?;
         let base = format!("{}/api/v1/tenants/default", server.trim_end_matches('/'));
-        Ok(Self { http, base, token: token.to_owned() })
+        Ok(Self { http, base, token: token.to_owned(), busy: Arc::default() })
     }
 
     /// Makes Claviger ready for the devices of these numbers: they are enrolled, and their LwM2M
     /// server is a receiver in this process. Gives what that receiver is told. Devices that are
-    /// enrolled already stay.
+    /// enrolled already, with the same key, stay.
     ///
     /// # Errors
     /// What the API said, or that it does not answer.
@@ -82,32 +96,139 @@ impl Api {
     }
 
     async fn enrol(&self, numbers: Range<u32>) -> Result<(), Failure> {
-        let all = stream::iter(numbers).map(|number| async move {
-            let name = fleet::endpoint(number);
-            let key = KeyInput::hex(&fleet::key(&name));
-            let psk = NewPsk { identity: name.clone(), key };
-            let device = NewDevice { endpoint: name, id: None, profile: NAME.to_owned(), psk };
-            self.send(Method::POST, "devices", &device).await
-        });
-        all.buffer_unordered(AT_ONCE).try_for_each(|_| async { Ok(()) }).await
+        let end = numbers.end;
+        let parts = numbers.step_by(LINES).map(|first| first..end.min(first + LINES as u32));
+        let all = stream::iter(parts).map(|part| self.enrol_part(part));
+        all.buffer_unordered(AT_ONCE).try_for_each(|()| async { Ok(()) }).await
+    }
+
+    /// Enrols devices by one request, and those that Claviger could not take just then by further
+    /// ones: the whole is sent again, since what is there already costs little.
+    async fn enrol_part(&self, numbers: Range<u32>) -> Result<(), Failure> {
+        let url = format!("{}/devices/bulk", self.base);
+        let lines = lines(numbers.clone())?;
+        let mut tries = 1..=TRIES;
+        loop {
+            let request = self.http.post(&url).header("content-type", "application/x-ndjson");
+            let (status, bytes) = self.answer(request.body(lines.clone()), &url).await?;
+            if !status.is_success() {
+                return Err(refused(&url, status, &bytes));
+            }
+            let Some(busy) = read(&bytes, numbers.len(), &url)? else { return Ok(()) };
+            if tries.next().is_none_or(|nth| nth == TRIES) {
+                return Err(busy);
+            }
+            self.busy.fetch_add(1, Ordering::Relaxed);
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// How often devices had to be enrolled again, because Claviger could not take them just then.
+    pub fn was_busy(&self) -> u32 {
+        self.busy.load(Ordering::Relaxed)
     }
 
     /// Sends `body`. That something is there already is no failure.
     async fn send(&self, method: Method, path: &str, body: &impl Serialize) -> Result<(), Failure> {
         let url = format!("{}/{path}", self.base);
-        let request = self.http.request(method, &url).bearer_auth(&self.token).json(body);
-        let answer = request.send().await;
-        let silent = || format!("{url} does not answer; does Claviger run there?");
-        let answer = answer.map_err(Failure::because(silent()))?;
-        let status = answer.status();
-        let bytes = answer.bytes().await.map_err(Failure::because(silent()))?;
+        let request = self.http.request(method, &url).json(body);
+        let (status, bytes) = self.answer(request, &url).await?;
         if status.is_success() || status == StatusCode::CONFLICT {
             return Ok(());
         }
-        let words = match serde_json::from_slice::<Problem>(&bytes) {
-            Ok(problem) => format!("{} {}", problem.detail, problem.hint),
-            Err(_) => "is it Claviger's API?".to_owned(),
-        };
-        Err(Failure::new(format!("{url} answered {status}: {words}")))
+        Err(refused(&url, status, &bytes))
+    }
+
+    /// Sends a request, and reads its answer to the end.
+    async fn answer(
+        &self,
+        request: RequestBuilder,
+        url: &str,
+    ) -> Result<(StatusCode, Bytes), Failure> {
+        let silent = || format!("{url} does not answer; does Claviger run there?");
+        let answer = request.bearer_auth(&self.token).send().await;
+        let answer = answer.map_err(Failure::because(silent()))?;
+        let status = answer.status();
+        let bytes = answer.bytes().await.map_err(Failure::because(silent()))?;
+        Ok((status, bytes))
+    }
+}
+
+fn refused(url: &str, status: StatusCode, body: &[u8]) -> Failure {
+    let words = match serde_json::from_slice::<Problem>(body) {
+        Ok(problem) => format!("{} {}", problem.detail, problem.hint),
+        Err(_) => "is it Claviger's API?".to_owned(),
+    };
+    Failure::new(format!("{url} answered {status}: {words}"))
+}
+
+/// The devices of these numbers, a line each.
+fn lines(numbers: Range<u32>) -> Result<Bytes, Failure> {
+    let mut lines = Vec::new();
+    for number in numbers {
+        let name = fleet::endpoint(number);
+        let key = KeyInput::hex(&fleet::key(&name));
+        let psk = NewPsk { identity: name.clone(), key };
+        let device = NewDevice { endpoint: name, id: None, profile: NAME.to_owned(), psk };
+        let written = serde_json::to_writer(&mut lines, &device);
+        written.map_err(Failure::because("a device has no JSON"))?;
+        lines.push(b'\n');
+    }
+    Ok(lines.into())
+}
+
+/// Reads what became of so many lines; words if some could not be taken just then.
+fn read(answers: &[u8], lines: usize, url: &str) -> Result<Option<Failure>, Failure> {
+    let (mut answered, mut busy) = (0, None);
+    for answer in serde_json::Deserializer::from_slice(answers).into_iter::<BulkAnswer>() {
+        let answer = answer.map_err(Failure::because(format!("{url} answered oddly")))?;
+        answered += 1;
+        if matches!(answer.status, BulkStatus::Enrolled | BulkStatus::Exists) {
+            continue;
+        }
+        let device = answer.device.unwrap_or_default();
+        let problem = answer.problem.as_ref();
+        let why = problem.map_or(String::new(), |why| format!("{} {}", why.detail, why.hint));
+        let failure = Failure::new(format!("{device} is not enrolled: {why}"));
+        if problem.is_none_or(|problem| problem.status != StatusCode::SERVICE_UNAVAILABLE) {
+            return Err(failure);
+        }
+        busy = Some(failure);
+    }
+    if answered < lines {
+        let words = "its answer ended before all devices were enrolled";
+        return Err(Failure::new(format!("{url}: {words}")));
+    }
+    Ok(busy)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use claviger_api::Code;
+
+    fn answers(problems: &[Option<Code>]) -> Vec<u8> {
+        let each = problems.iter().enumerate().map(|(at, code)| BulkAnswer {
+            line: at as u64 + 1,
+            device: Some(fleet::endpoint(at as u32)),
+            status: code.map_or(BulkStatus::Enrolled, |_| BulkStatus::Refused),
+            problem: code.map(|code| Problem::new(code, "It is so.")),
+        });
+        each.flat_map(|answer| serde_json::to_vec(&answer).unwrap()).collect()
+    }
+
+    #[test]
+    fn devices_that_could_not_be_taken_just_then_are_told_from_those_that_are_refused() {
+        let taken = answers(&[None, None]);
+        assert_eq!(read(&taken, 2, "url"), Ok(None));
+        let busy = read(&answers(&[None, Some(Code::Unavailable)]), 2, "url").unwrap().unwrap();
+        assert!(busy.to_string().starts_with("load-00000001 is not enrolled: It is so. "));
+        assert!(read(&answers(&[Some(Code::Unavailable), Some(Code::Taken)]), 2, "url").is_err());
+    }
+
+    #[test]
+    fn an_answer_that_ends_early_is_a_failure() {
+        let words = read(&answers(&[None]), 2, "url").unwrap_err().to_string();
+        assert_eq!(words, "url: its answer ended before all devices were enrolled");
     }
 }

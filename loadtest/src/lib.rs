@@ -1,9 +1,10 @@
 //! Load on bootstrap servers, and what it costs them.
 //!
-//! A load test drives simulated devices ([`claviger_device`]) through whole bootstraps over real
-//! sockets ([`drive`]) and reports what came of it ([`measure`], [`Report`]). It knows no server
-//! from the inside: what it takes to fill Claviger with devices goes by its HTTP API ([`Api`]),
-//! and the LwM2M server that Claviger tells of its credentials is played by [`webhook`].
+//! A load test drives simulated devices ([`claviger_device`]) through handshakes or whole bootstraps
+//! over real sockets ([`drive`], [`hold`]) and reports what came of it ([`measure`], [`Report`];
+//! [`measure_sessions`], [`Sessions`]). It knows no server from the inside: what it takes to fill
+//! Claviger with devices goes by its HTTP API ([`Api`]), and the LwM2M server that Claviger tells of
+//! its credentials is played by [`webhook`].
 //!
 //! It is a tool beside the product, for Linux: it reads `/proc`.
 
@@ -12,22 +13,33 @@ mod driver;
 mod enrol;
 mod failure;
 mod fleet;
+mod journal;
+mod load;
+mod machine;
 mod measure;
 mod pace;
 mod peers;
 mod process;
+mod profile;
 mod report;
+mod sessions;
 mod tally;
 pub mod webhook;
+mod wire;
 
-pub use compare::{Comparison, Pair};
-pub use driver::{Check, Load, drive};
+pub use compare::{Comparison, Pair, summary};
+pub use driver::{drive, hold};
 pub use enrol::Api;
 pub use failure::Failure;
 pub use fleet::{Kind, Lwm2m, endpoint, key};
-pub use measure::measure;
+pub use journal::{Journal, Turn};
+pub use load::{Check, Goal, Hooks, Load};
+pub use machine::{Machine, Others, busy};
+pub use measure::{can_look_at, measure, measure_sessions};
 pub use pace::Pace;
-pub use peers::{Claviger, Leshan};
+pub use peers::{Claviger, Leshan, end_all};
 pub use process::{Cpu, Process, Resident};
-pub use report::{Each, Latency, Report, Scenario, Usage};
-pub use tally::{Failed, Tally, Traffic};
+pub use profile::Profile;
+pub use report::{Each, Latency, Measured, Report, Scenario, Usage};
+pub use sessions::{Probes, Sessions, Step};
+pub use tally::{Failed, Stall, Tally, Traffic};

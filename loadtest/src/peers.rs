@@ -1,14 +1,37 @@
-//! The servers that are compared, as processes of their own. They are killed when dropped.
+//! The servers that are compared, as processes of their own. They are killed when dropped, and by
+//! [`end_all`] when this process is stopped by a signal, which drops nothing.
 
 use crate::enrol::Api;
 use crate::process::Process;
 use crate::{Failure, fleet};
 use claviger_device::Account;
 use core::net::SocketAddr;
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use serde::Deserialize;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
+
+/// The servers that run, each with the folder that goes after it.
+static STARTED: Mutex<Vec<(u32, Option<PathBuf>)>> = Mutex::new(Vec::new());
+
+/// Ends every server that runs, removes its data, and ends this process with `code`. The lock is
+/// kept, so that no other thread ends it first because its server is gone.
+pub fn end_all(code: i32) -> ! {
+    let mut started = STARTED.lock().unwrap_or_else(PoisonError::into_inner);
+    for (id, folder) in started.drain(..) {
+        if let Some(pid) = i32::try_from(id).ok().and_then(Pid::from_raw) {
+            // It may have ended by itself; its folder is removed when it is gone.
+            let _ = kill_process(pid, Signal::KILL);
+            let _ = waitpid(Some(pid), WaitOptions::empty());
+        }
+        if let Some(folder) = folder {
+            let _ = std::fs::remove_dir_all(folder);
+        }
+    }
+    std::process::exit(code)
+}
 
 /// A server that runs, and what it said first.
 #[derive(Debug)]
@@ -20,11 +43,13 @@ struct Running {
 }
 
 impl Running {
-    /// Starts `command` and waits for the line that says that it is ready.
-    fn start(mut command: Command, name: &str) -> Result<Self, Failure> {
+    /// Starts `command`, whose data is in `folder`, and waits for the line that says that it is ready.
+    fn start(mut command: Command, name: &str, folder: Option<&Path>) -> Result<Self, Failure> {
         command.stdin(Stdio::null()).stdout(Stdio::piped());
         let child = command.spawn();
         let mut child = child.map_err(Failure::because(format!("{name} cannot be started")))?;
+        let started = (child.id(), folder.map(Path::to_owned));
+        STARTED.lock().unwrap_or_else(PoisonError::into_inner).push(started);
         let stdout = child.stdout.take().expect("it is piped");
         let mut running = Self { child, said: String::new(), _stdout: BufReader::new(stdout) };
         let read = running._stdout.read_line(&mut running.said);
@@ -45,6 +70,11 @@ impl Drop for Running {
         // It may have ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        let id = self.child.id();
+        STARTED
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|(started, _)| *started != id);
     }
 }
 
@@ -75,7 +105,7 @@ impl Claviger {
         command.args(["dev", "-o", "json", "--http", free, "--coaps", free, "--data"]).arg(folder);
         command.env("CLAVIGER_LOG", "warn,openraft=error");
         let name = binary.display().to_string();
-        let running = Running::start(command, &name)?;
+        let running = Running::start(command, &name, Some(folder))?;
         let ready = serde_json::from_str(&running.said);
         let ready = ready.map_err(Failure::because(format!("{name} said something else")))?;
         Ok(Self { running, ready })
@@ -124,7 +154,7 @@ impl Leshan {
         command.args(["-Xmx1g", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp", &path]);
         command.args(["claviger.loadtest.BootstrapServer", &devices.to_string()]);
         command.args(cid.then_some("cid"));
-        let running = Running::start(command, "Leshan's server (java)")?;
+        let running = Running::start(command, "Leshan's server (java)", None)?;
         let port = running.said.trim().strip_prefix("ready coaps=");
         let port = port.and_then(|port| port.parse().ok()).ok_or_else(|| {
             Failure::new(format!("Leshan's server said something else: {}", running.said))

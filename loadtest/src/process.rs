@@ -13,6 +13,13 @@ pub struct Cpu {
     pub system: Duration,
 }
 
+impl Cpu {
+    /// All of it.
+    pub fn total(self) -> Duration {
+        self.user + self.system
+    }
+}
+
 /// Memory that is resident, in bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Resident {
@@ -38,9 +45,7 @@ impl Process {
     /// If there is no such process.
     pub fn cpu(self) -> io::Result<Cpu> {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.0))?;
-        let tick = Duration::from_secs(1)
-            / u32::try_from(rustix::param::clock_ticks_per_second()).map_err(io::Error::other)?;
-        parse_cpu(&stat, tick).ok_or_else(|| odd("stat"))
+        parse_cpu(&stat, tick()?).ok_or_else(|| odd("stat"))
     }
 
     /// The memory that it has.
@@ -61,16 +66,16 @@ impl Process {
     }
 }
 
-/// Datagrams that the kernel dropped because the receive buffers of the sockets at this local port
+/// Datagrams that the kernel dropped because the receive buffers of the sockets at these local ports
 /// were full.
 ///
 /// # Errors
 /// If the kernel does not tell.
-pub(crate) fn dropped_at(port: u16) -> io::Result<u64> {
+pub(crate) fn dropped_at(ports: &[u16]) -> io::Result<u64> {
     let mut dropped = 0;
     for file in ["/proc/net/udp", "/proc/net/udp6"] {
         dropped += match fs::read_to_string(file) {
-            Ok(table) => parse_dropped(&table, port),
+            Ok(table) => parse_dropped(&table, ports),
             // A system without IPv6.
             Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
             Err(error) => return Err(error),
@@ -79,15 +84,10 @@ pub(crate) fn dropped_at(port: u16) -> io::Result<u64> {
     Ok(dropped)
 }
 
-/// The same for all sockets of this machine.
-///
-/// # Errors
-/// If the kernel does not tell.
-pub(crate) fn dropped() -> io::Result<u64> {
-    let v4 = parse_errors(&fs::read_to_string("/proc/net/snmp")?).ok_or_else(|| odd("snmp"))?;
-    let v6 = fs::read_to_string("/proc/net/snmp6").unwrap_or_default();
-    let v6 = v6.lines().find_map(|line| line.strip_prefix("Udp6RcvbufErrors"));
-    Ok(v4 + v6.and_then(|number| number.trim().parse().ok()).unwrap_or(0))
+/// In what the kernel counts CPU time.
+pub(crate) fn tick() -> io::Result<Duration> {
+    let ticks = u32::try_from(rustix::param::clock_ticks_per_second());
+    Ok(Duration::from_secs(1) / ticks.map_err(io::Error::other)?)
 }
 
 fn odd(file: &str) -> io::Error {
@@ -110,18 +110,14 @@ fn parse_resident(status: &str) -> Option<Resident> {
     Some(Resident { now: kib("VmRSS:")? * 1024, peak: kib("VmHWM:")? * 1024 })
 }
 
-fn parse_dropped(table: &str, port: u16) -> u64 {
-    let end = format!(":{port:04X}");
+fn parse_dropped(table: &str, ports: &[u16]) -> u64 {
+    let ours = |local: &str| {
+        let port = local.rsplit_once(':').and_then(|(_, port)| u16::from_str_radix(port, 16).ok());
+        port.is_some_and(|port| ports.contains(&port))
+    };
     let sockets = table.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>());
-    let ours = sockets.filter(|fields| fields.get(1).is_some_and(|local| local.ends_with(&end)));
+    let ours = sockets.filter(|fields| fields.get(1).is_some_and(|local| ours(local)));
     ours.filter_map(|fields| fields.last()?.parse::<u64>().ok()).sum()
-}
-
-fn parse_errors(snmp: &str) -> Option<u64> {
-    let mut lines = snmp.lines().filter(|line| line.starts_with("Udp:"));
-    let (names, values) = (lines.next()?, lines.next()?);
-    let at = names.split_whitespace().position(|name| name == "RcvbufErrors")?;
-    values.split_whitespace().nth(at)?.parse().ok()
 }
 
 #[cfg(test)]
@@ -145,13 +141,13 @@ mod tests {
     }
 
     #[test]
-    fn drops_are_those_of_the_port() {
+    fn drops_are_those_of_the_ports() {
         let table = "  sl  local_address rem_address   st ...  drops\n\
              1: 0100007F:1634 00000000:0000 07 0:0 0:0 0 0 0 1 2 0 17\n\
              2: 0100007F:1635 00000000:0000 07 0:0 0:0 0 0 0 1 2 0 4\n";
-        assert_eq!(parse_dropped(table, 0x1634), 17);
-        let snmp = "Udp: InDatagrams RcvbufErrors\nUdp: 5 6\nUdpLite: InDatagrams\nUdpLite: 0\n";
-        assert_eq!(parse_errors(snmp), Some(6));
+        assert_eq!(parse_dropped(table, &[0x1634]), 17);
+        assert_eq!(parse_dropped(table, &[0x1634, 0x1635]), 21);
+        assert_eq!(parse_dropped(table, &[0x0000]), 0);
     }
 
     #[test]
@@ -160,6 +156,6 @@ mod tests {
         assert!(own.cpu().is_ok());
         let resident = own.resident().unwrap();
         assert!(resident.now > 0 && resident.peak >= resident.now);
-        assert!(dropped().is_ok() && dropped_at(1).is_ok());
+        assert!(dropped_at(&[1]).is_ok());
     }
 }

@@ -1,26 +1,31 @@
 //! The figures of a run, for people and for programs.
 
-use crate::driver::Load;
+use crate::load::{Goal, Load};
+use crate::machine::Others;
 use crate::pace::Pace;
 use crate::process::{Cpu, Resident};
-use crate::tally::{Tally, Traffic};
+use crate::tally::{Stall, Tally, Traffic};
 use core::time::Duration;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The figures of one run. Times are milliseconds unless they say otherwise; what stands as
-/// "each" is divided by the number of bootstraps.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+/// "each" is divided by the number of those that were done.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// What was driven.
     pub scenario: Scenario,
-    /// How many bootstraps were completed.
-    pub bootstraps: usize,
-    /// From the first datagram to the last answer to a Finish, in seconds.
+    /// How many bootstraps, or handshakes, were completed.
+    pub done: usize,
+    /// How many failed.
+    pub failed: usize,
+    /// From the first datagram to the end of the last, in seconds.
     pub seconds: f64,
-    /// Bootstraps in a second.
+    /// How many in a second.
     pub per_second: f64,
-    /// How long a bootstrap took.
+    /// How long one took.
     pub latency: Latency,
+    /// The longest time in which none was completed.
+    pub worst_stall: Stall,
     /// What the server used, where its process was named.
     pub server: Option<Usage>,
     /// What this driver used.
@@ -31,13 +36,28 @@ pub struct Report {
     pub down: Each,
     /// Datagrams that devices sent again.
     pub retransmissions: u64,
+    /// What others used of the machine, where the server's process was named.
+    pub others: Option<Others>,
+}
+
+/// What was measured beside the driver's own counting.
+#[derive(Debug, Clone, Copy)]
+pub struct Measured {
+    /// What the server used.
+    pub server: Option<Usage>,
+    /// What the driver used.
+    pub driver: Usage,
+    /// What others used.
+    pub others: Option<Others>,
 }
 
 /// What was driven.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Scenario {
     /// `closed` or `storm`.
-    pub pace: &'static str,
+    pub pace: String,
+    /// When a device was done.
+    pub goal: Goal,
     /// How many devices at a time; in a storm all.
     pub concurrency: u32,
     /// How many devices.
@@ -49,7 +69,7 @@ pub struct Scenario {
 }
 
 /// Percentiles.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Latency {
     /// Half took no longer.
     pub p50: f64,
@@ -62,7 +82,7 @@ pub struct Latency {
 }
 
 /// What a process used for a run.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Usage {
     /// CPU time, each.
     pub cpu: f64,
@@ -79,7 +99,7 @@ pub struct Usage {
 }
 
 /// Datagrams and bytes of UDP payload.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Each {
     /// How many datagrams.
     pub datagrams: f64,
@@ -89,41 +109,56 @@ pub struct Each {
 
 impl Report {
     /// The figures of a run.
-    pub fn new(load: &Load, tally: &Tally, server: Option<Usage>, driver: Usage) -> Self {
-        let bootstraps = tally.took.len();
-        let seconds = tally.lasted.as_secs_f64();
-        let (pace, concurrency) = match load.pace {
-            Pace::Closed(at_once) => ("closed", at_once),
-            Pace::Storm(_) => ("storm", load.count),
-        };
-        let scenario = Scenario {
-            pace,
-            concurrency,
-            devices: load.devices,
-            cid: load.kind.cid,
-            lwm2m: load.kind.version.to_string(),
-        };
+    pub fn new(load: &Load, tally: &Tally, measured: Measured) -> Self {
+        let done = tally.took.len();
+        let seconds = tally.lasted().as_secs_f64();
+        let Measured { server, driver, others } = measured;
         Self {
-            scenario,
-            bootstraps,
+            scenario: Scenario::of(load),
+            done,
+            failed: tally.failures.len(),
             seconds,
-            per_second: if seconds > 0.0 { bootstraps as f64 / seconds } else { 0.0 },
+            per_second: if seconds > 0.0 { done as f64 / seconds } else { 0.0 },
             latency: Latency::of(&tally.took),
+            worst_stall: tally.worst_stall(),
             server,
             driver,
-            up: Each::of(tally.up, bootstraps),
-            down: Each::of(tally.down, bootstraps),
+            up: Each::of(tally.up, done),
+            down: Each::of(tally.down, done),
             retransmissions: tally.retransmissions,
+            others,
         }
+    }
+
+    /// What makes the figures doubtful, in words.
+    pub fn doubts(&self) -> Vec<String> {
+        let others = self.others.filter(Others::disturb);
+        let others = others.map(|others| format!("others used this machine: {others}"));
+        let lost = self.driver.datagrams_lost;
+        let lost = (lost > 0).then(|| {
+            format!("the driver lost {lost} datagrams itself; raise the sysctl net.core.rmem_max")
+        });
+        others.into_iter().chain(lost).collect()
     }
 
     /// The figures as lines for people.
     pub fn table(&self) -> String {
+        self.lines().iter().map(|(name, value)| format!("{name:<14}{value}\n")).collect()
+    }
+
+    /// Names and values; what belongs to the line before has no name.
+    pub(crate) fn lines(&self) -> Vec<(&'static str, String)> {
         let Latency { p50, p90, p99, max } = self.latency;
+        let what = match self.scenario.goal {
+            Goal::Handshake => "handshakes",
+            Goal::Bootstrap => "bootstraps",
+        };
+        let Stall { ms, after } = self.worst_stall;
         let mut lines = vec![
-            ("bootstraps", format!("{} in {:.2} s", self.bootstraps, self.seconds)),
+            (what, format!("{} in {:.2} s, {} failed", self.done, self.seconds, self.failed)),
             ("rate", format!("{:.0} /s", self.per_second)),
             ("latency", format!("p50 {p50:.2}  p90 {p90:.2}  p99 {p99:.2}  max {max:.2} ms")),
+            ("worst stall", format!("{ms:.1} ms, after {after}")),
         ];
         lines.extend(self.server.iter().flat_map(|server| server.lines("server")));
         lines.extend(self.driver.lines("driver"));
@@ -131,12 +166,30 @@ impl Report {
         lines.push(("up, each", way(&self.up)));
         lines.push(("down, each", way(&self.down)));
         lines.push(("sent again", format!("{} datagrams", self.retransmissions)));
-        lines.iter().map(|(name, value)| format!("{name:<14}{value}\n")).collect()
+        lines.extend(self.others.iter().map(|others| ("meanwhile", others.to_string())));
+        lines
+    }
+}
+
+impl Scenario {
+    fn of(load: &Load) -> Self {
+        let (pace, concurrency) = match load.pace {
+            Pace::Closed(at_once) => ("closed", at_once),
+            Pace::Storm(_) => ("storm", load.count),
+        };
+        Self {
+            pace: pace.to_owned(),
+            goal: load.goal,
+            concurrency,
+            devices: load.devices,
+            cid: load.kind.cid,
+            lwm2m: load.kind.version.to_string(),
+        }
     }
 }
 
 impl Latency {
-    fn of(took: &[Duration]) -> Self {
+    pub(crate) fn of(took: &[Duration]) -> Self {
         let mut sorted = took.to_vec();
         sorted.sort_unstable();
         let at = |percent: usize| {
@@ -148,10 +201,10 @@ impl Latency {
 }
 
 impl Usage {
-    /// What a process used between two looks at it, for this many bootstraps.
-    pub fn new(cpu: (Cpu, Cpu), resident: Resident, lost: u64, bootstraps: usize) -> Self {
+    /// What a process used between two looks at it, for so many that were done.
+    pub fn new(cpu: (Cpu, Cpu), resident: Resident, lost: u64, done: usize) -> Self {
         let each = |before: Duration, after: Duration| {
-            after.saturating_sub(before).as_secs_f64() * 1e3 / bootstraps.max(1) as f64
+            after.saturating_sub(before).as_secs_f64() * 1e3 / done.max(1) as f64
         };
         let (before, after) = cpu;
         let (user, system) = (each(before.user, after.user), each(before.system, after.system));
@@ -177,8 +230,8 @@ impl Usage {
 }
 
 impl Each {
-    fn of(traffic: Traffic, bootstraps: usize) -> Self {
-        let each = |count: u64| count as f64 / bootstraps.max(1) as f64;
+    fn of(traffic: Traffic, done: usize) -> Self {
+        let each = |count: u64| count as f64 / done.max(1) as f64;
         Self { datagrams: each(traffic.datagrams), bytes: each(traffic.bytes) }
     }
 }

@@ -33,6 +33,9 @@ pub struct DeviceConfig {
     pub factory_account: bool,
     /// First wait before a flight of the handshake is sent again.
     pub retransmit: Duration,
+    /// True if it asks to be bootstrapped as soon as its session is open; else it waits until it is
+    /// told to ([`crate::Device::ask_again`]).
+    pub asks: bool,
     /// A path, as `/0/1`, that it refuses to have written.
     pub refuse: Option<String>,
 }
@@ -49,6 +52,7 @@ impl DeviceConfig {
             format: Format::Tlv,
             factory_account: true,
             retransmit: Duration::from_secs(1),
+            asks: true,
             refuse: None,
         }
     }

@@ -19,6 +19,8 @@ pub struct Device {
     line: Line,
     objects: Objects,
     request: Request,
+    /// True if it asks as soon as its session is open.
+    asks: bool,
     /// When it gives the bootstrap up; none before the request is answered, and after the end.
     deadline: Option<Duration>,
     now: Duration,
@@ -32,6 +34,7 @@ impl Device {
     /// Switches a device on: its handshake begins.
     pub fn new(now: Duration, config: DeviceConfig, rng: Box<dyn CryptoRng + Send>) -> Self {
         let objects = Objects::new(&config);
+        let asks = config.asks;
         let preferred = (config.version == Version::V1_1).then_some(config.format);
         let request = BootstrapRequest { endpoint: Some(config.endpoint), preferred };
         let mut client = ClientConfig::new(config.identity, config.psk);
@@ -41,6 +44,7 @@ impl Device {
             line: Line::new(now, client, rng),
             objects,
             request: request.to_request(),
+            asks,
             deadline: None,
             now,
             over: false,
@@ -69,7 +73,7 @@ impl Device {
         [self.line.next_timeout(), self.deadline].into_iter().flatten().min()
     }
 
-    /// Asks to be bootstrapped again, in the session that is open.
+    /// Asks to be bootstrapped, again or for the first time, in the session that is open.
     pub fn ask_again(&mut self, now: Duration) {
         self.now = now;
         self.over = false;
@@ -94,7 +98,9 @@ impl Device {
                 Said::Datagram(bytes) => return Some(DeviceOutput::Datagram(bytes)),
                 Said::Established { suite, cid } => {
                     self.event(DeviceEvent::Handshake { suite, cid });
-                    self.line.request(self.now, self.request.clone());
+                    if self.asks {
+                        self.line.request(self.now, self.request.clone());
+                    }
                 }
                 Said::Request { exchange, mut request } => {
                     let response = self.serve(&request);

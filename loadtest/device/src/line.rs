@@ -69,7 +69,7 @@ impl Line {
         loop {
             match self.client.poll() {
                 Some(ClientOutput::Datagram(bytes)) => return Some(Said::Datagram(bytes)),
-                Some(ClientOutput::Established { suite, cid }) => {
+                Some(ClientOutput::Established { suite, cid, .. }) => {
                     return Some(Said::Established { suite, cid });
                 }
                 Some(ClientOutput::Data(bytes)) => {
@@ -78,7 +78,8 @@ impl Line {
                 }
                 Some(ClientOutput::Failed(why)) => return Some(Said::Failed(why)),
                 Some(ClientOutput::Closed) => return Some(Said::Closed),
-                None => {}
+                // Only with suites of keys that sign, which it does not offer.
+                Some(ClientOutput::Verify(_) | ClientOutput::Sign { .. }) | None => {}
             }
             match self.coap.poll()? {
                 // A session that is gone says so itself.

@@ -103,8 +103,11 @@ impl<S: Service> Server<S> {
                     self.coap(now);
                 }
                 Output::Record(_)
+                | Output::Sign(_)
+                | Output::Verify(_)
                 | Output::Repeat { .. }
                 | Output::Displaced { .. }
+                | Output::NeedSession(_)
                 | Output::Event(_) => {}
             }
         }

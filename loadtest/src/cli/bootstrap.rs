@@ -1,37 +1,47 @@
 //! `loadtest bootstrap`
 
-use super::output::{Format, note};
+use super::output::{Format, Progress, warn};
+use super::server;
 use clap::Args;
-use claviger_loadtest::{Api, Check, Failure, Kind, Load, Lwm2m, Pace, Process, measure};
-use core::net::SocketAddr;
+use claviger_loadtest::{Failure, Goal, Hooks, Kind, Load, Lwm2m, Pace, Profile, measure};
 use core::time::Duration;
+use std::path::PathBuf;
 
 /// Within which time a storm's devices begin.
-const STORM: Duration = Duration::from_secs(1);
+pub(super) const STORM: Duration = Duration::from_secs(1);
 
 /// Devices that bootstrap, each with a name and a key of its own.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-With --api the devices are enrolled at Claviger first, and its webhooks are taken. Without, the
-server must know them: device 42 is load-00000042 in identity and endpoint name, and its key is
-the first 16 bytes of the SHA-256 of that name.
+Without --target, Claviger is started and the devices are enrolled there. A target that is Claviger
+needs --api, so that they are enrolled, and its webhooks taken: enrolled devices stay, so a next run
+with --first goes on where the last ended. Any other server must know them: device 42 is
+load-00000042 in identity and endpoint name, and its key is the first 16 bytes of the SHA-256 of that
+name.
 
 Examples:
+  loadtest bootstrap
+  loadtest bootstrap --devices 10000 --storm -o json
   loadtest bootstrap --target 127.0.0.1:5684 --api http://127.0.0.1:8080 --devices 20000
-  loadtest bootstrap --target 127.0.0.1:5684 --devices 10000 --storm -o json")]
+  loadtest bootstrap --start leshan --warm-up 30000 --concurrency 16
+  loadtest bootstrap --devices 50000 --perf perf.data")]
 pub(super) struct Bootstrap {
-    /// Where the devices bootstrap.
-    #[arg(long, value_name = "ADDR")]
-    target: SocketAddr,
+    #[command(flatten)]
+    server: server::Options,
     /// How many devices there are.
-    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..100_000_000))]
     devices: u32,
     /// The number of the first device.
-    #[arg(long, default_value_t = 0, value_name = "NUMBER")]
+    #[arg(long, default_value_t = 0, value_name = "NUMBER",
+        value_parser = clap::value_parser!(u32).range(..100_000_000))]
     first: u32,
     /// How many bootstraps there are; by default one for each device.
     #[arg(long)]
     count: Option<u32>,
+    /// How many devices, before these, bootstrap without being counted.
+    #[arg(long, default_value_t = 0, value_name = "DEVICES",
+        value_parser = clap::value_parser!(u32).range(..100_000_000))]
+    warm_up: u32,
     /// How many devices bootstrap at a time; the next begins when one has ended.
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
     concurrency: u32,
@@ -47,18 +57,9 @@ pub(super) struct Bootstrap {
     /// The devices' version of LwM2M: 1.0 names no preferred format, 1.1 prefers TLV.
     #[arg(long, value_enum, default_value = "1.1", value_name = "VERSION")]
     lwm2m: Lwm2m,
-    /// The server's process on this machine: then its CPU time and memory are told.
-    #[arg(long, value_name = "PID")]
-    server_pid: Option<u32>,
-    /// The LwM2M server asks Claviger for keys when it needs them, instead of taking webhooks.
-    #[arg(long, requires = "api")]
-    pull: bool,
-    /// Claviger's API.
-    #[arg(long, env = "CLAVIGER_SERVER", value_name = "URL", requires = "token")]
-    api: Option<String>,
-    /// The admin token; better in CLAVIGER_TOKEN, where no list of processes shows it.
-    #[arg(long, env = "CLAVIGER_TOKEN", hide_env_values = true)]
-    token: Option<String>,
+    /// Records where the server spends its time into this file, by Linux's perf.
+    #[arg(long, value_name = "FILE")]
+    perf: Option<PathBuf>,
     /// How figures are printed.
     #[arg(short, long, value_enum, default_value_t)]
     output: Format,
@@ -67,32 +68,39 @@ pub(super) struct Bootstrap {
 impl Bootstrap {
     /// Enrols the devices, if need be, and drives them.
     pub(super) fn run(self) -> Result<(), Failure> {
+        let all = self.first..self.first + self.warm_up + self.devices;
+        let side = self.server.ready(all, self.cid)?;
+        let pace = if self.storm { Pace::Storm(STORM) } else { Pace::Closed(self.concurrency) };
         let load = Load {
-            target: self.target,
-            first: self.first,
+            target: side.target,
+            first: self.first + self.warm_up,
             devices: self.devices,
             count: self.count.unwrap_or(self.devices),
-            pace: if self.storm { Pace::Storm(STORM) } else { Pace::Closed(self.concurrency) },
+            pace,
             patience: Duration::from_secs(self.patience),
             kind: Kind { cid: self.cid, version: self.lwm2m },
+            goal: Goal::Bootstrap,
         };
-        let check: Box<Check> = match (&self.api, &self.token) {
-            (Some(api), Some(token)) => {
-                note(format_args!("enrolling {} devices", load.devices));
-                let devices = load.first..load.first + load.devices;
-                let api = Api::new(api, token)?;
-                if self.pull {
-                    api.prepare_pull(devices)?;
-                    Box::new(|_, _| Ok(()))
-                } else {
-                    let told = api.prepare(devices)?;
-                    Box::new(move |_, account| told.take(account))
-                }
-            }
-            _ => Box::new(|_, _| Ok(())),
+        let drive = |what: &str, load: &Load| {
+            let mut progress = Progress::new(what, load.count);
+            let watch = &mut |done| progress.done(done);
+            let measured = measure(load, side.process, &mut Hooks { check: &*side.check, watch });
+            measured.map_err(Failure::because("cannot measure"))
         };
-        let measured = measure(&load, self.server_pid.map(Process), &*check);
-        let (report, tally) = measured.map_err(Failure::because("cannot measure"))?;
+        if self.warm_up > 0 {
+            let (first, count) = (self.first, self.warm_up);
+            let pace = Pace::Closed(self.concurrency);
+            let warm_up = Load { first, devices: count, count, pace, ..load };
+            drive("warm-up", &warm_up)?.1.all_succeeded()?;
+        }
+        let profile = self.perf.as_ref().map(|file| {
+            let process = side.process.ok_or_else(|| Failure::new("--perf needs --server-pid"))?;
+            Profile::start(process, file)
+        });
+        let profile = profile.transpose()?;
+        let (report, tally) = drive("bootstraps", &load)?;
+        profile.map_or(Ok(()), Profile::stop)?;
+        warn(&report);
         self.output.print(&report, |report| report.table())?;
         tally.all_succeeded()
     }

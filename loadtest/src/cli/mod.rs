@@ -2,16 +2,23 @@
 
 mod bootstrap;
 mod compare;
+mod course;
 mod output;
 mod peer;
+mod server;
+mod sessions;
 
 use clap::{Parser, Subcommand};
-use claviger_loadtest::Failure;
+use claviger_loadtest::{Failure, end_all};
 use std::process::ExitCode;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// The exit code where it was stopped by a signal.
+const STOPPED: i32 = 130;
 
 const AFTER: &str = "\
 Exit codes:
-  0 done   1 a bootstrap failed, or nothing could be measured   2 wrong usage";
+  0 done   1 a device failed, or nothing could be measured   2 wrong usage   130 it was stopped";
 
 /// Puts load on bootstrap servers, and says what it costs them.
 #[derive(Debug, Parser)]
@@ -25,6 +32,8 @@ struct Cli {
 enum Command {
     /// Drive simulated LwM2M devices through whole bootstraps.
     Bootstrap(bootstrap::Bootstrap),
+    /// Open more and more sessions that stay, and see whether the old ones live.
+    Sessions(sessions::Sessions),
     /// Put the same load on Claviger and on a peer, turn by turn.
     #[command(subcommand)]
     Compare(compare::Compare),
@@ -36,8 +45,9 @@ enum Command {
 /// Runs the command line of this process.
 pub(crate) fn main() -> ExitCode {
     let cli = Cli::parse();
-    let ended = raise_limit().and_then(|()| match cli.command {
+    let ended = raise_limit().and_then(|()| end_when_asked()).and_then(|()| match cli.command {
         Command::Bootstrap(bootstrap) => bootstrap.run(),
+        Command::Sessions(sessions) => sessions.run(),
         Command::Compare(compare) => compare.run(),
         Command::Peer(peer) => peer.run(),
     });
@@ -50,7 +60,31 @@ pub(crate) fn main() -> ExitCode {
     }
 }
 
-/// Each device has a socket: as many files as this process may have.
+/// When this process is asked to end, so do the servers that it started.
+fn end_when_asked() -> Result<(), Failure> {
+    let failed = "cannot wait for signals";
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(Failure::because(failed))?;
+    let entered = runtime.enter();
+    let signals = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
+    drop(entered);
+    let mut interrupt = signals.0.map_err(Failure::because(failed))?;
+    let mut terminate = signals.1.map_err(Failure::because(failed))?;
+    let asked = async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    };
+    let wait = move || {
+        runtime.block_on(asked);
+        end_all(STOPPED)
+    };
+    let thread = std::thread::Builder::new().name("signals".to_owned()).spawn(wait);
+    thread.map(drop).map_err(Failure::because(failed))
+}
+
+/// Where devices share no sockets, each has one: as many files as this process may have.
 fn raise_limit() -> Result<(), Failure> {
     use rustix::process::{Resource, getrlimit, setrlimit};
     let mut limit = getrlimit(Resource::Nofile);
