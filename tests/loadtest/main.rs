@@ -2,40 +2,74 @@
 //!
 //! Nothing here is about time. Figures come from `just bench-bootstrap`, on a build for release.
 
-use claviger_loadtest::{Api, Kind, Load, Lwm2m, Pace, Process, Report, Tally, measure};
+use claviger_loadtest::{
+    Api, Failure, Goal, Hooks, Kind, Load, Lwm2m, Pace, Process, Report, Sessions, Tally, measure,
+    measure_sessions,
+};
 use claviger_tests::{Claviger, Place};
 use core::time::Duration;
 
 /// How long a bootstrap may take on a busy machine before the test fails.
 const PATIENCE: Duration = Duration::from_secs(60);
 const FINISHED: &str = "claviger_bootstrap_sessions_finished_total{result=\"delivered\"} ";
+const OPENED: &str = "claviger_dtls_sessions_opened_total ";
 
 async fn claviger(folder: &tempfile::TempDir) -> Claviger {
     Claviger::start(&Place::new(env!("CARGO_BIN_EXE_claviger"), folder.path())).await
 }
 
+/// Of devices from number 0.
+fn load(claviger: &Claviger, devices: u32, pace: Pace, goal: Goal) -> Load {
+    let (target, first, count) = (claviger.coaps, 0, devices);
+    let kind = Kind { cid: true, version: Lwm2m::V1_1 };
+    Load { target, first, devices, count, pace, patience: PATIENCE, kind, goal }
+}
+
 /// Enrols `enrolled` devices, and drives `driven` of them; the driver blocks its thread.
 async fn drive(claviger: &Claviger, enrolled: u32, driven: u32, pace: Pace) -> (Report, Tally) {
     let (url, token) = (claviger.url.clone(), claviger.token.clone());
-    let (target, process) = (claviger.coaps, Process(claviger.pid()));
+    let load = load(claviger, driven, pace, Goal::Bootstrap);
+    let process = Process(claviger.pid());
     let run = move || {
         let told = Api::new(&url, &token)?.prepare(0..enrolled)?;
-        let kind = Kind { cid: true, version: Lwm2m::V1_1 };
-        let (first, devices, count) = (0, driven, driven);
-        let load = Load { target, first, devices, count, pace, patience: PATIENCE, kind };
-        let measured = measure(&load, Some(process), &move |_, account| told.take(account));
-        measured.map_err(claviger_loadtest::Failure::because("cannot measure"))
+        let mut counted = 0;
+        let watch = &mut |done| counted = done;
+        let check = &move |_: &str, account: &_| told.take(account);
+        let measured = measure(&load, Some(process), &mut Hooks { check, watch });
+        let (report, tally) = measured.map_err(Failure::because("cannot measure"))?;
+        assert_eq!(counted, tally.took.len());
+        Ok::<_, Failure>((report, tally))
     };
     let ran = tokio::task::spawn_blocking(run).await;
     ran.expect("the driver does not panic").expect("it can be measured")
 }
 
-/// How many bootstraps Claviger counts as delivered, when it has counted so many or time is up.
-async fn delivered(claviger: &Claviger, expected: u64) -> u64 {
+/// Enrols `enrolled` devices, opens sessions of `opened` that stay, and lets `probes` ask in them.
+async fn hold(
+    claviger: &Claviger,
+    (enrolled, opened, probes): (u32, u32, usize),
+    goal: Goal,
+) -> (Sessions, Tally) {
+    let (url, token) = (claviger.url.clone(), claviger.token.clone());
+    let load = load(claviger, opened, Pace::Closed(8), goal);
+    let process = Process(claviger.pid());
+    let run = move || {
+        let told = Api::new(&url, &token)?.prepare(0..enrolled)?;
+        let check = &move |_: &str, account: &_| told.take(account);
+        let mut hooks = Hooks { check, watch: &mut |_| {} };
+        let measured = measure_sessions(&load, probes, Some(process), &mut hooks);
+        measured.map_err(Failure::because("cannot measure"))
+    };
+    let ran = tokio::task::spawn_blocking(run).await;
+    ran.expect("the driver does not panic").expect("it can be measured")
+}
+
+/// What Claviger counts on this line of its metrics, when it has counted so many or time is up.
+async fn counted(claviger: &Claviger, line: &str, expected: u64) -> u64 {
     let mut counted = 0;
     for _ in 0..100 {
         let (_, metrics) = claviger.page("/metrics").await;
-        let line = metrics.lines().find_map(|line| line.strip_prefix(FINISHED));
+        let line = metrics.lines().find_map(|text| text.strip_prefix(line));
         counted = line.and_then(|number| number.parse().ok()).unwrap_or(0);
         if counted >= expected {
             break;
@@ -53,11 +87,13 @@ async fn fifty_devices_are_bootstrapped_eight_at_a_time() {
     let (report, tally) = drive(&claviger, 50, 50, Pace::Closed(8)).await;
 
     assert_eq!(tally.failures, []);
-    assert_eq!((report.bootstraps, tally.took.len()), (50, 50));
-    assert_eq!(delivered(&claviger, 50).await, 50);
+    assert_eq!((report.done, tally.took.len()), (50, 50));
+    assert_eq!(counted(&claviger, FINISHED, 50).await, 50);
     assert!(tally.up.datagrams >= 50 * 8 && tally.down.bytes > 50 * 500, "{tally:?}");
+    assert!(report.worst_stall.ms > 0.0 && tally.lost == 0, "{report:?}");
     let server = report.server.unwrap();
     assert!(server.cpu > 0.0 && server.peak_rss_mib >= server.rss_mib, "{server:?}");
+    assert!(report.others.is_some_and(|others| others.processes >= 0.0), "{report:?}");
 }
 
 #[tokio::test]
@@ -68,8 +104,37 @@ async fn fifty_devices_are_bootstrapped_in_a_storm() {
     let (report, tally) = drive(&claviger, 50, 50, Pace::Storm(Duration::ZERO)).await;
 
     assert_eq!(tally.failures, []);
-    assert_eq!(report.bootstraps, 50);
-    assert_eq!(delivered(&claviger, 50).await, 50);
+    assert_eq!(report.done, 50);
+    assert_eq!(counted(&claviger, FINISHED, 50).await, 50);
+}
+
+#[tokio::test]
+async fn sessions_that_are_kept_are_used_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let claviger = claviger(&folder).await;
+
+    let (report, tally) = hold(&claviger, (40, 40, 5), Goal::Handshake).await;
+
+    assert_eq!(tally.failures, []);
+    assert_eq!((report.run.done, report.probes.asked, report.probes.bootstrapped), (40, 5, 5));
+    // Nobody made a second handshake to be bootstrapped.
+    assert_eq!(counted(&claviger, FINISHED, 5).await, 5);
+    assert_eq!(counted(&claviger, OPENED, 40).await, 40);
+    assert_eq!(report.steps.iter().map(|step| step.sessions).collect::<Vec<_>>(), [40]);
+    assert!(report.rss_each.is_some(), "{report:?}");
+}
+
+#[tokio::test]
+async fn devices_that_were_bootstrapped_ask_again_in_their_sessions() {
+    let folder = tempfile::tempdir().unwrap();
+    let claviger = claviger(&folder).await;
+
+    let (report, tally) = hold(&claviger, (20, 20, 20), Goal::Bootstrap).await;
+
+    assert_eq!(tally.failures, []);
+    assert_eq!((report.run.done, report.probes.bootstrapped), (20, 20));
+    assert_eq!(counted(&claviger, FINISHED, 40).await, 40);
+    assert_eq!(counted(&claviger, OPENED, 20).await, 20);
 }
 
 #[tokio::test]
@@ -79,8 +144,73 @@ async fn a_device_that_fails_is_named_with_its_reason() {
 
     let (report, tally) = drive(&claviger, 2, 3, Pace::Closed(1)).await;
 
-    assert_eq!(report.bootstraps, 2);
+    assert_eq!((report.done, report.failed), (2, 1));
     let said = tally.all_succeeded().unwrap_err().to_string();
-    assert!(said.starts_with("1 bootstraps failed:\n  load-00000002: "), "{said}");
+    assert!(said.starts_with("1 device failed:\n  load-00000002: "), "{said}");
     assert!(said.contains("unknown_psk_identity"), "{said}");
+}
+
+#[tokio::test]
+async fn a_session_that_does_not_open_fails_the_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let claviger = claviger(&folder).await;
+
+    let (report, tally) = hold(&claviger, (1, 2, 1), Goal::Handshake).await;
+
+    assert_eq!((report.run.done, report.run.failed, report.probes.bootstrapped), (1, 1, 0));
+    assert!(tally.all_succeeded().is_err());
+}
+
+#[tokio::test]
+async fn devices_are_enrolled_again_where_their_keys_are_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let claviger = claviger(&folder).await;
+    let last = load(&claviger, 1, Pace::Closed(1), Goal::Bootstrap);
+    let (url, token) = (claviger.url.clone(), claviger.token.clone());
+
+    // More than one request, and then devices of which some are enrolled.
+    let run = move || {
+        let api = Api::new(&url, &token)?;
+        api.prepare_pull(0..2_100)?;
+        api.prepare_pull(1_000..2_200)?;
+        let (check, watch) = (&|_: &str, _: &_| Ok(()), &mut |_| {});
+        let measured = measure(&Load { first: 2_199, ..last }, None, &mut Hooks { check, watch });
+        measured.map_err(Failure::because("cannot measure"))
+    };
+    let ran = tokio::task::spawn_blocking(run).await.expect("it does not panic");
+
+    let (report, tally) = ran.expect("all are enrolled");
+    assert_eq!((report.done, tally.failures), (1, vec![]));
+}
+
+#[tokio::test]
+async fn a_device_with_another_key_is_not_enrolled_and_not_bootstrapped() {
+    let folder = tempfile::tempdir().unwrap();
+    let claviger = claviger(&folder).await;
+    // Devices are told of by nobody here.
+    let kind = serde_json::json!({ "kind": "pull", "url": "" });
+    assert_eq!(claviger.api("PUT", "/connectors/server", Some(kind)).await.0, 201);
+    let profile =
+        serde_json::json!({ "server_uri": "coaps://127.0.0.1:5683", "connector": "server" });
+    assert_eq!(claviger.api("PUT", "/profiles/profile", Some(profile)).await.0, 201);
+    claviger.enrol("load-00000000", "00112233445566778899aabbccddeeff").await;
+    let (url, token) = (claviger.url.clone(), claviger.token.clone());
+    let patience = Duration::from_secs(1);
+    let load = Load { patience, ..load(&claviger, 1, Pace::Closed(1), Goal::Bootstrap) };
+
+    let run = move || {
+        let enrolled = Api::new(&url, &token)?.prepare(0..1);
+        let (check, watch) = (&|_: &str, _: &_| Ok(()), &mut |_| {});
+        let measured = measure(&load, None, &mut Hooks { check, watch });
+        let (_, tally) = measured.map_err(Failure::because("cannot measure"))?;
+        Ok::<_, Failure>((enrolled.map(drop), tally.all_succeeded()))
+    };
+    let ran = tokio::task::spawn_blocking(run).await.expect("it does not panic");
+
+    let (enrolled, driven) = ran.expect("it can be measured");
+    let words = enrolled.unwrap_err().to_string();
+    assert!(words.starts_with("load-00000000 is not enrolled: "), "{words}");
+    let words = driven.unwrap_err().to_string();
+    let expected = "1 device failed:\n  load-00000000: not bootstrapped after 1s";
+    assert_eq!(words, expected);
 }

@@ -4,6 +4,7 @@ use claviger_dtls::{Client, ClientConfig, ClientFailure, ClientOutput};
 use claviger_machine::{Crypto, Draw};
 use core::net::SocketAddr;
 use core::time::Duration;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::net::UdpSocket;
@@ -13,6 +14,8 @@ pub struct RawSession {
     /// Its socket, connected to the server.
     pub socket: UdpSocket,
     client: Client,
+    /// What came in a datagram behind what was asked for.
+    kept: VecDeque<ClientOutput>,
 }
 
 fn now() -> Duration {
@@ -27,7 +30,8 @@ impl RawSession {
     pub async fn new(server: SocketAddr, config: ClientConfig, crypto: Arc<dyn Crypto>) -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").await.expect("a free port");
         socket.connect(server).await.expect("loopback can be reached");
-        Self { socket, client: Client::new(now(), config, &mut Draw(crypto)) }
+        let client = Client::new(now(), config, &mut Draw(crypto));
+        Self { socket, client, kept: VecDeque::new() }
     }
 
     /// The first datagram, instead of sending it.
@@ -62,8 +66,11 @@ impl RawSession {
     pub async fn send(&mut self, payload: &[u8]) {
         self.client.send(payload).expect("the session is open");
         while let Some(output) = self.client.poll() {
-            if let ClientOutput::Datagram(bytes) = output {
-                self.socket.send(&bytes).await.expect("loopback takes it");
+            match output {
+                ClientOutput::Datagram(bytes) => {
+                    self.socket.send(&bytes).await.expect("loopback takes it");
+                }
+                other => self.kept.push_back(other),
             }
         }
     }
@@ -82,6 +89,9 @@ impl RawSession {
 
     /// Does one thing; gives what came out that is not for the network.
     async fn step(&mut self, end: Option<Duration>) -> Option<ClientOutput> {
+        if let Some(output) = self.kept.pop_front() {
+            return Some(output);
+        }
         while let Some(output) = self.client.poll() {
             match output {
                 ClientOutput::Datagram(bytes) => drop(self.socket.send(&bytes).await),

@@ -88,10 +88,11 @@ async fn one_trace_goes_from_the_datagram_to_the_commit_and_to_the_lwm2m_server(
             span.attributes["claviger.command"].as_str()
         })
         .collect();
-    assert_eq!(commands, ["StageCredential", "DeliverCredential"]);
+    assert_eq!(commands, ["DeliverCredential"]);
 
-    // And the webhook carries it on: the LwM2M server's report comes back within it
-    let deliver = child(&spans, bootstrap, "outbox.deliver");
+    // And the webhook carries on the trace of the session that the credential was staged with: the
+    // LwM2M server's report comes back within it
+    let deliver = child(&spans, open, "outbox.deliver");
     child(&spans, child(&spans, deliver, "ledger.propose"), "ledger.commit");
     let report = child(&spans, deliver, "http.request");
     assert!(report.attributes["http.route"].ends_with("/use"), "{report:?}");

@@ -82,6 +82,31 @@ fn a_device_bootstraps_whatever_the_network_does() {
 }
 
 #[test]
+fn a_bootstrap_commits_its_session_what_its_server_says_and_its_end() {
+    system(async {
+        let (mut world, ledger) = world(12, Faults::default()).await;
+        let device = world.enrol("urn:dev:1", &KEY).await;
+        let before = ledger.applied();
+
+        let address = world.switch_on(1000, config("urn:dev:1"));
+        assert!(world.run_until(MINUTE, |world| bootstrapped(world, address)).await);
+        world.run_for(Duration::from_secs(1)).await;
+
+        let (_, timeline) = seen(&*ledger, &device);
+        let expected = [
+            EventCode::DeviceEnrolled,
+            EventCode::SessionOpened,
+            EventCode::CredentialActivated,
+            EventCode::CredentialIssued,
+            EventCode::ServerConfirmed,
+            EventCode::CredentialDelivered,
+        ];
+        assert_eq!(timeline, expected);
+        assert_eq!(ledger.applied() - before, 3, "{}", world.log.join("\n"));
+    });
+}
+
+#[test]
 fn the_same_seed_gives_the_same_run() {
     let run = || {
         system(async {
@@ -294,6 +319,33 @@ fn a_device_whose_address_changes_goes_on_with_its_connection_id() {
         assert!(done, "{}", world.log.join("\n"));
         let sessions = world.counters.sessions_opened.load(Ordering::Relaxed);
         assert_eq!(sessions, 1, "no second handshake");
+    });
+}
+
+#[test]
+fn a_full_disk_puts_off_also_what_was_staged_before() {
+    system(async {
+        // Given a device whose session is open when the disk is full
+        let (mut world, ledger) = world(13, Faults::default()).await;
+        let device = world.enrol("urn:dev:1", &KEY).await;
+        let address = world.switch_on(1000, config("urn:dev:1"));
+        let opened = |world: &World| world.counters.sessions_opened.load(Ordering::Relaxed) == 1;
+        assert!(world.run_until(MINUTE, opened).await);
+        ledger.refuse(Some(Unavailable::OutOfSpace));
+
+        // When it asks, then it is told to come later, and nothing was begun that cannot be ended
+        let failed = |world: &World| world.fleet[&address].failure.is_some();
+        assert!(world.run_until(MINUTE, failed).await, "{}", world.log.join("\n"));
+        let failure = world.fleet[&address].failure.clone();
+        let Some(Failure::Refused(code, _)) = failure else { panic!("{failure:?}") };
+        assert_eq!(code, Code::SERVICE_UNAVAILABLE);
+
+        // And when there is room again it gets what was staged
+        ledger.refuse(None);
+        world.ask_again(address);
+        assert!(world.run_until(MINUTE, |world| bootstrapped(world, address)).await);
+        world.run_for(Duration::from_secs(1)).await;
+        assert_eq!(seen(&*ledger, &device).0, [State::Delivered]);
     });
 }
 

@@ -1,8 +1,10 @@
 //! A device and an LwM2M server on Eclipse Leshan's libraries, against `claviger dev`.
 //!
 //! The device bootstraps over DTLS, with and without a connection id, then registers at the
-//! Leshan server with the key that Claviger made. `tests/setup` builds the two Java programs;
-//! without them these tests fail.
+//! Leshan server with the key that Claviger made. Devices are imported from a file that Leshan
+//! wrote. `tests/setup` builds the Java programs; without them these tests fail.
+
+mod import;
 
 use claviger_tests::{Claviger, Place};
 use core::time::Duration;
