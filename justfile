@@ -36,14 +36,31 @@ fix:
     taplo fmt
     typos --write-changes
 
+# Writes the OpenAPI document anew, as the code says it. Look at the difference afterwards.
+openapi:
+    cargo run --locked --quiet -- openapi > node/api/openapi.json.new
+    mv node/api/openapi.json.new node/api/openapi.json
+
 # Claviger and a simulated device in one process, on free ports, with a data folder that is gone afterwards.
 demo:
     cargo run --locked -- demo
 
-# Claviger and Leshan's bootstrap server under the same load, turn by turn; some minutes, on a machine with nothing else.
+# Claviger and Leshan's bootstrap server under the same load, turn by turn; 10 minutes, or a minute with --quick.
 bench-bootstrap *options:
     cargo build --release --locked -p claviger -p claviger-loadtest
     cargo run --release --locked -p claviger-loadtest -- compare bootstrap {{options}}
+
+# How many sessions a server holds, and whether the old ones live; a minute or two.
+bench-sessions *options:
+    cargo build --release --locked -p claviger -p claviger-loadtest
+    cargo run --release --locked -p claviger-loadtest -- sessions {{options}}
+
+# Where a bootstrap's CPU time goes, as flamegraph.svg. Needs perf (Debian: linux-perf) and `cargo install inferno`.
+flamegraph *options:
+    cargo build --release --locked -p claviger -p claviger-loadtest
+    cargo run --release --locked -p claviger-loadtest -- bootstrap --devices 30000 --perf perf.data {{options}}
+    perf script --no-inline --input perf.data | inferno-collapse-perf | inferno-flamegraph >flamegraph.svg
+    rm perf.data
 
 # Known vulnerabilities in dependencies; needs the network, so it is no part of `check`.
 advisories:
