@@ -22,7 +22,7 @@ fn what_holds_is_shown_with_what_the_environment_says() {
     let shown = run(command, "").json();
     assert_eq!(shown["log"]["level"], "debug");
     assert_eq!(shown["coaps"][0]["listen"], "127.0.0.1:5684");
-    assert_eq!(shown["coaps"][0]["half_open_limit"], 4096);
+    assert_eq!(shown["coaps"][0]["half_open_limit"], 16_384);
 }
 
 #[test]

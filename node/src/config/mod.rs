@@ -108,7 +108,7 @@ section! {
         /// (RFC 7925 §11).
         retransmission_timeout: Bounded<1, 60> = Bounded::of::<1>(),
         /// Handshakes that may be under way at once; the oldest gives way.
-        half_open_limit: Bounded<16, 1_048_576> = Bounded::of::<4096>(),
+        half_open_limit: Bounded<16, 1_048_576> = Bounded::of::<16_384>(),
         /// Room in the kernel for datagrams that have come and are not read yet, and as much for
         /// those that are about to leave, in KiB: a rush of devices waits here, and what does
         /// not fit is lost and sent again. The kernel may grant less (net.core.rmem_max); the
