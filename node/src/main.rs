@@ -16,6 +16,8 @@ mod config;
 mod connectors;
 mod crypto;
 mod edge;
+#[cfg(test)]
+mod fixtures;
 mod http;
 mod hygiene;
 mod kek;

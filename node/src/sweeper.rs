@@ -207,18 +207,8 @@ mod tests {
             key_length: 16,
         };
         apply(sweeper, enrol).await;
-        let opened = Session {
-            credential,
-            suite: 0xC0A8,
-            sealed_keys: vec![0],
-            cid: number.to_be_bytes().to_vec(),
-            peer_cid: Vec::new(),
-            listener: "coaps".into(),
-            peer: "127.0.0.1:1".into(),
-            generation: 0,
-            highest_read: 0,
-            opened_at: 0,
-        };
+        let cid = number.to_be_bytes().to_vec();
+        let opened = Session { cid, ..crate::fixtures::session(credential) };
         apply(sweeper, OpenSession { device: device.clone(), session, opened, fresh: None }).await;
         let stage = StageCredential {
             device,

@@ -5,55 +5,19 @@ mod lists;
 mod peer;
 mod readme;
 
-use claviger_tests::{Claviger, Place};
-use serde_json::Value;
-use std::io::Write;
+use claviger_tests::{Claviger, Place, Said};
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_claviger");
 
-/// How a command ended.
-struct Said {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
-}
-
-impl Said {
-    fn ok(self) -> String {
-        assert_eq!(self.code, Some(0), "{}\n{}", self.stdout, self.stderr);
-        self.stdout
-    }
-
-    fn json(self) -> Value {
-        serde_json::from_str(&self.ok()).expect("it is JSON")
-    }
-}
-
 /// Runs a command line in `folder` with `stdin`, against `server` if there is one.
 fn run(folder: &Path, server: Option<&Claviger>, line: &str, stdin: &str) -> Said {
-    let mut command = Command::new(BINARY);
+    let mut command = claviger_tests::command(BINARY);
     command.args(line.split_whitespace()).current_dir(folder);
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("CLAVIGER_") {
-            command.env_remove(name);
-        }
-    }
     if let Some(server) = server {
         command.env("CLAVIGER_SERVER", &server.url).env("CLAVIGER_TOKEN", &server.token);
     }
-    let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().expect("the binary runs");
-    let mut pipe = child.stdin.take().expect("it is piped");
-    let stdin = stdin.to_owned();
-    // Beside the reading of its answer: both pipes are short.
-    let writing = std::thread::spawn(move || pipe.write_all(stdin.as_bytes()));
-    let output = child.wait_with_output().expect("it ends");
-    // A command that does not read its input may be gone already.
-    let _ = writing.join().expect("it does not panic");
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("it speaks UTF-8");
-    Said { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    claviger_tests::run(command, stdin)
 }
 
 /// A server in `folder` with the connector `server` and the profile `meters`.

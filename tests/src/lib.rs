@@ -6,8 +6,10 @@
 //! [`system`], make a [`World`], and drive it with [`World::run_until`]. Beside it stands
 //! [`Claviger`], a whole process under test.
 
+mod command;
 mod crypto;
 mod net;
+mod peer;
 mod ports;
 mod process;
 mod raw;
@@ -17,8 +19,10 @@ mod udp;
 mod webhook;
 mod world;
 
+pub use command::{Said, command, run};
 pub use crypto::SeededCrypto;
 pub use net::{Datagram, Faults, Net};
+pub use peer::Peer;
 pub use ports::{FrameQueue, SimOutbox};
 pub use process::{Claviger, Place};
 pub use raw::RawSession;

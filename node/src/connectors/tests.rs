@@ -4,6 +4,7 @@ mod leshan;
 
 use super::outbox::{AT_ONCE, Answered, Counters, OutboxWorker};
 use super::{SigningSecret, headers};
+use crate::fixtures;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
@@ -15,7 +16,7 @@ use claviger_ledger::memory::MemoryLedger;
 use claviger_ledger::{
     Command, ConnectorKind, CreateTenant, CredentialId, DeleteDevice, DeviceRef, EnrolDevice,
     Envelope, Found, Ledger, OpenSession, Outcome, Profile, PutConnector, PutProfile, RequestId,
-    RevokeCredential, Session, SessionId, StageCredential, View,
+    RevokeCredential, SessionId, StageCredential, View,
 };
 use claviger_machine::Crypto;
 use claviger_seal::{Kek, Label, TenantKey};
@@ -114,21 +115,6 @@ fn put_profile(server_uri: &str) -> PutProfile {
         version: 0,
     };
     PutProfile { tenant: "t".into(), name: "p".into(), profile, expect: None }
-}
-
-fn session(credential: CredentialId) -> Session {
-    Session {
-        credential,
-        suite: 0xC0A8,
-        sealed_keys: vec![0],
-        cid: Vec::new(),
-        peer_cid: Vec::new(),
-        listener: "coaps".into(),
-        peer: "127.0.0.1:1".into(),
-        generation: 0,
-        highest_read: 0,
-        opened_at: 0,
-    }
 }
 
 fn of() -> DeviceRef {
@@ -241,7 +227,7 @@ impl Rig {
             key_length: 16,
         };
         apply_as(&self.ledger, RequestId(id(2)), enrol).await;
-        let opened = session(CredentialId(id(1)));
+        let opened = fixtures::session(CredentialId(id(1)));
         let open =
             OpenSession { device: device.clone(), session: SessionId(id(3)), opened, fresh: None };
         apply_as(&self.ledger, RequestId(id(4)), open).await;
@@ -267,7 +253,7 @@ impl Rig {
 
     async fn open(&self) {
         let (device, session) = (of(), SessionId([6; 16]));
-        let opened = self::session(CredentialId([8; 16]));
+        let opened = fixtures::session(CredentialId([8; 16]));
         self.apply(6, OpenSession { device, session, opened, fresh: None }).await;
     }
 

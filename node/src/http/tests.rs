@@ -9,12 +9,13 @@ mod serving;
 
 use super::*;
 use crate::connectors::{SigningSecret, headers};
+use crate::fixtures;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, Response, StatusCode, header};
 use claviger_ledger::memory::MemoryLedger;
 use claviger_ledger::{
-    ConfirmOutbox, CreateTenant, CredentialId, DeviceRef, Found, OpenSession, Session, SessionId,
+    ConfirmOutbox, CreateTenant, CredentialId, DeviceRef, Found, OpenSession, SessionId,
     StageCredential, Unavailable,
 };
 use core::time::Duration;
@@ -485,17 +486,6 @@ async fn no_answer_holds_a_key_or_a_secret() {
 }
 
 fn open(device: DeviceRef, credential: CredentialId, session: SessionId) -> OpenSession {
-    let opened = Session {
-        credential,
-        suite: 0xC0A8,
-        sealed_keys: vec![0],
-        cid: Vec::new(),
-        peer_cid: Vec::new(),
-        listener: "coaps".into(),
-        peer: "127.0.0.1:1".into(),
-        generation: 0,
-        highest_read: 0,
-        opened_at: 0,
-    };
+    let opened = fixtures::session(credential);
     OpenSession { device, session, opened, fresh: None }
 }

@@ -12,7 +12,7 @@ mod server;
 
 use claviger_dtls::{CertificateType, Claim, Presented, Suite};
 use client::Device;
-use peer::{Peer, free_address};
+use peer::free_address;
 use pki::Pki;
 use server::{NAME, Server};
 
@@ -27,7 +27,7 @@ fn name(suite: u16) -> &'static str {
 /// A client of theirs says something to our listener and hears it again.
 async fn client_of_theirs(server: &Server, pki: &Pki, program: &str, arguments: &str, done: &str) {
     let folder = pki.path("");
-    let mut peer = Peer::start(program, &folder, arguments);
+    let mut peer = peer::start(program, &folder, arguments);
     peer.says(done).await;
     peer.tell("as it is said it comes back").await;
     // Once as it is said; GnuTLS and OpenSSL do not repeat their standard input.
@@ -55,7 +55,7 @@ async fn openssl_server(suite: u16, cipher: &str, more: &str) {
         "s_server -dtls1_2 -accept {address} -cipher {cipher}:@SECLEVEL=0 -cert server.pem \
          -key server.key {more}"
     );
-    let mut peer = Peer::start("openssl", &pki.path(""), &arguments);
+    let mut peer = peer::start("openssl", &pki.path(""), &arguments);
     peer.says("ACCEPT").await;
     let mut device = Device::start(&pki, address, suite, X509).await;
 
@@ -73,19 +73,24 @@ fn openssl_psk() -> String {
     format!("-psk_identity {NAME} -psk {HEX}")
 }
 
+/// In both roles: a suite, OpenSSL's name of it, and what else its program is told.
+const PSK: [(u16, &str, &str); 6] = [
+    (0xC0A8, "PSK-AES128-CCM8", ""),
+    (0xC0A4, "PSK-AES128-CCM", ""),
+    (0x00A8, "PSK-AES128-GCM-SHA256", ""),
+    (0x00AE, "PSK-AES128-CBC-SHA256", ""),
+    // MAC-then-encrypt.
+    (0x00AE, "PSK-AES128-CBC-SHA256", "-no_etm"),
+    (0xC037, "ECDHE-PSK-AES128-CBC-SHA256", ""),
+];
+
 #[tokio::test]
 async fn openssl_has_every_suite_of_a_pre_shared_key_as_a_client() {
-    for (suite, cipher, more) in [
-        (0xC0A8, "PSK-AES128-CCM8", ""),
-        (0xC0A4, "PSK-AES128-CCM", ""),
-        (0x00A8, "PSK-AES128-GCM-SHA256", ""),
-        (0x00AE, "PSK-AES128-CBC-SHA256", ""),
-        // MAC-then-encrypt.
-        (0x00AE, "PSK-AES128-CBC-SHA256", "-no_etm"),
-        (0xC037, "ECDHE-PSK-AES128-CBC-SHA256", ""),
+    let groups = [
         (0xC037, "ECDHE-PSK-AES128-CBC-SHA256", "-groups P-384"),
         (0xC037, "ECDHE-PSK-AES128-CBC-SHA256", "-no_etm -groups X25519"),
-    ] {
+    ];
+    for (suite, cipher, more) in PSK.into_iter().chain(groups) {
         let more = format!("{} {more}", openssl_psk());
         let claim = openssl_client(&Pki::new(), suite, cipher, &more).await;
 
@@ -112,14 +117,7 @@ async fn openssl_has_every_signed_suite_and_group_as_a_client() {
 
 #[tokio::test]
 async fn openssl_has_every_suite_of_a_pre_shared_key_as_a_server() {
-    for (suite, cipher, more) in [
-        (0xC0A8, "PSK-AES128-CCM8", ""),
-        (0xC0A4, "PSK-AES128-CCM", ""),
-        (0x00A8, "PSK-AES128-GCM-SHA256", ""),
-        (0x00AE, "PSK-AES128-CBC-SHA256", ""),
-        (0x00AE, "PSK-AES128-CBC-SHA256", "-no_etm"),
-        (0xC037, "ECDHE-PSK-AES128-CBC-SHA256", ""),
-    ] {
+    for (suite, cipher, more) in PSK {
         openssl_server(suite, cipher, &format!("-psk {HEX} {more}")).await;
     }
 }
@@ -190,7 +188,7 @@ async fn gnutls_has_raw_public_keys_and_certificates_as_a_server() {
             address.port(),
             gnutls("server", form)
         );
-        let mut peer = Peer::start("gnutls-serv", &pki.path(""), &arguments);
+        let mut peer = peer::start("gnutls-serv", &pki.path(""), &arguments);
         peer.says("listening on IPv4").await;
         let mut device = Device::start(&pki, address, suite, form).await;
 

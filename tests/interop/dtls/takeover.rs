@@ -1,21 +1,22 @@
 //! A session outlives the edge that made it: the client notices nothing.
 
-use crate::peer::Peer;
+use crate::peer;
 use crate::server::Server;
+use claviger_tests::Peer;
 use core::net::SocketAddr;
 
 /// Two edges in turn for one session of a client.
 async fn goes_on(start: impl FnOnce(SocketAddr) -> Peer) {
     let mut server = Server::start().await;
     let mut peer = start(server.address());
-    peer.send("said to the first").await;
+    peer.tell("said to the first").await;
     let session = server.hears("said to the first").await;
     server.say(session, "heard by the first\n").await;
     server.during(peer.says("heard by the first")).await;
 
     server.edge_dies();
 
-    peer.send("said to the second").await;
+    peer.tell("said to the second").await;
     assert_eq!(server.hears("said to the second").await, session);
     server.say(session, "heard by the second\n").await;
     server.during(peer.says("heard by the second")).await;
@@ -25,20 +26,20 @@ async fn goes_on(start: impl FnOnce(SocketAddr) -> Peer) {
 
 #[tokio::test]
 async fn openssl_goes_on_with_ccm_8() {
-    goes_on(|server| Peer::openssl(server, "PSK-AES128-CCM8", &[])).await;
+    goes_on(|server| peer::openssl(server, "PSK-AES128-CCM8", &[])).await;
 }
 
 #[tokio::test]
 async fn openssl_goes_on_with_gcm() {
-    goes_on(|server| Peer::openssl(server, "PSK-AES128-GCM-SHA256", &[])).await;
+    goes_on(|server| peer::openssl(server, "PSK-AES128-GCM-SHA256", &[])).await;
 }
 
 #[tokio::test]
 async fn gnutls_goes_on_with_ccm_8() {
-    goes_on(|server| Peer::gnutls(server, "AES-128-CCM-8", &[])).await;
+    goes_on(|server| peer::gnutls(server, "AES-128-CCM-8", &[])).await;
 }
 
 #[tokio::test]
 async fn gnutls_goes_on_with_ccm() {
-    goes_on(|server| Peer::gnutls(server, "AES-128-CCM", &[])).await;
+    goes_on(|server| peer::gnutls(server, "AES-128-CCM", &[])).await;
 }
