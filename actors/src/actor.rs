@@ -3,6 +3,7 @@
 use crate::conversation::Numbers;
 use crate::counters::count;
 use crate::device::{About, Device, Effect, Input, World};
+use crate::propose::millis;
 use crate::region::{Region, Rest};
 use crate::{EdgeId, Ports};
 use actix::prelude::*;
@@ -159,7 +160,7 @@ impl DeviceActor {
         let confirmed = async move { ledger.ready().is_ok() && ledger.confirm().await.is_ok() };
         let confirmed = confirmed.in_current_span().into_actor(self);
         ctx.spawn(confirmed.map(move |confirmed, actor, ctx| {
-            let at = u64::try_from(actor.ports.clock.now().as_millis()).unwrap_or(u64::MAX);
+            let at = millis(actor.ports.clock.now());
             let mut outcome = None;
             if confirmed {
                 actor.ports.ledger.read(&mut |rows| {

@@ -9,6 +9,7 @@ use crate::conversation::{Conversation, Numbered, Numbers};
 use crate::counters::{Counters, count};
 use crate::lwm2m::Bootstrapping;
 use crate::path::Path;
+use crate::propose::millis;
 use claviger_coap::{ExchangeId, Output, Refusal};
 use claviger_front::{Close, Content, Deliver, ToEdge, Trace, Transmit};
 use claviger_ledger::{
@@ -143,7 +144,7 @@ impl Line {
         let frame = ToEdge::Transmit(Transmit {
             session: session.0,
             sequence,
-            deadline: u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX),
+            deadline: millis(deadline),
             to: Some(self.path.target(length)),
             content,
         });

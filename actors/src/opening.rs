@@ -1,5 +1,6 @@
 //! The one call that opens a session: the check of a credential, up to the proposal.
 
+use crate::propose::millis;
 use crate::{Reason, fresh};
 use claviger_dtls::schedule::{self, Evidence, OpenError};
 use claviger_dtls::{Opened, SessionKeys, SharedSecret};
@@ -76,7 +77,7 @@ pub(crate) fn check(
     let sealed_keys = tenant_key.seal(label, &keys, crypto.random());
     let opened_with = session_of(open, credential, sealed_keys);
     // Most devices open a session to be bootstrapped.
-    let at = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+    let at = millis(now);
     let wanted = view.wants_fresh(&device, at);
     let fresh = wanted.then(|| Box::new(fresh::make(&device, &tenant_key, crypto)));
     let command = OpenSession { device: device.clone(), session, opened: opened_with, fresh };

@@ -9,11 +9,15 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// The pause between two proposals of the same envelope.
 const PAUSE: Duration = Duration::from_millis(500);
 
+/// A time as the ledger counts it, in ms.
+pub(crate) fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
 impl Ports {
     /// An envelope for `command`, with the time and a fresh request id.
     pub(crate) fn envelope(&self, command: Command) -> Envelope {
-        let time = u64::try_from(self.clock.now().as_millis()).unwrap_or(u64::MAX);
-        Envelope::new(time, RequestId(self.crypto.random()), command)
+        Envelope::new(millis(self.clock.now()), RequestId(self.crypto.random()), command)
     }
 
     /// Proposes `command` once.

@@ -218,14 +218,14 @@ impl App {
                 clock: clock.clone(),
                 shown,
             };
-            let (ending, ended) = oneshot::channel();
-            actors.spawn(async move {
+            let running = actors.spawn(async move {
                 if let Err(error) = edge.run().await {
                     tracing::error!(%error, "the edge has stopped");
                 }
-                drop(ending);
             });
-            tasks.spawn(async move { ended.await.unwrap_or(()) });
+            tasks.spawn(async move {
+                let _ = running.await;
+            });
         }
         let desk = Desk::default();
         let http = Arc::new(http::Counters::default());

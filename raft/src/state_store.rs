@@ -37,38 +37,6 @@ pub(crate) trait StateStore: Send + Sync + 'static {
     fn durable(&self) -> io::Result<Option<Vec<u8>>>;
 }
 
-/// Rows with changes over them, to look at.
-pub(crate) struct Layered<'a> {
-    pub(crate) base: &'a dyn Rows,
-    pub(crate) changes: &'a Changes,
-}
-
-impl Rows for Layered<'_> {
-    fn row(&self, key: &[u8]) -> Option<Vec<u8>> {
-        match self.changes.get(key) {
-            Some(change) => change.clone(),
-            None => self.base.row(key),
-        }
-    }
-
-    fn put(&mut self, _: Vec<u8>, _: Vec<u8>) {
-        unreachable!("rows are changed through an overlay only");
-    }
-
-    fn remove(&mut self, _: &[u8]) {
-        unreachable!("rows are changed through an overlay only");
-    }
-
-    fn range(&self, from: &[u8], to: &[u8], limit: usize) -> Vec<Row> {
-        if from >= to {
-            return Vec::new();
-        }
-        let bounds = (std::ops::Bound::Included(from), std::ops::Bound::Excluded(to));
-        let changed = self.changes.range::<[u8], _>(bounds).collect();
-        changed_range(self.base, &changed, from, to, limit)
-    }
-}
-
 /// Rows of `base` in a range, with what changed in that range.
 pub(crate) fn changed_range(
     base: &dyn Rows,
@@ -98,15 +66,12 @@ pub(crate) struct Overlay<'a> {
     pub(crate) changes: Changes,
 }
 
-impl Overlay<'_> {
-    fn layered(&self) -> Layered<'_> {
-        Layered { base: self.base, changes: &self.changes }
-    }
-}
-
 impl Rows for Overlay<'_> {
     fn row(&self, key: &[u8]) -> Option<Vec<u8>> {
-        self.layered().row(key)
+        match self.changes.get(key) {
+            Some(change) => change.clone(),
+            None => self.base.row(key),
+        }
     }
 
     fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
@@ -118,6 +83,11 @@ impl Rows for Overlay<'_> {
     }
 
     fn range(&self, from: &[u8], to: &[u8], limit: usize) -> Vec<Row> {
-        self.layered().range(from, to, limit)
+        if from >= to {
+            return Vec::new();
+        }
+        let bounds = (std::ops::Bound::Included(from), std::ops::Bound::Excluded(to));
+        let changed = self.changes.range::<[u8], _>(bounds).collect();
+        changed_range(self.base, &changed, from, to, limit)
     }
 }
