@@ -107,7 +107,7 @@ impl Api {
     async fn enrol_part(&self, numbers: Range<u32>) -> Result<(), Failure> {
         let url = format!("{}/devices/bulk", self.base);
         let lines = lines(numbers.clone())?;
-        let mut tries = 1..=TRIES;
+        let mut tries = 0;
         loop {
             let request = self.http.post(&url).header("content-type", "application/x-ndjson");
             let (status, bytes) = self.answer(request.body(lines.clone()), &url).await?;
@@ -115,7 +115,8 @@ impl Api {
                 return Err(refused(&url, status, &bytes));
             }
             let Some(busy) = read(&bytes, numbers.len(), &url)? else { return Ok(()) };
-            if tries.next().is_none_or(|nth| nth == TRIES) {
+            tries += 1;
+            if tries == TRIES {
                 return Err(busy);
             }
             self.busy.fetch_add(1, Ordering::Relaxed);

@@ -47,8 +47,8 @@ impl Machine {
     /// If the kernel does not tell.
     pub fn now() -> io::Result<Self> {
         let stat = fs::read_to_string("/proc/stat")?;
-        let (used, stolen) = parse(&stat, crate::process::tick()?)
-            .ok_or_else(|| io::Error::other("cannot read what the kernel writes in stat"))?;
+        let (used, stolen) =
+            parse(&stat, crate::process::tick()?).ok_or_else(|| crate::process::odd("stat"))?;
         Ok(Self { at: Instant::now(), used, stolen })
     }
 

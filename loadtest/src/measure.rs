@@ -40,7 +40,7 @@ pub fn measure_sessions(
 ) -> io::Result<(Sessions, Tally)> {
     let look = Look::begin(server, load)?;
     let mut resident = Vec::new();
-    let mut closing = Ok(None);
+    let mut closing = None;
     let watch = &mut *hooks.watch;
     let mut stepping = |count: usize| {
         // Where there is no server to be looked at, or it is gone, there is no figure.
@@ -51,10 +51,10 @@ pub fn measure_sessions(
     };
     let mut stepped = Hooks { check: hooks.check, watch: &mut stepping };
     let (opened, probed) = hold(load, probes, &mut stepped, &mut || {
-        closing = Look::at(server, load).map(Some);
+        closing = Some(Look::at(server, load)?);
         Ok(())
     })?;
-    let after = closing?.ok_or_else(|| io::Error::other("the driver did not open the sessions"))?;
+    let after = closing.ok_or_else(|| io::Error::other("the driver did not open the sessions"))?;
     let run = look.until(&after, load, &opened)?;
     let before = look.server.map(|(_, resident)| resident.now);
     let steps = Step::each(&opened, &resident);

@@ -90,7 +90,7 @@ pub(crate) fn tick() -> io::Result<Duration> {
     Ok(Duration::from_secs(1) / ticks.map_err(io::Error::other)?)
 }
 
-fn odd(file: &str) -> io::Error {
+pub(crate) fn odd(file: &str) -> io::Error {
     io::Error::other(format!("cannot read what the kernel writes in {file}"))
 }
 

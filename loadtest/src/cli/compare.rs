@@ -11,6 +11,7 @@ use claviger_loadtest::{
 };
 use core::time::Duration;
 use std::path::PathBuf;
+use std::time::Instant;
 
 /// How long a bootstrap may take.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -184,9 +185,9 @@ impl Bootstrap {
                         reports.push(report);
                         continue;
                     }
-                    let begun = course.begin();
+                    let begun = Instant::now();
                     let report = self.turn(side, scenario, first)?;
-                    course.end(begun, (at, which));
+                    course.took((at, which), begun.elapsed());
                     self.tell(side, scenario, &report, &course);
                     let (server, report) = (side.name.to_owned(), report);
                     reports.push(report.clone());

@@ -3,7 +3,6 @@
 use core::fmt;
 use core::time::Duration;
 use std::collections::BTreeMap;
-use std::time::Instant;
 
 /// How long a turn is thought to take before there was any.
 const GUESS: Duration = Duration::from_secs(8);
@@ -32,17 +31,8 @@ impl Course {
         self.done += 1;
     }
 
-    /// A turn begins.
-    pub(super) fn begin(&self) -> Instant {
-        Instant::now()
-    }
-
-    /// It has ended.
-    pub(super) fn end(&mut self, begun: Instant, kind: Kind) {
-        self.took(kind, begun.elapsed());
-    }
-
-    fn took(&mut self, kind: Kind, took: Duration) {
+    /// A turn has ended.
+    pub(super) fn took(&mut self, kind: Kind, took: Duration) {
         self.done += 1;
         let count = self.took.get(&kind).map_or(0, |(_, count)| *count);
         self.took.insert(kind, (took, count + 1));
