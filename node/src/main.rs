@@ -20,6 +20,7 @@ mod edge;
 mod fixtures;
 mod http;
 mod hygiene;
+mod jwk;
 mod kek;
 mod metrics;
 mod secret_file;

@@ -1,5 +1,6 @@
 //! Buffers for what has secrets in it.
 
+use reqwest::Response;
 use zeroize::Zeroizing;
 
 /// The least room that is taken.
@@ -16,6 +17,24 @@ pub fn append(buffer: &mut Zeroizing<Vec<u8>>, bytes: &[u8]) {
         *buffer = larger;
     }
     buffer.extend_from_slice(bytes);
+}
+
+/// The body of `answer`; none if it has more than `most` bytes.
+///
+/// # Errors
+/// If it does not arrive whole.
+pub async fn body(
+    mut answer: Response,
+    most: usize,
+) -> reqwest::Result<Option<Zeroizing<Vec<u8>>>> {
+    let mut body = Zeroizing::new(Vec::new());
+    while let Some(piece) = answer.chunk().await? {
+        if body.len() + piece.len() > most {
+            return Ok(None);
+        }
+        append(&mut body, &piece);
+    }
+    Ok(Some(body))
 }
 
 #[cfg(test)]

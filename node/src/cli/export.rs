@@ -5,6 +5,7 @@ use super::exit::{Exit, Failure};
 use super::factory::read_public;
 use super::output;
 use super::progress::Progress;
+use crate::jwk;
 use clap::Args;
 use claviger_api::{ExportLine, ExportSecrets};
 use reqwest::{Method, Response};
@@ -53,9 +54,7 @@ impl Export {
                 client.request(Method::GET, &["export"], &query)
             }
             Some(file) => {
-                let recipient = serde_json::to_value(read_public(file)?);
-                let recipient = recipient.and_then(serde_json::from_value);
-                let recipient = recipient.map_err(|error| Failure::failed(error.to_string()))?;
+                let recipient = jwk::of(&read_public(file)?);
                 let asked = ExportSecrets { recipient, after: self.after.clone() };
                 client.request(Method::POST, &["export"], &[]).json(&asked)
             }

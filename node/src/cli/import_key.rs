@@ -4,6 +4,7 @@ use super::client::{Client, Remote};
 use super::confirm::confirm;
 use super::exit::Failure;
 use super::output::{self, facts, note, table};
+use crate::jwk;
 use clap::{Args, Subcommand};
 use claviger_api::{ImportKey as Row, ImportKeys};
 use claviger_factory::PublicKey;
@@ -106,9 +107,7 @@ impl ImportKey {
 }
 
 fn public(key: &Row) -> Result<PublicKey, Failure> {
-    let json = serde_json::to_value(&key.key);
-    let read = json.and_then(serde_json::from_value);
-    read.map_err(|_| Failure::failed("the answer is not what this version knows"))
+    jwk::read(&key.key).map_err(|_| Failure::failed("the answer is not what this version knows"))
 }
 
 fn id(key: &Row) -> String {

@@ -41,11 +41,17 @@ impl Format {
 /// If standard output does not take it.
 pub fn line(text: impl fmt::Display) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    match writeln!(out, "{text}").and_then(|()| out.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(Failure::failed(format!("standard output does not take more: {error}")))
-        }
-        _ => Ok(()),
+    writeln!(out, "{text}").and_then(|()| out.flush()).or_else(ended)
+}
+
+/// What comes of a standard output that took no more. A reader that has gone away is no failure.
+///
+/// # Errors
+/// If it is anything else.
+pub fn ended(error: io::Error) -> Result<(), Failure> {
+    match error.kind() {
+        ErrorKind::BrokenPipe => Ok(()),
+        _ => Err(Failure::failed(format!("standard output does not take more: {error}"))),
     }
 }
 

@@ -224,16 +224,11 @@ fn segment(endpoint: &str) -> Option<String> {
 }
 
 /// The list in an answer. The words do not quote it.
-async fn list(mut answer: Response) -> Result<Vec<Entry>, &'static str> {
-    let mut body = Zeroizing::new(Vec::new());
-    while let Some(piece) =
-        answer.chunk().await.map_err(|_| "broke off its list; it is tried again")?
-    {
-        if body.len() + piece.len() > LIST {
-            return Err("has a list of more than 64 MiB; remove the endpoint there by hand");
-        }
-        wiped::append(&mut body, &piece);
-    }
+async fn list(answer: Response) -> Result<Vec<Entry>, &'static str> {
+    let body = wiped::body(answer, LIST).await;
+    let body = body.map_err(|_| "broke off its list; it is tried again")?;
+    let long = "has a list of more than 64 MiB; remove the endpoint there by hand";
+    let body = body.ok_or(long)?;
     serde_json::from_slice(&body).map_err(|_| "gave no list; look at the connector's URL")
 }
 

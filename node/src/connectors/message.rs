@@ -78,8 +78,10 @@ pub(super) fn aim(view: &View<'_>, of: &DeviceRef, id: CredentialId) -> Option<A
     let item = view.outbox_item(of, id)?;
     let kind = view.connector(&of.tenant, &item.connector).map(|it| it.kind).unwrap_or_default();
     let told = item.withdrawal.map(|withdrawal| withdrawal.endpoint);
-    let endpoint = told.or_else(|| Some(view.device(of)?.endpoint));
-    Some(Aim { connector: item.connector, kind, endpoint: endpoint.filter(|_| kind.holds_one()) })
+    // Only where an endpoint has a lane does it matter which it is.
+    let endpoint =
+        if kind.holds_one() { told.or_else(|| Some(view.device(of)?.endpoint)) } else { None };
+    Some(Aim { connector: item.connector, kind, endpoint })
 }
 
 impl Message {

@@ -73,6 +73,7 @@ impl Keys {
 
     /// By what the ledger knows the request again, if it asks for that.
     pub(super) fn keyed(&self, repeatable: &Repeatable, body: &Raw) -> Option<Keyed> {
+        let key = repeatable.key?;
         let mut context = hmac::Context::with_key(&self.0);
         for part in repeatable.head.iter().map(Vec::as_slice).chain([&body.0[..]]) {
             context.update(&(part.len() as u64).to_be_bytes());
@@ -80,7 +81,7 @@ impl Keys {
         }
         let tag = context.sign();
         let fingerprint = *tag.as_ref().first_chunk().expect("16 is less than 32");
-        repeatable.key.map(|key| Keyed { key, fingerprint })
+        Some(Keyed { key, fingerprint })
     }
 }
 

@@ -180,7 +180,7 @@ impl Places {
 }
 
 /// True if the line is the head of an export.
-fn is_head(line: &[u8]) -> bool {
+pub fn is_head(line: &[u8]) -> bool {
     matches!(serde_json::from_slice(line), Ok(ExportLine::Export(_)))
 }
 

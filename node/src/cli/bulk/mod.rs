@@ -6,18 +6,17 @@
 
 mod lines;
 
-pub use lines::{COLUMNS, FileFormat, Line};
+pub use lines::{COLUMNS, FileFormat, Line, is_head};
 
 use super::client::{self, Client};
 use super::exit::{Exit, Failure};
+use super::input;
 use super::output::{self, Format, facts, plain};
 use super::progress::Progress;
 use claviger_api::{BulkAnswer, BulkStatus};
 use claviger_api::{Code, Problem};
 use lines::Lines;
 use reqwest::Method;
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 /// How many lines a piece has at most.
@@ -57,14 +56,7 @@ impl Bulk<'_> {
             let words = "--profile is for rows of CSV; an object of JSON names its own";
             return Err(Failure::new(Exit::Usage, words));
         }
-        let text: Box<dyn Read> = if self.file == Path::new("-") {
-            Box::new(std::io::stdin())
-        } else {
-            let unreadable =
-                |error| Failure::failed(format!("cannot read {}: {error}", self.file.display()));
-            Box::new(File::open(self.file).map_err(unreadable)?)
-        };
-        Lines::new(format, text, self.profile.clone())
+        Lines::new(format, input::open(self.file)?, self.profile.clone())
     }
 }
 

@@ -1,15 +1,15 @@
 //! A whole list, turned line by line; and an export, whose devices are one.
 
 use super::turn::Turn;
-use crate::cli::bulk::{COLUMNS, FileFormat};
+use crate::cli::bulk::{COLUMNS, FileFormat, is_head};
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::output;
+use crate::cli::input;
+use crate::cli::output::{self, ended};
 use crate::cli::progress::Progress;
 use claviger_api::{ExportLine, ExportedDevice, KeyInput, NewPsk, Secret};
 use claviger_factory::{Binding, Purpose};
 use serde::{Deserialize, Serialize};
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, BufWriter, ErrorKind, Read, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::path::Path;
 use zeroize::Zeroizing;
 
@@ -35,12 +35,7 @@ pub(super) fn turn(
     format: FileFormat,
     done: impl FnOnce(u64) -> String,
 ) -> Result<(), Failure> {
-    let text: Box<dyn Read> = if path == Path::new("-") {
-        Box::new(io::stdin())
-    } else {
-        let words = |error| Failure::failed(format!("cannot read {}: {error}", path.display()));
-        Box::new(File::open(path).map_err(words)?)
-    };
+    let text = input::open(path)?;
     let out = BufWriter::new(io::stdout().lock());
     let mut work = Work { turn, keys: 0, wrong: 0, progress: Progress::new() };
     match format {
@@ -129,8 +124,7 @@ impl Work<'_> {
             if line.is_empty() {
                 continue;
             }
-            let head = || matches!(serde_json::from_slice(line), Ok(ExportLine::Export(_)));
-            let turned = match *export.get_or_insert_with(head) {
+            let turned = match *export.get_or_insert_with(|| is_head(line)) {
                 true => self.of_export(line),
                 false => self.entry(line),
             };
@@ -250,14 +244,6 @@ fn json(value: &impl Serialize) -> Result<Zeroizing<String>, String> {
 
 fn usage(words: &str) -> Failure {
     Failure::new(Exit::Usage, words)
-}
-
-/// A reader that has gone away is no failure.
-fn ended(error: io::Error) -> Result<(), Failure> {
-    match error.kind() {
-        ErrorKind::BrokenPipe => Ok(()),
-        _ => Err(Failure::failed(format!("standard output does not take more: {error}"))),
-    }
 }
 
 fn unwritten(error: csv::Error) -> Failure {

@@ -14,6 +14,7 @@ use crate::http::names::check_text;
 use crate::http::openapi::parameters::OfTenant;
 use crate::http::openapi::problems::{Any, ChangesTo};
 use crate::http::problem::Fault;
+use crate::jwk;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::header;
@@ -101,8 +102,7 @@ fn recipient(api: &Api, jwk: PublicJwk) -> Result<PublicKey, Fault> {
     }
     // By the key alone: its thumbprint only says the same once more.
     let jwk = PublicJwk { kid: None, ..jwk };
-    let jwk = serde_json::to_value(jwk).expect("texts become JSON");
-    let key: PublicKey = serde_json::from_value(jwk).map_err(|why| bad(&why))?;
+    let key = jwk::read(&jwk).map_err(|why| bad(&why))?;
     // One that nothing can be encrypted to is refused before anything is noted.
     let binding = Binding { purpose: Purpose::Operational, endpoint: "", identity: b"" };
     let tried = key.seal(binding, b"", &mut Draw(api.crypto.clone()));

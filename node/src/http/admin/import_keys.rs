@@ -10,16 +10,17 @@ use crate::http::change::{Change, Write};
 use crate::http::openapi::parameters::{OfImportKey, OfTenant, Repeatable};
 use crate::http::openapi::problems::{Any, Changes};
 use crate::http::problem::Fault;
+use crate::jwk;
 use crate::metrics::Import;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use claviger_api::{Code, ImportKey, ImportKeys, KeyFormat, NewPsk, PublicJwk, Timestamp};
-use claviger_factory::{Binding, PrivateKey, PublicKey, Purpose, Sealed};
+use claviger_api::{Code, ImportKey, ImportKeys, KeyFormat, NewPsk, Timestamp};
+use claviger_factory::{Binding, KeyId, PrivateKey, PublicKey, Purpose, Sealed};
 use claviger_ledger as ledger;
 use claviger_machine::Draw;
 use claviger_seal::{Label, TenantKey};
-use data_encoding::BASE64URL_NOPAD;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
@@ -93,8 +94,8 @@ pub(crate) async fn delete(
     Change(write): Change,
 ) -> Result<StatusCode, Fault> {
     let write = unconditional(write)?;
-    let rows = rows(&api, &tenant).await?.into_iter();
-    let public = rows.map(|row| row.public).find(|public| id_of(*public) == id);
+    let (_, rows) = rows(&api, &tenant).await?;
+    let public = rows.into_iter().map(|row| row.public).find(|public| id_of(*public) == id);
     // A repetition finds it gone. What it came to, the ledger knows by the request's key alone; of
     // any other request it finds nothing either, for 0 is nobody's public half.
     let public = match (public, write.keyed) {
@@ -124,20 +125,17 @@ fn unconditional(write: Write) -> Result<Write, Fault> {
     }
 }
 
-async fn rows(api: &Api, tenant: &str) -> Result<Vec<ledger::ImportKey>, Fault> {
-    let look = |view: &ledger::View<'_>| (view.tenant(tenant).is_some(), view.import_keys(tenant));
-    match api.look(look).await? {
-        (true, rows) => Ok(rows),
-        (false, _) => Err(Fault::not_found("tenant", tenant)),
-    }
+/// A tenant and its import keys.
+async fn rows(api: &Api, tenant: &str) -> Result<(ledger::Tenant, Vec<ledger::ImportKey>), Fault> {
+    let look = |view: &ledger::View<'_>| Some((view.tenant(tenant)?, view.import_keys(tenant)));
+    api.look(look).await?.ok_or_else(|| Fault::not_found("tenant", tenant))
 }
 
 async fn all(api: &Api, tenant: &str) -> Result<Vec<ImportKey>, Fault> {
-    let look = |view: &ledger::View<'_>| Some((view.tenant(tenant)?, view.import_keys(tenant)));
-    let (owner, rows) = api.look(look).await?.ok_or_else(|| Fault::not_found("tenant", tenant))?;
+    let (owner, rows) = rows(api, tenant).await?;
     let newest = owner.import_key.map(|key| key.public);
     let shown = |row: ledger::ImportKey| ImportKey {
-        key: jwk(&PublicKey::new(row.public, tenant)),
+        key: jwk::of(&PublicKey::new(row.public, tenant)),
         usage: "enc".to_owned(),
         current: newest == Some(row.public),
         created_at: Timestamp(row.created_at),
@@ -145,25 +143,15 @@ async fn all(api: &Api, tenant: &str) -> Result<Vec<ImportKey>, Fault> {
     Ok(rows.into_iter().map(shown).collect())
 }
 
-fn jwk(key: &PublicKey) -> PublicJwk {
-    PublicJwk {
-        kty: "OKP".to_owned(),
-        crv: "X25519".to_owned(),
-        x: BASE64URL_NOPAD.encode(key.bytes()),
-        kid: Some(key.id().to_string()),
-        tenant: Some(key.tenant().to_owned()).filter(|tenant| !tenant.is_empty()),
-    }
-}
-
 /// What opens the keys in a list: a tenant's import keys with their private halves.
 pub(in crate::http) struct Opener {
-    keys: Vec<PrivateKey>,
+    keys: BTreeMap<KeyId, PrivateKey>,
 }
 
 impl Opener {
     /// What opens nothing, for a key in the clear.
     pub(in crate::http) const fn none() -> Self {
-        Self { keys: Vec::new() }
+        Self { keys: BTreeMap::new() }
     }
 
     /// What opens keys of `tenant`, whose own key is `key`.
@@ -175,9 +163,11 @@ impl Opener {
         let unsealed = |row: ledger::ImportKey| {
             let label = Label::ImportKey { tenant, public: &row.public };
             let half = key.open(label, &row.sealed_private).ok()?;
-            Some(PrivateKey::new(half.as_slice().try_into().ok()?, tenant))
+            let key = PrivateKey::new(half.as_slice().try_into().ok()?, tenant);
+            Some((key.public().id(), key))
         };
-        let keys = rows(api, tenant).await?.into_iter().map(unsealed).collect::<Option<_>>();
+        let (_, rows) = rows(api, tenant).await?;
+        let keys = rows.into_iter().map(unsealed).collect::<Option<_>>();
         let words = "an import key does not open under its tenant's key";
         Ok(Self { keys: keys.ok_or_else(|| Fault::internal(words))? })
     }
@@ -204,7 +194,7 @@ impl Opener {
     fn decrypt(&self, endpoint: &str, psk: &NewPsk) -> Result<Zeroizing<Vec<u8>>, (Import, Fault)> {
         let sealed: Sealed =
             psk.key.value.expose().parse().map_err(|why| (Import::Malformed, bad(why)))?;
-        let key = self.keys.iter().find(|key| key.public().id() == sealed.key);
+        let key = self.keys.get(&sealed.key);
         let words = || format!("its key {} is no import key of the tenant", sealed.key);
         let key = key.ok_or_else(|| (Import::UnknownKey, bad(words())))?;
         let identity = psk.identity.as_bytes();

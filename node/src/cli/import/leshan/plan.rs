@@ -54,20 +54,20 @@ impl<'a> Plan<'a> {
         let mut missing: BTreeMap<&Account, u64> = BTreeMap::new();
         for (number, device) in (1..).zip(devices) {
             let account = self.account(&device, accounts);
-            let profile = account.and_then(|account| {
+            let place = account.and_then(|account| {
                 let profile = self.profile(account);
-                profile.inspect_err(|_| {
+                let profile = profile.inspect_err(|_| {
                     if let Some(account) = account.filter(|a| self.fitting(a).is_empty()) {
                         *missing.entry(account).or_default() += 1;
                     }
-                })
+                });
+                profile.map(|profile| (profile, account))
             });
             let endpoint = device.endpoint.clone();
-            match profile.and_then(|profile| line(number, device, profile).map(|l| (l, profile))) {
-                Ok((line, profile)) => {
-                    let account =
-                        account_of(accounts, &endpoint).filter(|_| self.for_all.is_none());
-                    *taken.entry((profile, account)).or_default() += 1;
+            let taken_over = place.and_then(|place| Ok((line(number, device, place.0)?, place)));
+            match taken_over {
+                Ok((line, place)) => {
+                    *taken.entry(place).or_default() += 1;
                     found.lines.push(line);
                 }
                 Err(obstacle) => found.refused.push(refused(number, endpoint, obstacle)),
@@ -133,10 +133,6 @@ impl<'a> Plan<'a> {
         };
         self.profiles.iter().filter(fits).map(|profile| profile.name.as_str()).collect()
     }
-}
-
-fn account_of<'a>(accounts: &'a Accounts, endpoint: &str) -> Option<&'a Account> {
-    accounts.get(endpoint)?.first()
 }
 
 fn trimmed(uri: &str) -> &str {

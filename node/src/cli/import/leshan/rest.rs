@@ -39,20 +39,14 @@ async fn get(client: &Client, base: &Url, path: &str) -> Result<Body, Failure> {
     let silent = |_| {
         Failure::new(Exit::Unavailable, format!("{url} does not answer; is Leshan running there?"))
     };
-    let mut answer = client.get(&url).send().await.map_err(silent)?;
+    let answer = client.get(&url).send().await.map_err(silent)?;
     if !answer.status().is_success() {
         let status = answer.status().as_u16();
         let words = format!("{url} answered {status}; --url must be that of the demo's first page");
         return Err(Failure::failed(words));
     }
-    let mut body = Zeroizing::new(Vec::new());
-    while let Some(piece) = answer.chunk().await.map_err(silent)? {
-        if body.len() + piece.len() > LIMIT {
-            return Err(Failure::failed(format!("{url} has more than 256 MiB")));
-        }
-        wiped::append(&mut body, &piece);
-    }
-    Ok(body)
+    let body = wiped::body(answer, LIMIT).await.map_err(silent)?;
+    body.ok_or_else(|| Failure::failed(format!("{url} has more than 256 MiB")))
 }
 
 #[cfg(test)]

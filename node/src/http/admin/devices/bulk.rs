@@ -122,13 +122,15 @@ impl Desk {
     ) -> Result<Enrolment, Fault> {
         let new: NewDevice = read(line)?;
         *device = Some(new.id.as_ref().unwrap_or(&new.endpoint).clone());
-        let names = [
-            ("id", new.id.as_ref().unwrap_or(&new.endpoint).clone()),
-            ("endpoint", new.endpoint.clone()),
-            ("PSK identity", new.psk.identity.clone()),
-        ];
+        let names = self.dry_run.then(|| {
+            [
+                ("id", new.id.as_ref().unwrap_or(&new.endpoint).clone()),
+                ("endpoint", new.endpoint.clone()),
+                ("PSK identity", new.psk.identity.clone()),
+            ]
+        });
         let enrolment = Enrolment::read(&self.api, &self.opener, &self.name, new)?;
-        if self.dry_run {
+        if let Some(names) = names {
             seen.take(&names)?;
         }
         Ok(enrolment)
@@ -195,8 +197,8 @@ impl Seen {
 
 /// The lines of a body. One that is too long is a fault, and what follows it is still read.
 fn lines(body: Body) -> impl Stream<Item = Result<Line, Fault>> {
-    let reader =
-        Reader { body: body.into_data_stream(), read: Line::default(), skips: false, over: false };
+    let (body, read) = (body.into_data_stream(), Line::default());
+    let reader = Reader { body, read, taken: 0, skips: false, over: false };
     unfold(reader, |mut reader| async move {
         let line = reader.next().await?;
         Some((line, reader))
@@ -209,6 +211,8 @@ type Line = Zeroizing<Vec<u8>>;
 struct Reader {
     body: axum::body::BodyDataStream,
     read: Line,
+    /// How much of that was given out as lines.
+    taken: usize,
     /// True while the rest of a line that is too long passes by.
     skips: bool,
     over: bool,
@@ -217,14 +221,16 @@ struct Reader {
 impl Reader {
     async fn next(&mut self) -> Option<Result<Line, Fault>> {
         loop {
-            if let Some(end) = self.read.iter().position(|byte| *byte == b'\n') {
-                let mut line = Line::new(self.read.drain(..=end).collect());
-                line.pop();
+            let rest = &self.read[self.taken..];
+            if let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+                let line = Line::new(rest[..end].to_vec());
+                self.taken += end + 1;
                 if core::mem::replace(&mut self.skips, false) {
                     continue;
                 }
                 return Some(checked(line));
             }
+            self.read.drain(..core::mem::take(&mut self.taken));
             if self.skips {
                 self.read.clear();
             } else if self.read.len() > LINE {
