@@ -13,23 +13,23 @@
 use core::fmt;
 use core::time::Duration;
 
-use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use crate::handle;
 use crate::keys::{Form, SessionId, SessionKeys};
 use crate::prf;
 use crate::protection::Direction;
-use crate::schedule::{Evidence, OpenError, check_fresh, finished_message};
+use crate::schedule::{
+    Evidence, OpenError, check_finished, check_fresh, finished_message, message,
+};
 use crate::server::Opened;
 use crate::suite::Suite;
 use crate::wire::DTLS_1_2;
 use crate::wire::cursor::Cursor;
 use crate::wire::extension::Extensions;
-use crate::wire::handshake::{self, Fragment, kind};
-use crate::wire::hello::{ClientHello, EMPTY_RENEGOTIATION_INFO_SCSV, ServerHello};
-use crate::wire::record::{self, ContentType};
+use crate::wire::handshake::{self, kind};
+use crate::wire::hello::{ClientHello, ServerHello};
+use crate::wire::record::ContentType;
 
 /// How long a session can be resumed; also the lifetime that tickets speak of.
 pub const LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
@@ -132,7 +132,7 @@ fn resumable(suite: u16) -> bool {
 }
 
 fn host(client: &ClientHello<'_>) -> [u8; 16] {
-    let hash: [u8; 32] = Sha256::digest(client.extensions.host_name.unwrap_or_default()).into();
+    let hash = prf::hash(&[client.extensions.host_name.unwrap_or_default()]);
     *hash.first_chunk().expect("16 is less than 32")
 }
 
@@ -235,16 +235,7 @@ pub fn open(kept: &Resumable, now: Duration, call: &Evidence<'_>) -> Result<Open
     );
     let randoms = (&hellos.server.random, &hellos.client.random);
     let keys = kept.keys(suite, randoms, hellos.server.extensions.encrypt_then_mac);
-    let cid = call.cid.unwrap_or_default();
-    let record = record::decode(call.finished, cid.len()).map_err(|_| OpenError::Malformed)?;
-    if record.epoch != 1 || record.raw.len() != call.finished.len() {
-        return Err(OpenError::Malformed);
-    }
-    let mut finished = Vec::with_capacity(record.body.len());
-    match Direction::from_client(suite.cipher, &keys, cid).open(&record, &mut finished) {
-        Ok(ContentType::Handshake) if finished.ct_eq(&expected).into() => {}
-        _ => return Err(OpenError::BadFinished),
-    }
+    check_finished(suite.cipher, &keys, call, &expected)?;
     let verify_data = *ours.last_chunk().expect("a Finished is longer than its verify_data");
     Ok(Opened { session: SessionId::of(call.transcript), keys, verify_data })
 }
@@ -259,12 +250,8 @@ fn server_finished(kept: &Resumable, message: u16, transcript: &[u8]) -> Option<
 /// A whole ClientHello message and its number.
 fn client_hello(bytes: &[u8]) -> Option<(u16, ClientHello<'_>)> {
     let mut cursor = Cursor::new(bytes);
-    let hello = whole(&mut cursor, kind::CLIENT_HELLO)?;
+    let hello = message(&mut cursor, kind::CLIENT_HELLO)?;
     cursor.is_empty().then_some((hello.sequence, ClientHello::decode(hello.body)?))
-}
-
-fn whole<'a>(cursor: &mut Cursor<'a>, kind: u8) -> Option<Fragment<'a>> {
-    Fragment::decode(cursor).ok().filter(|message| message.kind == kind && message.is_whole())
 }
 
 fn server_hello(
@@ -273,8 +260,6 @@ fn server_hello(
     random: [u8; 32],
     cid: Option<&[u8]>,
 ) -> Vec<u8> {
-    let signalled =
-        hello.extensions.renegotiation.is_some() || hello.offers(EMPTY_RENEGOTIATION_INFO_SCSV);
     let server_hello = ServerHello {
         version: DTLS_1_2,
         random,
@@ -286,7 +271,7 @@ fn server_hello(
             encrypt_then_mac: hello.extensions.encrypt_then_mac && !suite.cipher.is_aead(),
             extended_master_secret: true,
             cid,
-            renegotiation: signalled.then_some(&[]),
+            renegotiation: hello.signals_renegotiation().then_some(&[]),
             ..Extensions::default()
         },
     };
@@ -306,8 +291,8 @@ struct Hellos<'a> {
 impl<'a> Hellos<'a> {
     fn decode(transcript: &'a [u8]) -> Option<Self> {
         let mut cursor = Cursor::new(transcript);
-        let client = whole(&mut cursor, kind::CLIENT_HELLO)?;
-        let server = whole(&mut cursor, kind::SERVER_HELLO)?;
+        let client = message(&mut cursor, kind::CLIENT_HELLO)?;
+        let server = message(&mut cursor, kind::SERVER_HELLO)?;
         let ours = cursor.is_empty() && client.sequence == server.sequence;
         ours.then_some(Self {
             client: ClientHello::decode(client.body)?,

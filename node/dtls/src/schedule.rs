@@ -10,8 +10,9 @@ use core::time::Duration;
 
 use subtle::ConstantTimeEq;
 
+use crate::cipher::Cipher;
 use crate::curves::{Presented, SharedSecret};
-use crate::keys::{Form, SessionId};
+use crate::keys::{Form, SessionId, SessionKeys};
 use crate::prf;
 use crate::protection::Direction;
 use crate::resume::{LIFETIME, Resumable};
@@ -115,7 +116,6 @@ fn derive(
     if !transcript.agrees_with(call) {
         return Err(OpenError::Malformed);
     }
-    let cipher = transcript.suite.cipher;
     let (client, server) = (&transcript.client, &transcript.server);
     check_fresh(now, &server.random)?;
     let transcript_hash = prf::hash(&[call.transcript]);
@@ -128,24 +128,11 @@ fn derive(
     let session_hash = session_hash.as_ref().map(|hash| &hash[..]);
     let master = prf::master_secret(premaster, randoms, session_hash);
     let keys = prf::key_block(&master, &server.random, &client.random, transcript.form());
-    let cid = call.cid.unwrap_or_default();
-
-    let record = record::decode(call.finished, cid.len()).map_err(|_| OpenError::Malformed)?;
-    if record.epoch != 1 || record.raw.len() != call.finished.len() {
-        return Err(OpenError::Malformed);
-    }
-    let mut finished = Vec::with_capacity(record.body.len());
-    match Direction::from_client(cipher, &keys, cid).open(&record, &mut finished) {
-        Ok(ContentType::Handshake) => {}
-        _ => return Err(OpenError::BadFinished),
-    }
-    let expected = finished_message(
+    let finished = finished_message(
         transcript.next_sequence,
         &prf::verify_data(&master, b"client finished", &transcript_hash),
     );
-    if !bool::from(finished.ct_eq(&expected)) {
-        return Err(OpenError::BadFinished);
-    }
+    check_finished(transcript.suite.cipher, &keys, call, &finished)?;
     let ticket = server.ticket().map(|ticket| new_session_ticket(transcript.last_flight, &ticket));
     let server_hash =
         prf::hash(&[call.transcript, &finished, ticket.as_deref().unwrap_or_default()]);
@@ -208,6 +195,25 @@ pub(crate) fn check_fresh(now: Duration, server_random: &[u8; 32]) -> Result<(),
     let ahead = then.wrapping_sub(now.as_secs()) as u32;
     let away = ahead.min(ahead.wrapping_neg());
     if u64::from(away) > FRESH { Err(OpenError::Stale) } else { Ok(()) }
+}
+
+/// Checks that the record of the call bears this Finished message and nothing else.
+pub(crate) fn check_finished(
+    cipher: Cipher,
+    keys: &SessionKeys,
+    call: &Evidence<'_>,
+    expected: &[u8],
+) -> Result<(), OpenError> {
+    let cid = call.cid.unwrap_or_default();
+    let record = record::decode(call.finished, cid.len()).map_err(|_| OpenError::Malformed)?;
+    if record.epoch != 1 || record.raw.len() != call.finished.len() {
+        return Err(OpenError::Malformed);
+    }
+    let mut finished = Vec::with_capacity(record.body.len());
+    match Direction::from_client(cipher, keys, cid).open(&record, &mut finished) {
+        Ok(ContentType::Handshake) if finished.ct_eq(expected).into() => Ok(()),
+        _ => Err(OpenError::BadFinished),
+    }
 }
 
 struct Transcript<'a> {
@@ -290,7 +296,7 @@ impl<'a> Transcript<'a> {
 }
 
 /// The next message, which is whole and of this kind.
-fn message<'a>(cursor: &mut Cursor<'a>, expected: u8) -> Option<Fragment<'a>> {
+pub(crate) fn message<'a>(cursor: &mut Cursor<'a>, expected: u8) -> Option<Fragment<'a>> {
     let fragment = Fragment::decode(cursor).ok()?;
     (fragment.kind == expected && fragment.is_whole()).then_some(fragment)
 }

@@ -6,7 +6,6 @@ use zeroize::Zeroizing;
 use super::config::{ClientFailure, ClientOutput};
 use super::finishing::Finishing;
 use super::handshake::{Chosen, Hello};
-use super::open::Connection;
 use super::resume::Expected;
 use crate::curves::{Presented, SharedSecret};
 use crate::prf;
@@ -155,15 +154,12 @@ impl Answering {
 
     fn finish(self, messages: Messages, master: &[u8; 48]) -> Progress {
         let (hello, server) = (self.hello, self.server);
-        let keys = prf::key_block(master, &server.random, &hello.random, server.form);
         let hash = prf::hash(&[&hello.transcript, &messages.bytes]);
         let verify_data = prf::verify_data(master, b"client finished", &hash);
         let finished = finished_message(messages.next, &verify_data);
         let transcript = [&hello.transcript[..], &messages.bytes, &finished].concat();
-        // Without the server's consent nobody puts ids into records.
-        let cid = server.cid.as_ref().and(hello.config.cid.clone()).unwrap_or_default();
         Progress::Finish(Box::new(Finishing {
-            connection: Connection::new(server.suite, keys, cid, server.cid),
+            connection: hello.connection(&server, master),
             messages: messages.bytes,
             finished,
             next_record: hello.next_record,

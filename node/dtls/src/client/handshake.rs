@@ -304,18 +304,23 @@ impl Hello {
     /// Once the server has said that it resumes the session.
     pub(super) fn resume(self: Box<Self>) -> Option<Resuming> {
         let (resumption, server) = self.resumed()?;
-        let keys = prf::key_block(&resumption.master, &server.random, &self.random, server.form);
-        let cid = server.cid.as_ref().and(self.config.cid.clone()).unwrap_or_default();
-        let connection = Connection::new(server.suite, keys, cid, server.cid.clone());
+        let connection = self.connection(server, &resumption.master);
         let (transcript, next) = (self.transcript.clone(), self.reassembly.next());
         let master = resumption.master.clone();
         Some(Resuming {
             connection,
             expected: Expected::new(master, transcript, next, server.ticket),
             resumption: resumption.clone(),
-            message: self.message + 1,
             hello: self,
         })
+    }
+
+    /// The record layer under this master secret.
+    pub(super) fn connection(&self, server: &Chosen, master: &[u8; 48]) -> Connection {
+        let keys = prf::key_block(master, &server.random, &self.random, server.form);
+        // Without the server's consent nobody puts ids into records.
+        let cid = server.cid.as_ref().and(self.config.cid.clone()).unwrap_or_default();
+        Connection::new(server.suite, keys, cid, server.cid.clone())
     }
 
     fn choose(&self, body: &[u8]) -> Option<Chosen> {

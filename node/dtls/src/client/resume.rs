@@ -136,8 +136,6 @@ pub(super) struct Resuming {
     pub(super) connection: Connection,
     pub(super) expected: Expected,
     pub(super) resumption: Resumption,
-    /// Number of our Finished.
-    pub(super) message: u16,
 }
 
 impl Resuming {
@@ -160,7 +158,7 @@ impl Resuming {
         let ticket = renewed.or_else(|| ticket.clone());
         self.connection.resumption = Resumption::new(session_id, ticket, *suite, master);
         self.connection.last_flight = Some(Box::new(LastFlight {
-            finished: finished_message(self.message, &verify_data),
+            finished: finished_message(self.hello.message + 1, &verify_data),
             theirs,
             next_record: self.hello.next_record,
             left: MAX_REPEATS,

@@ -329,7 +329,7 @@ impl Endpoint {
                 Ok(())
             }
             ContentType::ChangeCipherSpec if self.resuming.peek(from).is_some() => {
-                self.resumption_cipher_changed(now, from, record.body)
+                self.advance_resumption(now, from, |it| it.change_cipher_spec(record.body))
             }
             ContentType::ChangeCipherSpec => {
                 self.advance(now, from, |half_open| half_open.change_cipher_spec(record.body))
@@ -403,17 +403,17 @@ impl Endpoint {
         if let Stage::Waiting { question: Question::Open(proven), .. } = half_open.stage {
             session.window.accept(proven.finished_sequence);
         }
+        let first_record = half_open.next_record;
+        let said = Said { message, ticket, verify_data: opened.verify_data };
+        let mut bytes = self.spare.take();
+        session.write_last_flight(&said, first_record, 0, &mut bytes);
         let flight = LastFlight {
             home: peer,
-            said: None,
-            first_record: half_open.next_record,
+            said: Some(said),
+            first_record,
             hello: hello_mark(&agreement.client_random),
             quiet_until: now,
         };
-        let said = Said { message, ticket, verify_data: opened.verify_data };
-        let mut bytes = self.spare.take();
-        session.write_last_flight(&said, flight.first_record, 0, &mut bytes);
-        let flight = LastFlight { said: Some(said), ..flight };
         self.counters.records_sealed += 1;
         if let Some(session) = self.sessions.insert(now, opened.session, session, flight) {
             self.outputs.push_back(Output::Displaced { session });

@@ -29,13 +29,13 @@ use crate::wire::record::{ContentType, RawRecord};
 /// Time from the cookie to the end of patience.
 pub(super) const GIVE_UP: Duration = Duration::from_secs(60);
 /// Flights of a client that are looked at: each costs signatures or a credential step.
-const MAX_CALLS: u8 = 4;
+pub(super) const MAX_CALLS: u8 = 4;
 /// How often our flight is sent at most, by timer or on request, also of an address that begins
 /// handshakes and ends none.
 pub(super) const MAX_FLIGHTS: u8 = 17;
 /// How long an answer is waited for before it is asked for again: a frame may be lost, and
 /// opening the same session twice is opening it once.
-const ASK_AGAIN: Duration = Duration::from_secs(10);
+pub(super) const ASK_AGAIN: Duration = Duration::from_secs(10);
 /// The message of a Finished.
 const FINISHED: usize = handshake::HEADER + 12;
 

@@ -18,7 +18,7 @@ use crate::wire::certificate::pairs;
 use crate::wire::cursor::put_vec8;
 use crate::wire::extension::{Extensions, UNCOMPRESSED, offered_types};
 use crate::wire::handshake::{self, Fragment, kind};
-use crate::wire::hello::{ClientHello, EMPTY_RENEGOTIATION_INFO_SCSV, ServerHello};
+use crate::wire::hello::{ClientHello, ServerHello};
 use crate::wire::record::{self, ContentType, RawRecord};
 use crate::wire::{DTLS_1_0, DTLS_1_2};
 
@@ -150,17 +150,19 @@ impl Endpoint {
                 return Err(DropReason::NoCommonSuite);
             }
         };
-        let key = group.and_then(|group| self.curves.as_ref()?.ephemeral(group));
-        if key.is_some() != group.is_some() {
+        let key_pair = group.and_then(|group| {
+            let key = self.curves.as_ref()?.ephemeral(group)?;
+            Some(KeyPair { group, key })
+        });
+        if key_pair.is_some() != group.is_some() {
             self.fail(from, FailureReason::Unavailable);
             return Err(DropReason::NoCommonSuite);
         }
-        let key_pair = group.zip(key).map(|(group, key)| KeyPair { group, key });
         let random = self.new_random(now);
         let server_hello = server_hello(hello, &agreement, random);
         let start = Start { now, interval: self.config.retransmit, numbers };
         let mut half_open = HalfOpen::new(&start, agreement, key_pair, body, &server_hello);
-        self.make_room(from);
+        self.make_room(from, |endpoint| endpoint.pending.evict());
         let call = self.call();
         half_open.answer(now, &random, self.config.identity.as_ref(), call);
         match half_open.ask(from) {
@@ -175,16 +177,19 @@ impl Endpoint {
     }
 
     /// A handshake gives way to a newer one of its address, the oldest of all to a newer one.
-    fn make_room(&mut self, from: SocketAddr) {
+    pub(super) fn make_room(
+        &mut self,
+        from: SocketAddr,
+        oldest: impl FnOnce(&mut Self) -> Option<SocketAddr>,
+    ) {
         let own = self.pending.take(from).map(|_| from);
         let own = own.or(self.resuming.take(from).map(|_| from));
-        if let Some(peer) = own.or_else(|| self.pending.evict().map(|(peer, _)| peer)) {
+        if let Some(peer) = own.or_else(|| oldest(self)) {
             self.counters.evicted += 1;
             self.fail(peer, FailureReason::Evicted);
         }
     }
 
-    /// What the hello and this listener have in common, and the group of its key agreement.
     /// What a hello must have whatever its credential.
     pub(super) fn admissible(hello: &ClientHello<'_>) -> Result<(), AlertDescription> {
         // DTLS counts versions downwards; a later one is answered with ours (RFC 5246 §E.1).
@@ -198,6 +203,7 @@ impl Endpoint {
         Ok(())
     }
 
+    /// What the hello and this listener have in common, and the group of its key agreement.
     fn agree(
         &mut self,
         hello: &ClientHello<'_>,
@@ -215,7 +221,6 @@ impl Endpoint {
         let suite = suite.ok_or(AlertDescription::HANDSHAKE_FAILURE)?;
         let (server_type, client_type) =
             types.unwrap_or((CertificateType::X509, CertificateType::X509));
-        let host_name = hello.extensions.host_name.and_then(|name| core::str::from_utf8(name).ok());
         // Without extended master secret nothing would bind a resumption to its session; and where
         // no pre-shared key goes into the master secret, it follows from what this edge holds.
         let resumable = self.config.resumption
@@ -226,7 +231,7 @@ impl Endpoint {
             suite,
             server_type,
             client_type,
-            sni: host_name.map(str::to_owned),
+            sni: hello.extensions.sni(),
             cid: hello.extensions.cid.map(|_| self.new_cid()),
             peer_cid: hello.extensions.cid.map(<[u8]>::to_vec),
             handle: resumable.then(|| handle::make(&self.keys.cid, &mut *self.rng)),
@@ -284,7 +289,6 @@ fn common_types(
 
 fn server_hello(hello: &ClientHello<'_>, agreement: &Agreement, random: [u8; 32]) -> Vec<u8> {
     let offered = &hello.extensions;
-    let signalled = offered.renegotiation.is_some() || hello.offers(EMPTY_RENEGOTIATION_INFO_SCSV);
     let (suite, exchange) = (agreement.suite, agreement.suite.key_exchange);
     // A type is named where the client named some (RFC 7250 §4.2).
     let (client_type, server_type) = ([agreement.client_type as u8], [agreement.server_type as u8]);
@@ -306,7 +310,7 @@ fn server_hello(hello: &ClientHello<'_>, agreement: &Agreement, random: [u8; 32]
             extended_master_secret: offered.extended_master_secret,
             session_ticket: agreement.ticket.then_some(&[]),
             cid: agreement.cid.as_ref().map(|cid| &cid[..]),
-            renegotiation: signalled.then_some(&[]),
+            renegotiation: hello.signals_renegotiation().then_some(&[]),
             ..Extensions::default()
         },
     };

@@ -97,12 +97,12 @@ impl<H: Waiting> Pending<H> {
     }
 
     /// Takes the oldest out if there is no room for one more.
-    pub(super) fn evict(&mut self) -> Option<(SocketAddr, H)> {
+    pub(super) fn evict(&mut self) -> Option<SocketAddr> {
         if !self.is_full() {
             return None;
         }
         let (_, peer) = *self.by_age.first()?;
-        Some((peer, self.take(peer)?))
+        self.take(peer).map(|_| peer)
     }
 
     pub(super) fn next_wake(&self) -> Option<Duration> {

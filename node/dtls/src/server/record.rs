@@ -107,15 +107,15 @@ impl Endpoint {
         cid: Option<[u8; cid::LENGTH]>,
         record: &RawRecord<'_>,
     ) -> Result<(), DropReason> {
-        if let Some(resuming) = self.resuming.peek(from) {
-            resuming.matches(cid)?;
-            return self.resumption_finished(now, from, record);
-        }
-        let half_open = self.pending.peek(from).ok_or(DropReason::NoSession)?;
-        match (half_open.agreement.cid, cid) {
+        let resuming = self.resuming.peek(from).map(|resuming| resuming.wish.cid);
+        let pending = || self.pending.peek(from).map(|half_open| half_open.agreement.cid);
+        match (resuming.or_else(pending).ok_or(DropReason::NoSession)?, cid) {
             (expected, found) if expected == found => {}
             (Some(_), Some(_)) => return Err(DropReason::NoSession),
             _ => return Err(DropReason::WrongForm),
+        }
+        if resuming.is_some() {
+            return self.advance_resumption(now, from, |resuming| resuming.protected(record));
         }
         self.advance(now, from, |half_open| half_open.finished(record))
     }

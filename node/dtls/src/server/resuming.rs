@@ -7,7 +7,7 @@
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use super::half_open::is_finished;
+use super::half_open::{ASK_AGAIN, GIVE_UP, MAX_CALLS, MAX_FLIGHTS, is_finished};
 use super::hello::Numbers;
 use super::output::{CallId, ResumptionStep, SessionCall};
 use super::pending::Waiting;
@@ -21,12 +21,6 @@ use crate::wire::handshake::{self, kind};
 use crate::wire::hello::ClientHello;
 use crate::wire::record::{self, ContentType, RawRecord};
 
-pub(super) use super::half_open::{GIVE_UP, MAX_FLIGHTS};
-
-/// Finisheds of one client that are checked.
-const MAX_CALLS: u8 = 4;
-/// How long an answer about the client's Finished is waited for before it is asked for again.
-const ASK_AGAIN: Duration = Duration::from_secs(10);
 /// Records that came before the session was committed, and are read after it.
 const MAX_HELD: usize = 2;
 /// The longest of them: what fits a datagram of any link.
@@ -249,15 +243,6 @@ impl Resuming {
         }
     }
 
-    /// Whether a record of epoch 1 has the form that was agreed on.
-    pub(super) fn matches(&self, cid: Option<[u8; cid::LENGTH]>) -> Result<(), DropReason> {
-        match (self.wish.cid, cid) {
-            (expected, found) if expected == found => Ok(()),
-            (Some(_), Some(_)) => Err(DropReason::NoSession),
-            _ => Err(DropReason::WrongForm),
-        }
-    }
-
     /// A ChangeCipherSpec of epoch 0.
     pub(super) fn change_cipher_spec(&mut self, body: &[u8]) -> Result<(), DropReason> {
         if body != [1] {
@@ -409,21 +394,20 @@ fn sequence(raw: &[u8]) -> Option<u64> {
 }
 
 impl Wish {
-    /// `None` if the hello names no session of ours.
+    /// That of a hello which names a session by this handle of ours.
     pub(super) fn of(
-        key: &[u8; 32],
+        handle: [u8; handle::LENGTH],
         hello: &ClientHello<'_>,
         cid: Option<[u8; cid::LENGTH]>,
         random: [u8; 32],
-    ) -> Option<Self> {
-        let sni = hello.extensions.host_name.and_then(|name| core::str::from_utf8(name).ok());
-        Some(Self {
-            handle: handle::asked(key, hello)?,
+    ) -> Self {
+        Self {
+            handle,
             client_random: hello.random,
-            sni: sni.map(str::to_owned),
+            sni: hello.extensions.sni(),
             cid,
             peer_cid: hello.extensions.cid.map(<[u8]>::to_vec),
             random,
-        })
+        }
     }
 }

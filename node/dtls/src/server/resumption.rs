@@ -4,9 +4,10 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use super::endpoint::Endpoint;
+use super::half_open::GIVE_UP;
 use super::hello::Numbers;
 use super::output::{CallId, FailureReason, HandshakeEvent, Opened, Output, Refusal};
-use super::resuming::{GIVE_UP, Resumed, Resuming, Wish};
+use super::resuming::{Resumed, Resuming, Wish};
 use super::session::{LastFlight, Name, Session};
 use crate::cid;
 use crate::counters::DropReason;
@@ -16,7 +17,7 @@ use crate::stored::hello_mark;
 use crate::suite::Suite;
 use crate::wire::alert::{Alert, AlertDescription};
 use crate::wire::hello::ClientHello;
-use crate::wire::record::{self, RawRecord};
+use crate::wire::record;
 
 /// Why a session is not resumed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,20 +42,16 @@ impl Endpoint {
         hello: &ClientHello<'_>,
     ) -> bool {
         // What is wrong with a hello is said in the full handshake.
-        if handle::asked(&self.keys.cid, hello).is_none() || Self::admissible(hello).is_err() {
+        let handle = handle::asked(&self.keys.cid, hello);
+        let Some(handle) = handle.filter(|_| Self::admissible(hello).is_ok()) else {
             return false;
-        }
+        };
         let cid = hello.extensions.cid.map(|_| self.new_cid());
         let random = self.new_random(now);
-        let Some(wish) = Wish::of(&self.keys.cid, hello, cid, random) else { return false };
-        let own = self.resuming.take(from).map(|_| from);
-        let own = own.or(self.pending.take(from).map(|_| from));
-        if let Some(peer) = own.or_else(|| self.resuming.evict().map(|(peer, _)| peer)) {
-            self.counters.evicted += 1;
-            self.fail(peer, FailureReason::Evicted);
-        }
+        let wish = Wish::of(handle, hello, cid, random);
+        self.make_room(from, |endpoint| endpoint.resuming.evict());
         let times = (now, self.config.retransmit);
-        let resuming = Resuming::new(times, wish, numbers, body, self.new_call());
+        let resuming = Resuming::new(times, wish, numbers, body, self.call());
         self.ask_session(from, resuming);
         true
     }
@@ -104,9 +101,8 @@ impl Endpoint {
     /// The client repeats its hello, so it may have missed our flight.
     pub(super) fn repeat_resumption(&mut self, from: SocketAddr) -> Result<(), DropReason> {
         let Some(mut resuming) = self.resuming.take(from) else { return Ok(()) };
-        let again = resuming.again(CallId(self.next_call));
+        let again = resuming.again(self.call());
         if again.is_ok() {
-            self.next_call += 1;
             self.counters.retransmissions += 1;
             self.ask_session(from, resuming);
         } else {
@@ -115,25 +111,8 @@ impl Endpoint {
         again
     }
 
-    pub(super) fn resumption_cipher_changed(
-        &mut self,
-        now: Duration,
-        from: SocketAddr,
-        body: &[u8],
-    ) -> Result<(), DropReason> {
-        self.advance_resumption(now, from, |resuming| resuming.change_cipher_spec(body))
-    }
-
-    pub(super) fn resumption_finished(
-        &mut self,
-        now: Duration,
-        from: SocketAddr,
-        record: &RawRecord<'_>,
-    ) -> Result<(), DropReason> {
-        self.advance_resumption(now, from, |resuming| resuming.protected(record))
-    }
-
-    fn advance_resumption(
+    /// Lets a resumption take something in, and asks for its second step once it is complete.
+    pub(super) fn advance_resumption(
         &mut self,
         now: Duration,
         from: SocketAddr,
@@ -147,8 +126,7 @@ impl Endpoint {
 
     /// Asks for the second step if there is something to ask about.
     fn open_resumption(&mut self, now: Duration, peer: SocketAddr, mut resuming: Resuming) {
-        if resuming.open(now, CallId(self.next_call)) {
-            self.next_call += 1;
+        if resuming.open(now, self.call()) {
             self.ask_session(peer, resuming);
         } else {
             self.resuming.put(peer, resuming);
@@ -162,9 +140,7 @@ impl Endpoint {
                 self.fail(peer, FailureReason::TimedOut);
                 continue;
             }
-            let call = CallId(self.next_call);
-            if resuming.due(now, call) {
-                self.next_call += 1;
+            if resuming.due(now, self.call()) {
                 self.ask_session(peer, resuming);
             } else {
                 self.resuming.put(peer, resuming);
@@ -269,7 +245,7 @@ impl Endpoint {
     fn ask_session(&mut self, peer: SocketAddr, resuming: Resuming) {
         if let Some(call) = resuming.ask(peer) {
             self.counters.resumption_calls += 1;
-            self.outputs.push_back(Output::NeedSession(Box::new(call)));
+            self.ask(Output::NeedSession(Box::new(call)));
         }
         self.resuming.put(peer, resuming);
     }
@@ -280,10 +256,5 @@ impl Endpoint {
             self.counters.late_answers += 1;
         }
         found
-    }
-
-    fn new_call(&mut self) -> CallId {
-        self.next_call += 1;
-        CallId(self.next_call - 1)
     }
 }

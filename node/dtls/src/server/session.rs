@@ -111,9 +111,7 @@ impl Sessions {
             session.window.accept(finished);
         }
         self.remove(id);
-        let displaced = self
-            .at_home(flight.home)
-            .filter(|older| self.is_named(*older, Name::Home(flight.home)));
+        let displaced = self.named(Name::Home(flight.home));
         if let Some(older) = displaced {
             self.remove(older);
         }
@@ -140,10 +138,7 @@ impl Sessions {
         }
         self.by_id.insert(id, session);
         if let Some(flight) = flight {
-            let taken = self
-                .at_home(flight.home)
-                .is_some_and(|other| self.is_named(other, Name::Home(flight.home)));
-            if !taken {
+            if self.named(Name::Home(flight.home)).is_none() {
                 self.by_home.insert(flight.home, id);
             }
             self.flights.insert(id, flight);
@@ -151,18 +146,19 @@ impl Sessions {
         }
     }
 
-    /// Whether this session is here, or another one of this name. An address where a session with
-    /// an id had its handshake is nobody's name.
+    /// Whether this session is here, or another one of this name.
     pub(super) fn holds(&self, id: SessionId, name: Name) -> bool {
-        let named = match name {
-            Name::Cid(cid) => self.with_cid(&cid),
-            Name::Home(home) => self.at_home(home).filter(|other| self.is_named(*other, name)),
-        };
-        named.is_some() || self.by_id.contains_key(&id)
+        self.named(name).is_some() || self.by_id.contains_key(&id)
     }
 
-    fn is_named(&self, id: SessionId, name: Name) -> bool {
-        self.by_id.get(&id).is_some_and(|session| session.name == name)
+    /// The session of this name. An address where a session with an id had its handshake is
+    /// nobody's name.
+    fn named(&self, name: Name) -> Option<SessionId> {
+        let is_named = |id: &SessionId| self.by_id.get(id).is_some_and(|it| it.name == name);
+        match name {
+            Name::Cid(cid) => self.with_cid(&cid),
+            Name::Home(home) => self.at_home(home).filter(is_named),
+        }
     }
 
     pub(super) fn remove(&mut self, id: SessionId) {

@@ -75,6 +75,12 @@ impl<'a> Extensions<'a> {
         Some(extensions)
     }
 
+    /// The host name as text; `None` also if it is not UTF-8.
+    pub(crate) fn sni(&self) -> Option<String> {
+        let name = core::str::from_utf8(self.host_name?).ok()?;
+        Some(name.to_owned())
+    }
+
     fn read(&mut self, kind: u16, body: &'a [u8]) -> Option<()> {
         match kind {
             SERVER_NAME => self.host_name = host_name(body)?,

@@ -56,6 +56,11 @@ impl<'a> ClientHello<'a> {
         self.suites().any(|offered| offered == suite)
     }
 
+    /// Whether it knows of secure renegotiation, by the extension or by the suite (RFC 5746 §3.6).
+    pub(crate) fn signals_renegotiation(&self) -> bool {
+        self.extensions.renegotiation.is_some() || self.offers(EMPTY_RENEGOTIATION_INFO_SCSV)
+    }
+
     /// Appends the body; `None` if a field exceeds its length prefix.
     pub(crate) fn encode(&self, out: &mut Vec<u8>) -> Option<()> {
         out.extend(self.version.to_be_bytes());
