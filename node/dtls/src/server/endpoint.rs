@@ -254,7 +254,7 @@ impl Endpoint {
     /// Whether the chain of [`Output::Verify`] is trusted. If not, the handshake ends with fatal
     /// alert 42.
     pub fn verified(&mut self, now: Duration, call: CallId, trusted: bool) {
-        let asked = |question: &Question| matches!(question, Question::Verify { .. });
+        let asked = |question: &Question| matches!(question, Question::Verify(_));
         let Some((peer, mut half_open)) = self.answered(call, asked) else {
             return;
         };

@@ -100,8 +100,8 @@ pub(super) enum Stage {
 pub(super) enum Question {
     /// A signature under our key exchange.
     Sign { scheme: SignatureScheme, message: Vec<u8> },
-    /// Whether a chain of certificates is to be trusted.
-    Verify { chain: Vec<Vec<u8>>, proven: Proven },
+    /// Whether the chain of certificates that it claims is to be trusted.
+    Verify(Proven),
     /// The credential step.
     Open(Proven),
 }
@@ -402,17 +402,17 @@ impl HalfOpen {
             None => None,
             Some(pair) => Some(pair.key.agree(&exchange.public).ok_or(DropReason::BadShare)?),
         };
-        let proven = |claim| Proven { claim, shared, finished_sequence };
-        Ok(match presented {
-            Some(Presented::Chain(chain)) => {
-                let claim = Claim::Key(Presented::Chain(chain.clone()));
-                Question::Verify { chain, proven: proven(claim) }
-            }
-            Some(presented) => Question::Open(proven(Claim::Key(presented))),
+        let claim = match presented {
+            Some(presented) => Claim::Key(presented),
             None if self.agreement.suite.key_exchange.uses_psk() => {
-                Question::Open(proven(Claim::Psk { identity: exchange.identity }))
+                Claim::Psk { identity: exchange.identity }
             }
-            None => Question::Open(proven(Claim::Nothing)),
+            None => Claim::Nothing,
+        };
+        let proven = Proven { claim, shared, finished_sequence };
+        Ok(match proven.claim {
+            Claim::Key(Presented::Chain(_)) => Question::Verify(proven),
+            _ => Question::Open(proven),
         })
     }
 
@@ -423,12 +423,9 @@ impl HalfOpen {
         peer: SocketAddr,
         call: CallId,
     ) -> Option<Output> {
-        let nothing = Stage::Collecting {
-            flight: ClientFlight::new(self.client_next),
-            retransmit: now + self.interval,
-        };
-        match core::mem::replace(&mut self.stage, nothing) {
-            Stage::Waiting { question: Question::Verify { proven, .. }, .. } => {
+        let fresh = self.fresh(now);
+        match core::mem::replace(&mut self.stage, fresh) {
+            Stage::Waiting { question: Question::Verify(proven), .. } => {
                 self.wait(now, call, Question::Open(proven));
             }
             other => self.stage = other,
@@ -449,7 +446,8 @@ impl HalfOpen {
                 let (scheme, message) = (*scheme, message.clone());
                 Output::Sign(Box::new(SignCall { call, peer, sni, scheme, message }))
             }
-            Question::Verify { chain, .. } => {
+            Question::Verify(proven) => {
+                let Claim::Key(Presented::Chain(chain)) = &proven.claim else { return None };
                 Output::Verify(Box::new(VerifyCall { call, peer, sni, chain: chain.clone() }))
             }
             Question::Open(proven) => Output::Open(Box::new(OpenCall {
@@ -480,10 +478,15 @@ impl HalfOpen {
     }
 
     fn collect(&mut self, now: Duration) {
-        self.stage = Stage::Collecting {
+        self.stage = self.fresh(now);
+    }
+
+    /// The stage of a flight of which nothing has come.
+    fn fresh(&self, now: Duration) -> Stage {
+        Stage::Collecting {
             flight: ClientFlight::new(self.client_next),
             retransmit: now + self.interval,
-        };
+        }
     }
 
     /// Number of our Finished.
