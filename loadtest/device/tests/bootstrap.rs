@@ -104,7 +104,6 @@ impl<S: Service> Server<S> {
                 }
                 Output::Record(_)
                 | Output::Sign(_)
-                | Output::Verify(_)
                 | Output::Repeat { .. }
                 | Output::Displaced { .. }
                 | Output::NeedSession(_)

@@ -11,9 +11,9 @@
 //! ([`Endpoint::handle_timeout`]), then call [`Endpoint::poll`] until it is empty, and ask
 //! [`Endpoint::next_timeout`] when to come back. An [`Output::Open`] suspends one handshake
 //! until [`Endpoint::opened`] or [`Endpoint::refused`] answers it; whoever holds the credential
-//! computes that answer with [`schedule::open`] or [`schedule::open_shared`]. Likewise an
-//! [`Output::Sign`] waits for [`Endpoint::signed`], an [`Output::Verify`] for
-//! [`Endpoint::verified`]; key agreements go through the port [`Curves`]. Afterwards the owner
+//! computes that answer with [`schedule::open`] or [`schedule::open_shared`], and says whether a chain
+//! of certificates is to be trusted. Likewise an [`Output::Sign`] waits for [`Endpoint::signed`];
+//! key agreements go through the port [`Curves`]. Afterwards the owner
 //! of the session numbers its records ([`Endpoint::seal`]). A [`Client`] is driven the same way,
 //! but holds its own pre-shared key.
 //!
@@ -64,7 +64,6 @@ pub use replay::Window as ReplayWindow;
 pub use server::{
     CallId, Claim, Content, Endpoint, EndpointConfig, FailureReason, HandshakeEvent, NotResumed,
     OpenCall, Opened, Output, Record, Refusal, ResumptionStep, SealError, SessionCall, SignCall,
-    VerifyCall,
 };
 pub use stored::{StoredFlight, StoredSession};
 pub use suite::{SUITES, Suite};

@@ -213,7 +213,7 @@ impl Edge {
                 // The ledger keeps no sessions to be resumed yet, so the option for them is off.
                 Dtls::NeedSession(_) => None,
                 // A listener without a key presents none, and nobody presents one to it.
-                Dtls::Sign(_) | Dtls::Verify(_) => None,
+                Dtls::Sign(_) => None,
                 Dtls::Record(record) => self.deliver(record),
                 Dtls::Repeat { session } => self.repeat(session).map(|frame| frame.encode()),
                 Dtls::Displaced { session } => {

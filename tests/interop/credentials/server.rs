@@ -115,10 +115,6 @@ impl Listener {
             Output::Sign(call) => {
                 self.endpoint.signed(now(), call.call, self.key.sign(&call.message));
             }
-            Output::Verify(call) => {
-                let trusted = self.anchors.verify_client(&call.chain, now()).is_ok();
-                self.endpoint.verified(now(), call.call, trusted);
-            }
             Output::Open(call) => match self.judge(&call) {
                 Ok(opened) => {
                     self.next.insert(opened.session, 1);
@@ -152,6 +148,11 @@ impl Listener {
             }
             Claim::Key(Presented::RawPublicKey(key)) if *key != self.known => {
                 return Err(Refusal::UnknownIdentity);
+            }
+            Claim::Key(Presented::Chain(chain))
+                if self.anchors.verify_client(chain, now()).is_err() =>
+            {
+                return Err(Refusal::Untrusted);
             }
             Claim::Key(_) | Claim::Nothing => schedule::open_shared(now(), &evidence),
             Claim::Psk { .. } => return Err(Refusal::UnknownIdentity),

@@ -136,10 +136,7 @@ impl Server {
                 Output::Record(record) => self.heard.push((record.session, record.payload)),
                 Output::Repeat { session } => self.seal(session, Content::Finished),
                 // No listener here has a key that signs.
-                Output::Sign(_)
-                | Output::Verify(_)
-                | Output::Displaced { .. }
-                | Output::Event(_) => {}
+                Output::Sign(_) | Output::Displaced { .. } | Output::Event(_) => {}
             }
         }
     }

@@ -17,7 +17,7 @@ use super::session::{LastFlight, Name, Said, Session, Sessions};
 use super::spare::Spare;
 use crate::cid;
 use crate::counters::{Counters, DropReason};
-use crate::curves::{Curves, PublicIdentity};
+use crate::curves::{CertificateType, Curves, PublicIdentity};
 use crate::keys::{ClusterKeys, SessionId};
 use crate::stored::hello_mark;
 use crate::suite::Suite;
@@ -44,6 +44,8 @@ pub struct EndpointConfig {
     pub suites: Vec<u16>,
     /// What this listener presents. Its private key is behind [`Output::Sign`].
     pub identity: Option<PublicIdentity>,
+    /// In which forms a client may present its key; with none of them no signed suite is taken.
+    pub client_types: Vec<CertificateType>,
 }
 
 impl Default for EndpointConfig {
@@ -55,6 +57,7 @@ impl Default for EndpointConfig {
             resumption: false,
             suites: Suite::defaults(),
             identity: None,
+            client_types: vec![CertificateType::X509, CertificateType::RawPublicKey],
         }
     }
 }
@@ -114,6 +117,12 @@ impl Endpoint {
     /// The same, for suites with a key agreement too.
     pub fn with_curves(self, curves: Box<dyn Curves>) -> Self {
         Self { curves: Some(curves), ..self }
+    }
+
+    /// What this listener presents from now on. A handshake that waits for a signature under another
+    /// key gets one that its client refuses, and the client begins again.
+    pub fn present(&mut self, identity: Option<PublicIdentity>) {
+        self.config.identity = identity;
     }
 
     /// A datagram has arrived. Whatever is wrong with it is dropped and counted.
@@ -223,6 +232,9 @@ impl Endpoint {
                 (FailureReason::UnknownIdentity, None)
             }
             Refusal::UnknownIdentity => (FailureReason::UnknownIdentity, Some(unknown)),
+            Refusal::Untrusted => {
+                (FailureReason::Untrusted, Some(AlertDescription::BAD_CERTIFICATE))
+            }
             Refusal::Denied => (FailureReason::Denied, Some(AlertDescription::ACCESS_DENIED)),
             Refusal::BadFinished => (FailureReason::BadFinished, None),
             Refusal::Unavailable => (FailureReason::Unavailable, None),
@@ -249,24 +261,6 @@ impl Endpoint {
         let flight = half_open.write_flight();
         self.pending.put(peer, half_open);
         self.send(peer, flight);
-    }
-
-    /// Whether the chain of [`Output::Verify`] is trusted. If not, the handshake ends with fatal
-    /// alert 42.
-    pub fn verified(&mut self, now: Duration, call: CallId, trusted: bool) {
-        let asked = |question: &Question| matches!(question, Question::Verify(_));
-        let Some((peer, mut half_open)) = self.answered(call, asked) else {
-            return;
-        };
-        if !trusted {
-            let alert = Alert::fatal(AlertDescription::BAD_CERTIFICATE);
-            self.alert(now, peer, half_open.next_record, alert);
-            return self.fail(peer, FailureReason::Untrusted);
-        }
-        let call = self.call();
-        let question = half_open.trust(now, peer, call);
-        self.pending.put(peer, half_open);
-        question.into_iter().for_each(|question| self.ask(question));
     }
 
     /// Forgets a session and its keys. To tell the peer, seal a close_notify before.

@@ -11,11 +11,11 @@ use core::time::Duration;
 
 use super::client_flight::ClientFlight;
 use super::hello::Numbers;
-use super::output::{CallId, Claim, FailureReason, OpenCall, Output, SignCall, VerifyCall};
+use super::output::{CallId, Claim, FailureReason, OpenCall, Output, SignCall};
 use super::pending::Waiting;
 use crate::counters::DropReason;
 use crate::curves::{
-    CertificateType, Curves, KeyPair, Presented, PublicIdentity, SharedSecret, SignatureScheme,
+    CertificateType, Curves, KeyPair, PublicIdentity, SharedSecret, SignatureScheme,
 };
 use crate::flight;
 use crate::handle;
@@ -100,8 +100,6 @@ pub(super) enum Stage {
 pub(super) enum Question {
     /// A signature under our key exchange.
     Sign { scheme: SignatureScheme, message: Vec<u8> },
-    /// Whether the chain of certificates that it claims is to be trusted.
-    Verify(Proven),
     /// The credential step.
     Open(Proven),
 }
@@ -409,28 +407,7 @@ impl HalfOpen {
             }
             None => Claim::Nothing,
         };
-        let proven = Proven { claim, shared, finished_sequence };
-        Ok(match proven.claim {
-            Claim::Key(Presented::Chain(_)) => Question::Verify(proven),
-            _ => Question::Open(proven),
-        })
-    }
-
-    /// The chain is trusted: the credential step, to be known as `call`.
-    pub(super) fn trust(
-        &mut self,
-        now: Duration,
-        peer: SocketAddr,
-        call: CallId,
-    ) -> Option<Output> {
-        let fresh = self.fresh(now);
-        match core::mem::replace(&mut self.stage, fresh) {
-            Stage::Waiting { question: Question::Verify(proven), .. } => {
-                self.wait(now, call, Question::Open(proven));
-            }
-            other => self.stage = other,
-        }
-        self.ask(peer)
+        Ok(Question::Open(Proven { claim, shared, finished_sequence }))
     }
 
     fn wait(&mut self, now: Duration, call: CallId, question: Question) {
@@ -445,10 +422,6 @@ impl HalfOpen {
             Question::Sign { scheme, message } => {
                 let (scheme, message) = (*scheme, message.clone());
                 Output::Sign(Box::new(SignCall { call, peer, sni, scheme, message }))
-            }
-            Question::Verify(proven) => {
-                let Claim::Key(Presented::Chain(chain)) = &proven.claim else { return None };
-                Output::Verify(Box::new(VerifyCall { call, peer, sni, chain: chain.clone() }))
             }
             Question::Open(proven) => Output::Open(Box::new(OpenCall {
                 call,

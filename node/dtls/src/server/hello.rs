@@ -211,7 +211,9 @@ impl Endpoint {
         Self::admissible(hello)?;
         let group = self.curves.as_ref().and_then(|_| common_group(&hello.extensions));
         let identity = self.config.identity.as_ref();
-        let types = identity.and_then(|identity| common_types(&hello.extensions, identity));
+        let accepts = &self.config.client_types[..];
+        let types =
+            identity.and_then(|identity| common_types(&hello.extensions, identity, accepts));
         let suite = Suite::choose(hello.suites(), |suite| {
             let exchange = suite.key_exchange;
             self.config.suites.contains(&suite.id)
@@ -274,6 +276,7 @@ fn common_group(extensions: &Extensions<'_>) -> Option<Group> {
 fn common_types(
     extensions: &Extensions<'_>,
     identity: &PublicIdentity,
+    accepts: &[CertificateType],
 ) -> Option<(CertificateType, CertificateType)> {
     let (scheme, group) = (identity.scheme as u16, identity.group as u16);
     if extensions.groups.is_some_and(|groups| !pairs(groups).any(|id| id == group)) {
@@ -283,7 +286,8 @@ fn common_types(
     let offered = |body| Some(offered_types(body)?.iter().copied());
     let mut server = offered(extensions.server_certificate_type)?;
     let server = server.find_map(|id| CertificateType::by_id(id).filter(|it| identity.has(*it)))?;
-    let client = offered(extensions.client_certificate_type)?.find_map(CertificateType::by_id)?;
+    let client = offered(extensions.client_certificate_type)?.filter_map(CertificateType::by_id);
+    let client = client.into_iter().find(|kind| accepts.contains(kind))?;
     Some((server, client))
 }
 
@@ -322,11 +326,19 @@ fn server_hello(hello: &ClientHello<'_>, agreement: &Agreement, random: [u8; 32]
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::SignatureScheme;
+    use crate::{EndpointConfig, SignatureScheme};
 
     fn identity(raw_public_key: &[u8]) -> PublicIdentity {
         let (group, scheme) = (Group::Secp256r1, SignatureScheme::EcdsaSha256);
         PublicIdentity::new(vec![vec![1]], raw_public_key.to_vec(), group, scheme).expect("short")
+    }
+
+    /// At a listener that takes both forms.
+    fn types(
+        extensions: &Extensions<'_>,
+        identity: &PublicIdentity,
+    ) -> Option<(CertificateType, CertificateType)> {
+        common_types(extensions, identity, &EndpointConfig::default().client_types)
     }
 
     #[test]
@@ -335,10 +347,10 @@ mod tests {
         let (sha_1, ours) = ([2, 3], [6, 3, 4, 3]);
         let with = |schemes| Extensions { signature_schemes: schemes, ..Extensions::default() };
 
-        assert_eq!(common_types(&with(None), &identity(&[2])), None);
-        assert_eq!(common_types(&with(Some(&sha_1)), &identity(&[2])), None);
+        assert_eq!(types(&with(None), &identity(&[2])), None);
+        assert_eq!(types(&with(Some(&sha_1)), &identity(&[2])), None);
         let x509 = CertificateType::X509;
-        assert_eq!(common_types(&with(Some(&ours)), &identity(&[2])), Some((x509, x509)));
+        assert_eq!(types(&with(Some(&ours)), &identity(&[2])), Some((x509, x509)));
     }
 
     #[test]
@@ -353,12 +365,14 @@ mod tests {
         };
         let (x509, raw) = (CertificateType::X509, CertificateType::RawPublicKey);
 
-        assert_eq!(common_types(&with(&both, &both), &identity(&[2])), Some((raw, raw)));
+        assert_eq!(types(&with(&both, &both), &identity(&[2])), Some((raw, raw)));
+        let only = common_types(&with(&both, &both), &identity(&[2]), &[x509]);
+        assert_eq!(only, Some((raw, x509)));
         let no_key = identity(&[]);
-        assert_eq!(common_types(&with(&both, &both), &no_key), Some((x509, raw)));
-        assert_eq!(common_types(&with(&unknown, &both), &identity(&[2])), None);
-        assert_eq!(common_types(&with(&both, &unknown), &identity(&[2])), None);
-        assert_eq!(common_types(&with(&[0], &both), &identity(&[2])), None);
+        assert_eq!(types(&with(&both, &both), &no_key), Some((x509, raw)));
+        assert_eq!(types(&with(&unknown, &both), &identity(&[2])), None);
+        assert_eq!(types(&with(&both, &unknown), &identity(&[2])), None);
+        assert_eq!(types(&with(&[0], &both), &identity(&[2])), None);
     }
 
     #[test]
@@ -370,8 +384,8 @@ mod tests {
             ..Extensions::default()
         };
 
-        assert!(common_types(&with(&[0, 29, 0, 23]), &identity(&[2])).is_some());
-        assert_eq!(common_types(&with(&[0, 29]), &identity(&[2])), None);
+        assert!(types(&with(&[0, 29, 0, 23]), &identity(&[2])).is_some());
+        assert_eq!(types(&with(&[0, 29]), &identity(&[2])), None);
     }
 
     #[test]

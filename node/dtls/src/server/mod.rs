@@ -17,6 +17,6 @@ mod spare;
 pub use endpoint::{Endpoint, EndpointConfig};
 pub use output::{
     CallId, Claim, Content, FailureReason, HandshakeEvent, OpenCall, Opened, Output, Record,
-    Refusal, ResumptionStep, SealError, SessionCall, SignCall, VerifyCall,
+    Refusal, ResumptionStep, SealError, SessionCall, SignCall,
 };
 pub use resumption::NotResumed;

@@ -31,8 +31,6 @@ pub enum Output {
     NeedSession(Box<SessionCall>),
     /// Sign our key exchange; the handshake waits for [`crate::Endpoint::signed`].
     Sign(Box<SignCall>),
-    /// Validate a chain of certificates; the handshake waits for [`crate::Endpoint::verified`].
-    Verify(Box<VerifyCall>),
     /// A record of a session was opened.
     Record(Record),
     /// The client repeated its Finished, so our last flight was lost: seal
@@ -120,19 +118,6 @@ pub struct SignCall {
     pub scheme: SignatureScheme,
     /// What: both randoms and our share (RFC 8422 §5.4).
     pub message: Vec<u8>,
-}
-
-/// A chain that is to be validated. Its first certificate's key signed this handshake.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct VerifyCall {
-    /// To be named in the answer.
-    pub call: CallId,
-    /// The peer's address, proven by the cookie.
-    pub peer: SocketAddr,
-    /// The host name of the SNI extension (RFC 6066 §3), if any.
-    pub sni: Option<String>,
-    /// X.509 certificates in DER, that of the key first, as sent.
-    pub chain: Vec<Vec<u8>>,
 }
 
 /// A credential step: everything that whoever holds the credential needs. Secret in it is what
@@ -244,7 +229,8 @@ pub enum Claim {
         /// As sent.
         identity: Vec<u8>,
     },
-    /// Holder of the key that it presented: that much is checked.
+    /// Holder of the key that it presented: that much is checked. Whether a chain of certificates is
+    /// to be trusted is for whoever answers to say.
     Key(Presented),
     /// Nothing: the suite proves nobody.
     Nothing,
@@ -278,6 +264,8 @@ pub enum Refusal {
     Unavailable,
     /// Revoked, expired or superseded: fatal alert 49.
     Denied,
+    /// The chain of certificates is not trusted, or names nobody: fatal alert 42.
+    Untrusted,
 }
 
 /// A record that was opened.

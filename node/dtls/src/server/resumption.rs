@@ -230,7 +230,7 @@ impl Endpoint {
     pub(super) fn resumption_refused(&mut self, now: Duration, call: CallId, refusal: Refusal) {
         let Some((peer, mut resuming)) = self.take_resuming(call) else { return };
         match refusal {
-            Refusal::Denied | Refusal::UnknownIdentity => {
+            Refusal::Denied | Refusal::UnknownIdentity | Refusal::Untrusted => {
                 let alert = Alert::fatal(AlertDescription::ACCESS_DENIED);
                 self.alert(now, peer, resuming.next_record, alert);
                 self.fail(peer, FailureReason::Denied);

@@ -7,7 +7,7 @@ use crate::schedule::{self, OpenError};
 use crate::wire::handshake::kind;
 use crate::{
     Alert, AlertDescription, CertificateType, Claim, ClientFailure, ClientOutput, Content,
-    DropReason, EndpointConfig, FailureReason, HandshakeEvent, Presented, SUITES, Suite,
+    DropReason, EndpointConfig, FailureReason, HandshakeEvent, SUITES, Suite,
 };
 
 const RAW: CertificateType = CertificateType::RawPublicKey;
@@ -106,7 +106,7 @@ fn a_device_without_extensions_for_types_presents_a_chain_and_gets_one() {
     client_records(&mut pair).iter().for_each(|record| pair.tell_server(record));
     pair.server_sends();
 
-    assert_eq!(Presented::Chain(pair.verifies[0].chain.clone()), toy::chain(CLIENT_KEY));
+    assert_eq!(pair.calls[0].claim, Claim::Key(toy::chain(CLIENT_KEY)));
 }
 
 #[test]
@@ -183,7 +183,7 @@ fn a_client_certificate_without_its_verification_asks_nobody() {
 
     tell(&mut pair, &records);
 
-    assert!(pair.calls.is_empty() && pair.verifies.is_empty());
+    assert!(pair.calls.is_empty());
     assert_eq!(pair.endpoint.sessions(), 0);
 }
 
@@ -195,7 +195,7 @@ fn a_client_that_presents_nothing_asks_nobody() {
     tell(&mut pair, &records);
 
     assert_eq!(pair.dropped(DropReason::NoKey), 1);
-    assert!(pair.calls.is_empty() && pair.verifies.is_empty());
+    assert!(pair.calls.is_empty());
     pair.later(60);
     pair.endpoint.handle_timeout(pair.now);
     pair.server_sends();
@@ -216,7 +216,7 @@ fn every_flipped_byte_of_a_clients_flight_is_noticed_before_anybody_is_asked() {
                 let mut records = client_records(&mut pair);
                 records[index][at] ^= 1;
                 tell(&mut pair, &records);
-                assert!(pair.calls.is_empty() && pair.verifies.is_empty(), "{index} {at}");
+                assert!(pair.calls.is_empty(), "{index} {at}");
             }
         }
     }
@@ -271,9 +271,9 @@ fn a_chain_that_is_not_trusted_gets_alert_42() {
     let mut pair = Pair::new(with_keys(0xC0AE, X509));
     let records = client_records(&mut pair);
     tell(&mut pair, &records);
-    let call = pair.verifies.remove(0);
+    let call = pair.calls.remove(0);
 
-    pair.endpoint.verified(pair.now, call.call, false);
+    pair.endpoint.refused(pair.now, call.call, crate::Refusal::Untrusted);
 
     let alert = pair.server_datagram();
     assert_eq!(alert[13..], [2, 42]);
@@ -314,9 +314,8 @@ fn a_question_is_asked_again_and_answers_to_others_are_late() {
     assert_eq!(pair.signs.len(), 2);
     assert_eq!(pair.signs[0], pair.signs[1]);
     let call = pair.signs[0].call;
-    pair.endpoint.verified(pair.now, call, true);
     pair.endpoint.refused(pair.now, call, crate::Refusal::Denied);
-    assert_eq!(pair.endpoint.counters().late_answers, 2);
+    assert_eq!(pair.endpoint.counters().late_answers, 1);
     pair.endpoint.signed(pair.now, call, None);
     pair.server_sends();
     assert_eq!(failed(&pair), Some(FailureReason::Unavailable));

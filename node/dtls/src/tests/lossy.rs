@@ -95,7 +95,7 @@ fn run(options: Options, loss: u32) {
 
 fn exchange(pair: &mut Pair, network: &mut Network) {
     send_all(pair, network);
-    while !(pair.signs.is_empty() && pair.verifies.is_empty() && pair.client_asks.is_empty()) {
+    while !(pair.signs.is_empty() && pair.client_asks.is_empty()) {
         pair.answer_keys();
         send_all(pair, network);
     }

@@ -16,9 +16,8 @@ use crate::schedule::{self, OpenError};
 use crate::wire::record::{ContentType, RawRecord, Records};
 use crate::{
     CertificateType, Claim, Client, ClientConfig, ClientOutput, ClusterKeys, Content, DropReason,
-    Endpoint, EndpointConfig, HandshakeEvent, NotResumed, OpenCall, Output, Presented,
-    PublicIdentity, Record, Refusal, Resumption, SessionCall, SessionId, SignCall, Suite,
-    VerifyCall,
+    Endpoint, EndpointConfig, HandshakeEvent, NotResumed, OpenCall, Output, PublicIdentity, Record,
+    Refusal, Resumption, SessionCall, SessionId, SignCall, Suite,
 };
 
 pub(super) const PSK: &[u8] = b"sixteen byte key";
@@ -84,9 +83,8 @@ pub(super) struct Pair {
     pub(super) session_calls: Vec<SessionCall>,
     /// What the ledger keeps of resumable sessions, by handle.
     pub(super) kept: BTreeMap<[u8; 16], Vec<u8>>,
-    /// Signatures that nobody has made, and chains that nobody has validated.
+    /// Signatures that nobody has made.
     pub(super) signs: Vec<SignCall>,
-    pub(super) verifies: Vec<VerifyCall>,
     /// What the client asked and nobody has answered.
     pub(super) client_asks: Vec<ClientOutput>,
     pub(super) records: Vec<Record>,
@@ -132,7 +130,6 @@ impl Pair {
             session_calls: Vec::new(),
             kept: BTreeMap::new(),
             signs: Vec::new(),
-            verifies: Vec::new(),
             client_asks: Vec::new(),
             records: Vec::new(),
             repeats: Vec::new(),
@@ -202,7 +199,6 @@ impl Pair {
                 Output::Open(call) => self.calls.push(*call),
                 Output::NeedSession(call) => self.session_calls.push(*call),
                 Output::Sign(call) => self.signs.push(*call),
-                Output::Verify(call) => self.verifies.push(*call),
                 Output::Record(record) => self.records.push(record),
                 Output::Repeat { session } => self.repeats.push(session),
                 Output::Displaced { session } => self.displaced.push(session),
@@ -253,10 +249,6 @@ impl Pair {
     pub(super) fn answer_keys(&mut self) {
         for call in core::mem::take(&mut self.signs) {
             self.endpoint.signed(self.now, call.call, Some(toy::sign(SERVER_KEY, &call.message)));
-        }
-        for call in core::mem::take(&mut self.verifies) {
-            let trusted = Presented::Chain(call.chain) == toy::chain(CLIENT_KEY);
-            self.endpoint.verified(self.now, call.call, trusted);
         }
         for question in core::mem::take(&mut self.client_asks) {
             match question {

@@ -160,9 +160,7 @@ impl Lines {
                     self.lines.remove(&session);
                 }
                 // Without a key of its own it agrees on no suite that asks these.
-                Some(
-                    Output::Sign(_) | Output::Verify(_) | Output::Event(_) | Output::NeedSession(_),
-                ) => {}
+                Some(Output::Sign(_) | Output::Event(_) | Output::NeedSession(_)) => {}
             }
         }
     }
