@@ -1,9 +1,11 @@
 //! Private keys that sign.
 
 use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
+use aws_lc_rs::error::KeyRejected;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING, EcdsaKeyPair, KeyPair,
+    ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING, EcdsaKeyPair,
+    EcdsaSigningAlgorithm, KeyPair,
 };
 use claviger_dtls::{Group, IdentityTooLong, PublicIdentity, SignatureScheme};
 use core::fmt;
@@ -37,13 +39,34 @@ impl SigningKey {
     /// # Errors
     /// [`BadKey`].
     pub fn from_pkcs8(der: &[u8]) -> Result<Self, BadKey> {
-        let p256 = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, der);
-        if let Ok(key) = p256 {
+        Self::read(|algorithm| EcdsaKeyPair::from_pkcs8(algorithm, der))
+    }
+
+    /// The key in this PKCS#8 document or ECPrivateKey (RFC 5915), in DER.
+    ///
+    /// # Errors
+    /// [`BadKey`].
+    pub fn from_der(der: &[u8]) -> Result<Self, BadKey> {
+        Self::read(|algorithm| EcdsaKeyPair::from_private_key_der(algorithm, der))
+    }
+
+    fn read(
+        read: impl Fn(&'static EcdsaSigningAlgorithm) -> Result<EcdsaKeyPair, KeyRejected>,
+    ) -> Result<Self, BadKey> {
+        if let Ok(key) = read(&ECDSA_P256_SHA256_ASN1_SIGNING) {
             return Ok(Self { key, scheme: SignatureScheme::EcdsaSha256 });
         }
-        let p384 = EcdsaKeyPair::from_pkcs8(&ECDSA_P384_SHA384_ASN1_SIGNING, der);
-        let key = p384.map_err(|_| BadKey)?;
+        let key = read(&ECDSA_P384_SHA384_ASN1_SIGNING).map_err(|_| BadKey)?;
         Ok(Self { key, scheme: SignatureScheme::EcdsaSha384 })
+    }
+
+    /// It as PKCS#8.
+    ///
+    /// # Errors
+    /// [`BadKey`] if it has no encoding.
+    pub fn to_pkcs8(&self) -> Result<Zeroizing<Vec<u8>>, BadKey> {
+        let document = self.key.to_pkcs8v1().map_err(|_| BadKey)?;
+        Ok(Zeroizing::new(document.as_ref().to_vec()))
     }
 
     /// A new key on P-256, as PKCS#8.
@@ -73,14 +96,25 @@ impl SigningKey {
     /// # Errors
     /// [`BadIdentity`].
     pub fn identity(&self, chain: Vec<Vec<u8>>) -> Result<PublicIdentity, BadIdentity> {
-        let der: PublicKeyX509Der<'_> =
-            self.key.public_key().as_der().map_err(|_| BadIdentity::Key)?;
-        let raw_public_key = der.as_ref().to_vec();
-        let group = match self.scheme {
+        let raw_public_key = self.public_key().map_err(|_| BadIdentity::Key)?;
+        Ok(PublicIdentity::new(chain, raw_public_key, self.group(), self.scheme)?)
+    }
+
+    /// Its public half as SubjectPublicKeyInfo in DER.
+    ///
+    /// # Errors
+    /// [`BadKey`] if it has no encoding.
+    pub fn public_key(&self) -> Result<Vec<u8>, BadKey> {
+        let der: Result<PublicKeyX509Der<'_>, _> = self.key.public_key().as_der();
+        der.map(|der| der.as_ref().to_vec()).map_err(|_| BadKey)
+    }
+
+    /// The curve that it is on.
+    pub fn group(&self) -> Group {
+        match self.scheme {
             SignatureScheme::EcdsaSha256 => Group::Secp256r1,
             SignatureScheme::EcdsaSha384 => Group::Secp384r1,
-        };
-        Ok(PublicIdentity::new(chain, raw_public_key, group, self.scheme)?)
+        }
     }
 }
 

@@ -3,13 +3,18 @@
 //!
 //! It is a shell, since aws-lc-rs draws its own randomness. The engine is pure and knows only the
 //! port. [`AwsLc`] goes into an endpoint or a client; a [`SigningKey`] answers `Sign`, and
-//! [`Anchors`] answer `Verify`, by rustls-webpki. Raw public keys are not validated here: whose
-//! they are is for those to say who keep them.
+//! [`Anchors`] validate chains, by rustls-webpki. What a certificate says of its subject, a [`Leaf`]
+//! tells. Raw public keys are not validated beyond their form ([`public`]): whose they are is for
+//! those to say who keep them.
 
 mod agreement;
 mod chain;
 mod key;
+mod leaf;
+pub mod pem;
+pub mod public;
 
 pub use agreement::AwsLc;
 pub use chain::{Anchors, BadAnchor, Untrusted};
 pub use key::{BadIdentity, BadKey, SigningKey};
+pub use leaf::{BadCertificate, Leaf, NamedIn};
