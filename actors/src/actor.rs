@@ -3,6 +3,7 @@
 use crate::conversation::Numbers;
 use crate::counters::count;
 use crate::device::{About, Device, Effect, Input, World};
+use crate::proof::KnownBy;
 use crate::propose::millis;
 use crate::region::{Region, Rest};
 use crate::{EdgeId, Ports};
@@ -306,17 +307,20 @@ impl DeviceActor {
             let (view, of) = (View::new(rows), self.device.of());
             known = view.session(of, id).map(|session| {
                 let credential = view.credential(of, session.credential);
-                (session, credential.map_or_else(Vec::new, |credential| credential.identity))
+                let known_by = credential.map(|it| KnownBy(it.kind, it.identity));
+                let endpoint = view.device(of).map(|device| device.endpoint);
+                let named = known_by.zip(endpoint).is_some_and(|(by, name)| by.names(&name));
+                (session, named)
             });
         });
-        let (session, identity) = known?;
+        let (session, named) = known?;
         let peer = session.peer.parse().ok()?;
         Some(Input::Recovered {
             edge,
             session: id,
             highest_read: session.highest_read,
             peer,
-            identity,
+            named,
             numbers,
         })
     }

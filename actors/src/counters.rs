@@ -9,7 +9,11 @@ pub const BOOTSTRAP_RESULTS: [&str; 5] =
     ["delivered", "refused", "unanswered", "superseded", "failed"];
 
 /// Why a session is not opened, as the metrics label it; in the order of `claviger_front::Refusal`.
-pub const OPEN_REFUSALS: [&str; 4] = ["unknown_identity", "bad_key", "unavailable", "denied"];
+pub const OPEN_REFUSALS: [&str; 6] =
+    ["unknown_identity", "bad_key", "unavailable", "denied", "unknown_key", "untrusted"];
+
+/// What comes of a look for a session that an edge does not hold, as the metrics label it.
+pub const FIND_RESULTS: [&str; 2] = ["unknown", "continued"];
 
 /// How a stage of a bootstrap can end, as the metrics label it.
 pub const STAGE_OUTCOMES: [&str; 2] = ["ok", "failed"];
@@ -33,6 +37,12 @@ pub struct Counters {
     pub sessions_opened: AtomicU64,
     /// Calls that opened no session, by [`OPEN_REFUSALS`].
     pub opens_refused: [AtomicU64; OPEN_REFUSALS.len()],
+    /// Looks for sessions that an edge does not hold, by [`FIND_RESULTS`].
+    pub finds: [AtomicU64; FIND_RESULTS.len()],
+    /// Signatures made for listeners.
+    pub signatures: AtomicU64,
+    /// Resumptions accepted: the first of two steps.
+    pub resumptions: AtomicU64,
     /// Bootstraps begun.
     pub bootstraps_started: AtomicU64,
     /// Bootstraps ended, by [`BOOTSTRAP_RESULTS`].

@@ -37,8 +37,8 @@ pub(crate) enum Input {
         session: SessionId,
         generation: u32,
         peer: SocketAddr,
-        /// The PSK identity that was proven.
-        identity: Vec<u8>,
+        /// True if what was proven names the device's endpoint.
+        named: bool,
         closed: Vec<SessionId>,
         /// The credential that was staged with it.
         prepared: Option<CredentialId>,
@@ -49,7 +49,7 @@ pub(crate) enum Input {
         session: SessionId,
         highest_read: u64,
         peer: SocketAddr,
-        identity: Vec<u8>,
+        named: bool,
         numbers: Option<Numbers>,
     },
     /// A record of a session that is known.
@@ -114,7 +114,7 @@ pub(crate) struct Line {
     pub(crate) path: Path,
     /// Where its last record came from.
     heard: SocketAddr,
-    /// True if the identity that opened it is the endpoint name.
+    /// True if what was proven to open it names the endpoint.
     named_by_identity: bool,
     /// What was staged with it and not yet asked for.
     pub(crate) prepared: Option<CredentialId>,
@@ -208,15 +208,15 @@ impl Device {
     /// Takes one input and gives its effects to `world`.
     pub(crate) fn step(&mut self, world: &mut World<'_>, input: Input) {
         match input {
-            Input::Opened { edge, session, generation, peer, identity, closed, prepared } => {
+            Input::Opened { edge, session, generation, peer, named, closed, prepared } => {
                 self.drop_lines(world, &closed);
                 if !self.knows(session) {
                     let id = u16::from_ne_bytes(world.crypto.random());
                     let talk = Conversation::opened(edge, generation, id);
-                    self.meet(session, talk, peer, &identity, prepared);
+                    self.meet(session, talk, peer, named, prepared);
                 }
             }
-            Input::Recovered { edge, session, highest_read, peer, identity, numbers } => {
+            Input::Recovered { edge, session, highest_read, peer, named, numbers } => {
                 let id = u16::from_ne_bytes(world.crypto.random());
                 let talk = match numbers {
                     Some(numbers) => Conversation::resumed(edge, numbers, id),
@@ -225,7 +225,7 @@ impl Device {
                         Conversation::recovered(edge, highest_read, id)
                     }
                 };
-                self.meet(session, talk, peer, &identity, None);
+                self.meet(session, talk, peer, named, None);
             }
             Input::Deliver { edge, frame } => self.deliver(world, edge, &frame),
             Input::Repeat { edge, session } => {
@@ -296,7 +296,7 @@ impl Device {
         session: SessionId,
         talk: Conversation,
         peer: SocketAddr,
-        identity: &[u8],
+        named_by_identity: bool,
         prepared: Option<CredentialId>,
     ) {
         if self.lines.len() >= SESSIONS {
@@ -308,7 +308,6 @@ impl Device {
             let oldest = oldest.map(|(id, _)| *id);
             oldest.map(|id| self.lines.remove(&id));
         }
-        let named_by_identity = identity == self.endpoint.as_bytes();
         let (path, trace) = (Path::proven(peer), Trace::default());
         let line = Line { talk, path, heard: peer, named_by_identity, prepared, noted: 0, trace };
         self.lines.insert(session, Box::new(line));

@@ -1,7 +1,7 @@
 //! The handle to a node's actors.
 
 use crate::counters::count;
-use crate::region::{CredentialsEnded, Frame, Region, ServerAnswered};
+use crate::region::{CredentialsEnded, Frame, IdentityChanged, Region, ServerAnswered};
 use crate::{EdgeId, Ports};
 use actix::{Actor, Addr};
 use claviger_ledger::{CredentialId, DeviceRef, Ended};
@@ -43,6 +43,13 @@ impl Devices {
     ) {
         self.region.do_send(ServerAnswered { device: device.clone(), credential, result });
     }
+
+    /// Takes that the key of a realm's listeners was made or changed: edges are told what they may
+    /// present now. For whoever proposed it.
+    pub fn identity_changed(&self, realm: &str) {
+        self.region.do_send(IdentityChanged(realm.to_owned()));
+    }
+
     /// Takes what a committed command has ended: nothing more is answered in its sessions, and
     /// LwM2M servers are told. For whoever proposed it, at once.
     pub fn ended(&self, ended: Ended) {

@@ -1,15 +1,14 @@
 //! The one call that opens a session: the check of a credential, up to the proposal.
 
+use crate::proof::{self, KnownBy, Proof};
 use crate::propose::millis;
-use crate::{Reason, fresh};
+use crate::{Ports, Reason, fresh};
 use claviger_dtls::schedule::{self, Evidence, OpenError};
-use claviger_dtls::{Opened, SessionKeys, SharedSecret};
+use claviger_dtls::{Claim, Opened, SessionKeys, SharedSecret, StoredSession};
 use claviger_front::Open;
-use claviger_ledger::{
-    Command, CredentialId, DeviceRef, OpenSession, Rows, Session, SessionId, View,
-};
-use claviger_machine::Crypto;
+use claviger_ledger::{Command, DeviceRef, OpenSession, Resumable, Rows, Session, SessionId, View};
 use claviger_seal::{Kek, Label, TenantKey};
+use core::net::SocketAddr;
 use core::time::Duration;
 use zeroize::Zeroizing;
 
@@ -22,6 +21,8 @@ pub(crate) struct Checked {
     /// Whose session it will be, and which.
     pub(crate) device: DeviceRef,
     pub(crate) session: SessionId,
+    /// What was proven.
+    pub(crate) known_by: KnownBy,
     /// What to propose.
     pub(crate) command: Command,
 }
@@ -33,56 +34,114 @@ pub(crate) enum Failure {
     Unproven(Reason),
     /// The call's bytes are no handshake of ours: a broken or hostile edge.
     Malformed,
+    /// What was to be resumed is there no more.
+    Gone,
     /// A row is missing or does not open.
     Broken(&'static str),
+}
+
+impl From<OpenError> for Failure {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::BadFinished => Self::Unproven(Reason::WrongKey),
+            OpenError::Stale => Self::Unproven(Reason::Stale),
+            OpenError::Malformed => Self::Malformed,
+        }
+    }
+}
+
+/// What the client of a handshake claims to be; nothing if the edge says another thing of it than
+/// the client itself.
+pub(crate) fn claim(open: &Open) -> Option<Claim> {
+    let claim = schedule::claim(&open.transcript).ok()?;
+    let said: &[u8] = if let Claim::Psk { identity } = &claim { identity } else { &[] };
+    (said == open.identity).then_some(claim)
 }
 
 /// Checks the handshake in `open` against the rows.
 pub(crate) fn check(
     rows: &dyn Rows,
-    kek: &Kek,
+    ports: &Ports,
     open: &Open,
+    claim: &Claim,
     now: Duration,
-    crypto: &dyn Crypto,
 ) -> Result<Checked, Failure> {
-    // What the device itself sent counts, not what the edge says of it.
-    if schedule::identity(&open.transcript) != Ok(open.identity.as_slice()) {
-        return Err(Failure::Malformed);
-    }
-    let view = View::new(rows);
-    let found = view.psk_identity(&open.realm, &open.identity);
-    let (device, credential) = found.ok_or(Failure::Unproven(Reason::UnknownIdentity))?;
-    let tenant_key = tenant_key(&view, kek, &device.tenant)?;
-    let label = Label::Credential {
-        tenant: &device.tenant,
-        device: &device.device,
-        credential: &credential.0,
-    };
-    let sealed = view.material(&device, credential).ok_or(Failure::Broken("no sealed key"))?;
-    let psk = tenant_key.open(label, &sealed);
-    let psk = psk.map_err(|_| Failure::Broken("a sealed key does not open"))?;
     let shared = open.shared.as_ref().map(|shared| Zeroizing::new(shared.0.clone()));
     let shared = shared.and_then(SharedSecret::new);
-    let opened =
-        schedule::open(&psk, now, &evidence(open, shared.as_ref())).map_err(
-            |error| match error {
-                OpenError::BadFinished => Failure::Unproven(Reason::WrongKey),
-                OpenError::Stale => Failure::Unproven(Reason::Stale),
-                _ => Failure::Malformed,
-            },
-        )?;
-    let session = SessionId(opened.session.0);
-    let keys = opened.keys.to_bytes();
-    let label = Label::Session { tenant: &device.tenant, session: &session.0 };
-    let sealed_keys = tenant_key.seal(label, &keys, crypto.random());
-    let opened_with = session_of(open, credential, sealed_keys);
+    let evidence = Evidence {
+        transcript: &open.transcript,
+        finished: &open.finished,
+        suite: open.suite,
+        cid: open.cid.as_ref().map(|cid| &cid[..]),
+        peer_cid: open.peer_cid.as_deref(),
+        shared: shared.as_ref(),
+    };
+    // A Finished costs less than a chain, and without a good one there is no handshake.
+    let signed = match claim {
+        Claim::Key(_) => Some(schedule::open_shared(now, &evidence)?),
+        Claim::Psk { .. } | Claim::Nothing => None,
+    };
+    let view = View::new(rows);
+    let proof = proof::find(&view, ports, &open.realm, claim, now)?;
+    let (opened, resumable) = match (signed, &proof.psk) {
+        (Some(opened), None) => (opened, None),
+        (None, Some(psk)) => schedule::open_resumable(psk, now, &evidence)?,
+        _ => return Err(Failure::Malformed),
+    };
+    let command = command(ports, &proof, &opened, &evidence, (&open.listener, open.peer, now))?;
+    let resumable = resumable.map(|kept| {
+        let label = Label::Resumption { tenant: &proof.device.tenant, handle: &kept.handle };
+        let sealed = proof.tenant_key.seal(label, &kept.encode(), ports.crypto.random());
+        Box::new(Resumable { handle: kept.handle, sealed })
+    });
+    let command = OpenSession { resumable, ..command };
+    Ok(ready(&view, ports, proof, opened, command, now))
+}
+
+/// Completes the proposal by what its device may want besides.
+pub(crate) fn ready(
+    view: &View<'_>,
+    ports: &Ports,
+    proof: Proof,
+    opened: Opened,
+    command: OpenSession,
+    now: Duration,
+) -> Checked {
+    let Proof { device, tenant_key, known_by, anchor, enrol, .. } = proof;
     // Most devices open a session to be bootstrapped.
-    let at = millis(now);
-    let wanted = view.wants_fresh(&device, at);
-    let fresh = wanted.then(|| Box::new(fresh::make(&device, &tenant_key, crypto)));
-    let command = OpenSession { device: device.clone(), session, opened: opened_with, fresh };
-    let command = command.into();
-    Ok(Checked { opened, tenant_key, device, session, command })
+    let wanted = enrol.is_some() || view.wants_fresh(&device, millis(now));
+    let fresh = wanted.then(|| Box::new(fresh::make(&device, &tenant_key, ports.crypto.as_ref())));
+    let session = command.session;
+    let command = OpenSession { fresh, anchor, enrol, ..command }.into();
+    Checked { opened, tenant_key, device, session, known_by, command }
+}
+
+/// The proposal for a session that was opened at this listener by a peer at this address, now.
+pub(crate) fn command(
+    ports: &Ports,
+    proof: &Proof,
+    opened: &Opened,
+    evidence: &Evidence<'_>,
+    (listener, peer, now): (&str, SocketAddr, Duration),
+) -> Result<OpenSession, Failure> {
+    let session = SessionId(opened.session.0);
+    let stored = StoredSession::at_open(evidence, opened, peer, now);
+    let stored = stored.and_then(|stored| stored.encode()).ok_or(Failure::Malformed)?;
+    let label = Label::Session { tenant: &proof.device.tenant, session: &session.0 };
+    let row = Session {
+        credential: proof.credential,
+        suite: evidence.suite,
+        sealed: proof.tenant_key.seal(label, &stored, ports.crypto.random()),
+        cid: evidence.cid.unwrap_or_default().to_vec(),
+        peer_cid: evidence.peer_cid.unwrap_or_default().to_vec(),
+        listener: listener.to_owned(),
+        peer: peer.to_string(),
+        generation: 0,
+        highest_read: 0,
+        opened_at: 0,
+        restorable: true,
+    };
+    Ok(OpenSession::new(proof.device.clone(), session, row))
 }
 
 /// The key of `tenant`, unwrapped.
@@ -90,32 +149,6 @@ pub(crate) fn tenant_key(view: &View<'_>, kek: &Kek, tenant: &str) -> Result<Ten
     let record = view.tenant(tenant).ok_or(Failure::Broken("no tenant"))?;
     let key = kek.unwrap(tenant, &record.wrapped_key);
     key.map_err(|_| Failure::Broken("the tenant's key does not open under this KEK"))
-}
-
-fn evidence<'a>(open: &'a Open, shared: Option<&'a SharedSecret>) -> Evidence<'a> {
-    Evidence {
-        transcript: &open.transcript,
-        finished: &open.finished,
-        suite: open.suite,
-        cid: open.cid.as_ref().map(|cid| &cid[..]),
-        peer_cid: open.peer_cid.as_deref(),
-        shared,
-    }
-}
-
-fn session_of(open: &Open, credential: CredentialId, sealed_keys: Vec<u8>) -> Session {
-    Session {
-        credential,
-        suite: open.suite,
-        sealed_keys,
-        cid: open.cid.map(Vec::from).unwrap_or_default(),
-        peer_cid: open.peer_cid.clone().unwrap_or_default(),
-        listener: open.listener.clone(),
-        peer: open.peer.to_string(),
-        generation: 0,
-        highest_read: 0,
-        opened_at: 0,
-    }
 }
 
 /// The key block in the form of a frame.

@@ -2,7 +2,7 @@
 
 use crate::{Counters, Unproven};
 use claviger_ledger::{CredentialId, DeviceRef, Ledger};
-use claviger_machine::Crypto;
+use claviger_machine::{Crypto, Pki};
 use claviger_seal::Kek;
 use core::time::Duration;
 use std::sync::Arc;
@@ -42,6 +42,8 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub crypto: Arc<dyn Crypto>,
+    /// Certificates, and keys that sign.
+    pub pki: Arc<dyn Pki>,
     /// The outbox to LwM2M servers.
     pub outbox: Arc<dyn Outbox>,
     /// The way to the edges.

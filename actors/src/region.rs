@@ -7,15 +7,21 @@ use crate::actor::{DeviceActor, ToActor};
 use crate::conversation::Numbers;
 use crate::counters::count;
 use crate::device::Input;
+use crate::identity::{self, Identities};
 use crate::opening::{self, Checked, Failure};
-use crate::trace;
-use crate::{EdgeId, Ports, Reason};
+use crate::{EdgeId, Ports, Reason, finding, proof, resuming, trace};
 use actix::prelude::*;
-use claviger_front::{Close, Deliver, FromEdge, Open, Opened, Refusal, Refused, Repeat, ToEdge};
+use claviger_dtls::Claim;
+use claviger_front::{
+    self as front, Close, Deliver, Find, FromEdge, NotResumed, Open, Opened, Refusal, Repeat,
+    Resume, Sign, Signed, Step, ToEdge, Trace, Unknown, WhyNotResumed,
+};
 use claviger_ledger::{
-    CredentialId, DeviceRef, Ended, Outcome, Prepared, Session, SessionId, Unavailable, View,
+    CredentialId, DeviceRef, Ended, Outcome, Prepared, Refusal as Refused, Rows, Session,
+    SessionId, Unavailable, View,
 };
 use claviger_seal::TenantKey;
+use core::net::SocketAddr;
 use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
 use tracing::{Instrument, Span};
@@ -42,6 +48,7 @@ pub(crate) struct Region {
     sleeps: u64,
     answered: BTreeMap<SessionId, EdgeId>,
     answered_order: VecDeque<(Duration, SessionId)>,
+    identities: Identities,
 }
 
 /// A frame of an edge.
@@ -66,6 +73,11 @@ pub(crate) struct ServerAnswered {
 #[rtype(result = "()")]
 pub(crate) struct CredentialsEnded(pub(crate) Ended);
 
+/// The key of a realm's listeners was made or changed.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct IdentityChanged(pub(crate) String);
+
 /// What an actor says about its sleep.
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -76,6 +88,17 @@ pub(crate) enum Rest {
     Asleep(DeviceRef, Vec<(SessionId, Numbers)>),
     /// It was asked to sleep and has something to do.
     Awake(DeviceRef),
+}
+
+/// A call for a session, as far as its answer needs it.
+struct Asked {
+    edge: EdgeId,
+    trace: Trace,
+    call: u64,
+    realm: String,
+    peer: SocketAddr,
+    /// What a full handshake claims.
+    claim: Option<Claim>,
 }
 
 /// A checked handshake and what its proposal came to, with the span of that.
@@ -91,55 +114,100 @@ impl Region {
             sleeps: 0,
             answered: BTreeMap::new(),
             answered_order: VecDeque::new(),
+            identities: Identities::default(),
         }
     }
 
     fn open(&mut self, edge: EdgeId, open: Open, ctx: &mut Context<Self>) {
         let ports = self.ports.clone();
+        let Open { trace, call, peer, .. } = open;
+        let claim = opening::claim(&open);
+        let asked =
+            Asked { edge, trace, call, peer, claim: claim.clone(), realm: open.realm.clone() };
         let call = async move {
-            let checking = check_and_propose(&ports, &open).await;
-            (open, checking)
+            let Some(claim) = claim else { return Err(Failure::Malformed) };
+            let check = |rows: &dyn Rows, now| opening::check(rows, &ports, &open, &claim, now);
+            check_and_propose(&ports, trace, check).await
         };
-        ctx.spawn(call.into_actor(self).map(move |(open, checking), region, ctx| {
-            region.answer(edge, &open, checking, ctx);
+        self.ask(asked, call, ctx);
+    }
+
+    /// The second step of a resumption opens a session as a full handshake does.
+    fn open_resumed(&mut self, edge: EdgeId, resume: Resume, ctx: &mut Context<Self>) {
+        let ports = self.ports.clone();
+        let Resume { trace, call, peer, .. } = resume;
+        let asked = Asked { edge, trace, call, peer, claim: None, realm: resume.realm.clone() };
+        let call = async move {
+            let check = |rows: &dyn Rows, now| resuming::check(rows, &ports, &resume, now);
+            check_and_propose(&ports, trace, check).await
+        };
+        self.ask(asked, call, ctx);
+    }
+
+    fn ask(
+        &mut self,
+        asked: Asked,
+        call: impl Future<Output = Checking> + 'static,
+        ctx: &mut Context<Self>,
+    ) {
+        ctx.spawn(call.into_actor(self).map(move |checking, region, ctx| {
+            region.answer(&asked, checking, ctx);
         }));
     }
 
-    fn answer(&mut self, edge: EdgeId, open: &Open, checking: Checking, ctx: &mut Context<Self>) {
+    fn answer(&mut self, asked: &Asked, checking: Checking, ctx: &mut Context<Self>) {
         let refusal = match checking {
             Ok((checked, Ok(outcome @ Outcome::Opened { .. }), span)) => {
-                return span.in_scope(|| self.opened(edge, open, checked, outcome, ctx));
+                return span.in_scope(|| self.opened(asked, checked, outcome, ctx));
             }
+            // What was looked at has changed meanwhile: when it is asked again, it is seen anew.
+            Ok((
+                _,
+                Ok(Outcome::Refused(Refused::NotFound { .. } | Refused::Changed { .. })),
+                _,
+            )) => Refusal::Unavailable,
             Ok((_, Ok(Outcome::Refused(why)), _)) => {
-                tracing::warn!(trace = %open.trace, %why, "a proven device was refused");
+                tracing::warn!(trace = %asked.trace, %why, "a proven device was refused");
                 Refusal::Denied
             }
             Ok((_, Ok(_) | Err(_), _)) => Refusal::Unavailable,
-            Err(Failure::Unproven(reason)) => {
-                let now = self.ports.clock.now();
-                self.ports.unproven.note(&open.realm, &open.identity, reason, now);
-                match reason {
-                    Reason::UnknownIdentity => Refusal::UnknownIdentity,
-                    Reason::WrongKey | Reason::Stale => Refusal::BadFinished,
-                }
-            }
+            Err(Failure::Unproven(reason)) => self.unproven(asked, reason),
+            Err(Failure::Gone) => Refusal::Denied,
             Err(Failure::Malformed) => {
                 count(&self.ports.counters.frames_rejected);
                 Refusal::Unavailable
             }
             Err(Failure::Broken(what)) => {
-                tracing::error!(trace = %open.trace, what, "a credential cannot be checked");
+                tracing::error!(trace = %asked.trace, what, "a credential cannot be checked");
                 Refusal::Unavailable
             }
         };
         count(&self.ports.counters.opens_refused[refusal as usize]);
-        self.send(edge, ToEdge::Refused(Refused { call: open.call, refusal }));
+        self.refuse(asked, refusal);
+    }
+
+    fn refuse(&self, asked: &Asked, refusal: Refusal) {
+        let refused = front::Refused { call: asked.call, refusal };
+        self.send(asked.edge, ToEdge::Refused(refused));
+    }
+
+    /// Notes an attempt without proof, for people.
+    fn unproven(&self, asked: &Asked, reason: Reason) -> Refusal {
+        if let Some(claim) = &asked.claim {
+            let (claimed, now) = (proof::claimed(&self.ports, claim), self.ports.clock.now());
+            self.ports.unproven.note(&asked.realm, &claimed, reason, now);
+        }
+        match reason {
+            Reason::UnknownIdentity => Refusal::UnknownIdentity,
+            Reason::WrongKey | Reason::Stale => Refusal::BadFinished,
+            Reason::UnknownKey | Reason::UnknownSubject => Refusal::UnknownKey,
+            Reason::UntrustedChain => Refusal::Untrusted,
+        }
     }
 
     fn opened(
         &mut self,
-        edge: EdgeId,
-        open: &Open,
+        asked: &Asked,
         checked: Checked,
         outcome: Outcome,
         ctx: &mut Context<Self>,
@@ -150,18 +218,18 @@ impl Region {
         };
         self.tell_of(&device, staged.as_ref());
         let prepared = staged.map(|staged| staged.credential);
+        let Asked { edge, trace, call, peer, .. } = *asked;
         if !self.may_answer(edge, session) {
             count(&self.ports.counters.frames_rejected);
-            let refused = Refused { call: open.call, refusal: Refusal::Unavailable };
-            return self.send(edge, ToEdge::Refused(refused));
+            return self.refuse(asked, Refusal::Unavailable);
         }
         count(&self.ports.counters.sessions_opened);
-        tracing::info!(trace = %open.trace, %device, %session, peer = %open.peer, "session opened");
+        tracing::info!(%trace, %device, %session, %peer, "session opened");
         for session in &closed {
             self.send(edge, ToEdge::Close(Close { session: session.0 }));
         }
-        let (peer, identity) = (open.peer, open.identity.clone());
-        let begun = Input::Opened { edge, session, generation, peer, identity, closed, prepared };
+        let named = checked.known_by.names(&endpoint);
+        let begun = Input::Opened { edge, session, generation, peer, named, closed, prepared };
         let counter = &self.ports.counters.activations_opened;
         if !self.slots.contains_key(&device) {
             count(counter);
@@ -171,7 +239,7 @@ impl Region {
         self.send(
             edge,
             ToEdge::Opened(Opened {
-                call: open.call,
+                call,
                 session: session.0,
                 tenant: device.tenant,
                 device: device.device,
@@ -302,6 +370,54 @@ impl Region {
         }
     }
 
+    fn sign(&mut self, edge: EdgeId, sign: &Sign) {
+        let signature = self.identities.sign(&self.ports, sign).map(Into::into);
+        if signature.is_some() {
+            count(&self.ports.counters.signatures);
+        }
+        self.send(edge, ToEdge::Signed(Signed { call: sign.call, signature }));
+    }
+
+    /// Tells edges what their listeners for `realm` may present.
+    fn present(&self, edges: &[EdgeId], realm: &str) {
+        self.ports.ledger.read(&mut |rows| {
+            let present = identity::present(&View::new(rows), realm);
+            for edge in edges {
+                self.send(*edge, ToEdge::Present(present.clone()));
+            }
+        });
+    }
+
+    fn resume(&mut self, edge: EdgeId, resume: Resume, ctx: &mut Context<Self>) {
+        if let Step::Open { .. } = resume.step {
+            return self.open_resumed(edge, resume, ctx);
+        }
+        let mut answer = Err(WhyNotResumed::Unavailable);
+        self.ports.ledger.read(&mut |rows| {
+            answer = resuming::accept(rows, &self.ports, &resume, self.ports.clock.now());
+        });
+        let frame = match answer {
+            Ok(accepted) => {
+                count(&self.ports.counters.resumptions);
+                ToEdge::Accepted(accepted)
+            }
+            Err(why) => ToEdge::NotResumed(NotResumed { call: resume.call, why }),
+        };
+        self.send(edge, frame);
+    }
+
+    fn find(&self, edge: EdgeId, find: &Find) {
+        let mut answer = Err(Failure::Broken("the ledger shows no rows"));
+        self.ports.ledger.read(&mut |rows| answer = finding::answer(rows, &self.ports, find));
+        let frame = answer.unwrap_or_else(|failure| {
+            tracing::error!(?failure, "a session cannot be continued");
+            ToEdge::Unknown(Unknown { call: find.call, nobody: false })
+        });
+        let counted = usize::from(matches!(frame, ToEdge::Continue(_)));
+        count(&self.ports.counters.finds[counted]);
+        self.send(edge, frame);
+    }
+
     fn send(&self, edge: EdgeId, frame: ToEdge) {
         self.ports.edges.send(edge, frame.encode());
     }
@@ -344,17 +460,18 @@ impl Region {
     }
 }
 
-async fn check_and_propose(ports: &Ports, open: &Open) -> Checking {
+async fn check_and_propose(
+    ports: &Ports,
+    trace: Trace,
+    check: impl Fn(&dyn Rows, Duration) -> Result<Checked, Failure>,
+) -> Checking {
     let look = || {
         let mut checked = None;
-        ports.ledger.read(&mut |rows| {
-            let (now, crypto) = (ports.clock.now(), ports.crypto.as_ref());
-            checked = Some(opening::check(rows, &ports.kek, open, now, crypto));
-        });
+        ports.ledger.read(&mut |rows| checked = Some(check(rows, ports.clock.now())));
         checked.unwrap_or(Err(Failure::Broken("the ledger shows no rows")))
     };
     let mut checked = look();
-    if matches!(checked, Err(Failure::Unproven(Reason::UnknownIdentity))) {
+    if matches!(checked, Err(Failure::Unproven(reason)) if reason.is_of_absence()) {
         // Enrolled a moment ago, perhaps: say no only after seeing everything committed before.
         if ports.ledger.confirm().await.is_err() {
             return Err(Failure::Broken("the ledger cannot confirm what it shows"));
@@ -362,7 +479,7 @@ async fn check_and_propose(ports: &Ports, open: &Open) -> Checking {
         checked = look();
     }
     let checked = checked?;
-    let span = trace::session_open(&open.trace, &checked.device, checked.session);
+    let span = trace::session_open(&trace, &checked.device, checked.session);
     let outcome = ports.propose(checked.command.clone()).instrument(span.clone()).await;
     Ok((checked, outcome, span))
 }
@@ -384,8 +501,23 @@ impl Handler<Frame> for Region {
             Ok(FromEdge::Open(open)) => self.open(frame.edge, open, ctx),
             Ok(FromEdge::Deliver(deliver)) => self.deliver(frame.edge, deliver, ctx),
             Ok(FromEdge::Repeat(repeat)) => self.repeat(frame.edge, repeat, ctx),
+            Ok(FromEdge::Sign(sign)) => self.sign(frame.edge, &sign),
+            Ok(FromEdge::Resume(resume)) => self.resume(frame.edge, resume, ctx),
+            Ok(FromEdge::Find(find)) => self.find(frame.edge, &find),
+            Ok(FromEdge::Listen(listen)) => {
+                self.identities.listen(frame.edge, &listen.realm);
+                self.present(&[frame.edge], &listen.realm);
+            }
             Err(_) => count(&self.ports.counters.frames_rejected),
         }
+    }
+}
+
+impl Handler<IdentityChanged> for Region {
+    type Result = ();
+
+    fn handle(&mut self, IdentityChanged(realm): IdentityChanged, _: &mut Self::Context) {
+        self.present(&self.identities.edges(&realm), &realm);
     }
 }
 

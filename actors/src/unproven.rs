@@ -13,6 +13,12 @@ pub enum Reason {
     WrongKey,
     /// The handshake was older than it may be.
     Stale,
+    /// Nobody is enrolled with the raw public key.
+    UnknownKey,
+    /// The chain of certificates leads to no trust anchor, or is not valid now.
+    UntrustedChain,
+    /// The chain is good, and nobody is enrolled for certificates under the name in it.
+    UnknownSubject,
 }
 
 impl Reason {
@@ -22,7 +28,15 @@ impl Reason {
             Self::UnknownIdentity => "unknown_identity",
             Self::WrongKey => "bad_key",
             Self::Stale => "stale",
+            Self::UnknownKey => "unknown_key",
+            Self::UntrustedChain => "untrusted_chain",
+            Self::UnknownSubject => "unknown_subject",
         }
+    }
+
+    /// True if it says that something is not there: perhaps it was put there a moment ago.
+    pub(crate) const fn is_of_absence(self) -> bool {
+        !matches!(self, Self::WrongKey | Self::Stale)
     }
 
     /// What an operator can do.
@@ -34,6 +48,19 @@ impl Reason {
             }
             Self::WrongKey => "Compare the enrolled key with the one in the device.",
             Self::Stale => "Look at the clocks of this cluster's nodes.",
+            Self::UnknownKey => {
+                "Nobody is enrolled with the public key of this fingerprint, or its credential was \
+                 revoked: enrol the device with it, or ignore a stranger."
+            }
+            Self::UntrustedChain => {
+                "Compare the issuers and the validity of the device's certificates with the trust \
+                 anchors of the tenant, or ignore a stranger."
+            }
+            Self::UnknownSubject => {
+                "Enrol the device for certificates under the trust anchor by the name that its \
+                 certificate has, look where the anchor says that the name stands, or give the \
+                 anchor a profile to enrol unknown devices with."
+            }
         }
     }
 }
@@ -43,7 +70,8 @@ impl Reason {
 pub struct UnprovenAttempt {
     /// The realm that it was tried in.
     pub realm: String,
-    /// The claimed PSK identity; anything a stranger likes to send.
+    /// The claimed PSK identity, the start of the key's fingerprint, or the certificate's subject;
+    /// anything a stranger likes to send.
     pub identity: Vec<u8>,
     /// Why it failed.
     pub reason: Reason,

@@ -14,6 +14,7 @@ use crate::sweeper::Sweeper;
 use crate::telemetry::{self, Traces};
 use crate::thread::Thread;
 use claviger_actors::{Clock, Counters, Devices, EdgeId, Edges, Ports, Unproven};
+use claviger_curves::AwsLc;
 use claviger_dtls::{ClusterKeys, Endpoint, EndpointConfig};
 use claviger_edge::{Edge, Sampling};
 use claviger_ledger::{
@@ -190,6 +191,7 @@ impl App {
             kek: kek.clone(),
             clock: clock.clone(),
             crypto: crypto.clone(),
+            pki: Arc::new(AwsLc),
             outbox,
             edges: Arc::new(LocalEdges { ways, lost: AtomicU64::new(0) }),
             unproven: unproven.clone(),

@@ -7,7 +7,7 @@ pub fn session(credential: CredentialId) -> Session {
     Session {
         credential,
         suite: 0xC0A8,
-        sealed_keys: vec![0],
+        sealed: vec![0],
         cid: Vec::new(),
         peer_cid: Vec::new(),
         listener: "coaps".into(),
@@ -15,5 +15,6 @@ pub fn session(credential: CredentialId) -> Session {
         generation: 0,
         highest_read: 0,
         opened_at: 0,
+        restorable: false,
     }
 }

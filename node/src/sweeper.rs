@@ -114,8 +114,8 @@ mod tests {
     use super::*;
     use claviger_ledger::memory::MemoryLedger;
     use claviger_ledger::{
-        Command, ConnectorKind, CreateTenant, EnrolDevice, EventCode, Found, OpenSession, Profile,
-        PutConnector, PutProfile, Session, SessionId, StageCredential, State,
+        Command, ConnectorKind, CreateTenant, CredentialKind, EnrolDevice, EventCode, Found,
+        OpenSession, Profile, PutConnector, PutProfile, Session, SessionId, StageCredential, State,
     };
     use core::sync::atomic::{AtomicU64, Ordering};
     use std::sync::Mutex;
@@ -205,11 +205,12 @@ mod tests {
             identity: name.into_bytes(),
             sealed_key: vec![0],
             key_length: 16,
+            kind: CredentialKind::Psk,
         };
         apply(sweeper, enrol).await;
         let cid = number.to_be_bytes().to_vec();
         let opened = Session { cid, ..crate::fixtures::session(credential) };
-        apply(sweeper, OpenSession { device: device.clone(), session, opened, fresh: None }).await;
+        apply(sweeper, OpenSession::new(device.clone(), session, opened)).await;
         let stage = StageCredential {
             device,
             session,

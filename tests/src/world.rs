@@ -2,14 +2,15 @@
 
 use crate::{Datagram, Faults, FrameQueue, Net, SeededCrypto, SimOutbox, VirtualClock};
 use claviger_actors::{Clock, Counters, Devices, EdgeId, Ports, Unproven};
+use claviger_curves::AwsLc;
 use claviger_device::{Account, Device, DeviceConfig, DeviceOutput, Failure};
 use claviger_dtls::{ClusterKeys, Endpoint, EndpointConfig};
 use claviger_edge::{Edge, Output};
 use claviger_front::ToEdge;
 use claviger_ledger::{
     Command, ConfirmOutbox, ConfirmWithdrawal, ConnectorKind, CreateTenant, CredentialId,
-    DeviceRef, Ended, EnrolDevice, Envelope, Found, Ledger, Outcome, Profile, PutConnector,
-    PutProfile, RequestId, View,
+    CredentialKind, DeviceRef, Ended, EnrolDevice, Envelope, Found, Ledger, Outcome, Profile,
+    PutConnector, PutProfile, RequestId, View,
 };
 use claviger_machine::{Crypto, Draw};
 use claviger_seal::{Kek, Label, TenantKey};
@@ -147,6 +148,7 @@ impl World {
             kek: kek(),
             clock: Arc::new(clock),
             crypto: crypto.clone(),
+            pki: Arc::new(AwsLc),
             outbox: Arc::new(SimOutbox(outbox_in)),
             edges: Arc::new(FrameQueue(frames_in)),
             unproven: unproven.clone(),
@@ -222,6 +224,7 @@ impl World {
             identity: name.as_bytes().to_vec(),
             sealed_key: TenantKey::new([7; 32]).seal(label, psk, self.crypto.random()),
             key_length: u16::try_from(psk.len()).expect("keys are short"),
+            kind: CredentialKind::Psk,
         });
         assert_eq!(outcome.await, Outcome::Done);
         device

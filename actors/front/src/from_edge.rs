@@ -19,6 +19,21 @@ pub enum FromEdge {
     /// The client repeated its Finished: our last flight was lost.
     #[n(2)]
     Repeat(#[n(0)] Repeat),
+    /// A listener needs a signature of its tenant's key; one [`crate::Signed`] answers.
+    #[n(3)]
+    Sign(#[n(0)] Sign),
+    /// A client wants to resume a session. The first step is answered by one [`crate::Accepted`] or
+    /// [`crate::NotResumed`], the second as [`FromEdge::Open`] is.
+    #[n(4)]
+    Resume(#[n(0)] Resume),
+    /// A datagram is of a session that the edge does not hold; one [`crate::Continue`] or
+    /// [`crate::Unknown`] answers.
+    #[n(5)]
+    Find(#[n(0)] Find),
+    /// A listener is there: it is told what it may present ([`crate::Present`]), now and when that
+    /// changes.
+    #[n(6)]
+    Listen(#[n(0)] Listen),
 }
 
 /// Everything that the check of a credential needs. Secret in it is what comes of a key
@@ -91,6 +106,18 @@ impl FromEdge {
                 &[deliver.tenant.len(), deliver.device.len(), deliver.payload.len()]
             }
             Self::Repeat(repeat) => &[repeat.tenant.len(), repeat.device.len()],
+            Self::Sign(sign) => &[sign.listener.len(), sign.realm.len(), sign.message.len()],
+            Self::Resume(resume) => &[
+                resume.listener.len(),
+                resume.realm.len(),
+                resume.peer_cid.as_ref().map_or(0, Vec::len),
+                match &resume.step {
+                    Step::Accept { hello, .. } => hello.len(),
+                    Step::Open { transcript, finished, .. } => transcript.len() + finished.len(),
+                },
+            ],
+            Self::Find(find) => &[find.listener.len(), find.datagram.len()],
+            Self::Listen(listen) => &[listen.listener.len(), listen.realm.len()],
         };
         AROUND + parts.iter().sum::<usize>()
     }
@@ -155,4 +182,115 @@ pub struct Repeat {
     /// The device's id.
     #[n(2)]
     pub device: String,
+}
+
+/// A signature that a handshake waits for.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Sign {
+    /// The edge's number for this call, to be named in the answer.
+    #[n(0)]
+    pub call: u64,
+    /// The listener that the handshake came to.
+    #[n(1)]
+    pub listener: String,
+    /// The realm whose key is to sign.
+    #[n(2)]
+    pub realm: String,
+    /// IANA number of the signature scheme.
+    #[n(3)]
+    pub scheme: u16,
+    /// What is to be signed: both randoms and our share (RFC 8422 §5.4).
+    #[cbor(n(4), with = "minicbor::bytes")]
+    pub message: Vec<u8>,
+}
+
+/// A step of a resumption; nothing in it is secret.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Resume {
+    /// The trace that began with the ClientHello.
+    #[n(0)]
+    pub trace: Trace,
+    /// The edge's number for this call, to be named in the answer.
+    #[n(1)]
+    pub call: u64,
+    /// The listener that the handshake came to.
+    #[n(2)]
+    pub listener: String,
+    /// The realm that the listener, or the SNI name, stands for.
+    #[n(3)]
+    pub realm: String,
+    /// The peer's address, proven by the cookie.
+    #[n(4)]
+    pub peer: SocketAddr,
+    /// What the client names the session by.
+    #[cbor(n(5), with = "minicbor::bytes")]
+    pub handle: [u8; 16],
+    /// Our new connection id, if one was negotiated.
+    #[cbor(n(6), with = "minicbor::bytes")]
+    pub cid: Option<[u8; 8]>,
+    /// The peer's new connection id, perhaps empty.
+    #[cbor(n(7), with = "minicbor::bytes")]
+    pub peer_cid: Option<Vec<u8>>,
+    /// Which step it is.
+    #[n(8)]
+    pub step: Step,
+}
+
+/// The two steps of a resumption.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub enum Step {
+    /// The client has named the session.
+    #[n(0)]
+    Accept {
+        /// The whole ClientHello.
+        #[cbor(n(0), with = "minicbor::bytes")]
+        hello: Vec<u8>,
+        /// Time and randomness for the server's random.
+        #[cbor(n(1), with = "minicbor::bytes")]
+        random: [u8; 32],
+        /// The number of the record that is to bear our Finished.
+        #[n(2)]
+        sequence: u64,
+    },
+    /// Its Finished has come.
+    #[n(1)]
+    Open {
+        /// IANA number of the cipher suite.
+        #[n(0)]
+        suite: u16,
+        /// The two hellos.
+        #[cbor(n(1), with = "minicbor::bytes")]
+        transcript: Vec<u8>,
+        /// The record of the encrypted Finished.
+        #[cbor(n(2), with = "minicbor::bytes")]
+        finished: Vec<u8>,
+    },
+}
+
+/// A datagram of a session that the edge does not hold, as it came; proven by nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Find {
+    /// The edge's number for this call, to be named in the answer.
+    #[n(0)]
+    pub call: u64,
+    /// The listener that it came to.
+    #[n(1)]
+    pub listener: String,
+    /// Where it came from.
+    #[n(2)]
+    pub from: SocketAddr,
+    /// The whole datagram.
+    #[cbor(n(3), with = "minicbor::bytes")]
+    pub datagram: Vec<u8>,
+}
+
+/// A listener of the edge.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Listen {
+    /// Its name.
+    #[n(0)]
+    pub listener: String,
+    /// The realm that it stands for.
+    #[n(1)]
+    pub realm: String,
 }

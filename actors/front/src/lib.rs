@@ -9,8 +9,11 @@ mod from_edge;
 mod to_edge;
 mod trace;
 
-pub use from_edge::{Deliver, FromEdge, Open, Repeat, Shared};
-pub use to_edge::{Close, Content, Opened, Refusal, Refused, ToEdge, Transmit};
+pub use from_edge::{Deliver, Find, FromEdge, Listen, Open, Repeat, Resume, Shared, Sign, Step};
+pub use to_edge::{
+    Accepted, Close, Content, Continue, NotResumed, Opened, Present, Refusal, Refused, Signed,
+    ToEdge, Transmit, Unknown, WhyNotResumed,
+};
 pub use trace::Trace;
 
 use minicbor::{Decode, Encode};

@@ -3,6 +3,7 @@
 use crate::AROUND;
 use core::fmt;
 use core::net::SocketAddr;
+use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 use zeroize::Zeroize;
 
@@ -21,6 +22,24 @@ pub enum ToEdge {
     /// Forget a session and its keys.
     #[n(3)]
     Close(#[n(0)] Close),
+    /// The answer to a call for a signature.
+    #[n(4)]
+    Signed(#[n(0)] Signed),
+    /// What the listeners of a realm may present.
+    #[n(5)]
+    Present(#[n(0)] Present),
+    /// A session is to be resumed: our flight.
+    #[n(6)]
+    Accepted(#[n(0)] Accepted),
+    /// A session is not resumed.
+    #[n(7)]
+    NotResumed(#[n(0)] NotResumed),
+    /// Go on with a session, and look at its datagram again.
+    #[n(8)]
+    Continue(#[n(0)] Continue),
+    /// There is no session to go on with.
+    #[n(9)]
+    Unknown(#[n(0)] Unknown),
 }
 
 impl ToEdge {
@@ -30,6 +49,16 @@ impl ToEdge {
             Self::Opened(opened) => &[opened.tenant.len(), opened.device.len(), opened.keys.len()],
             Self::Transmit(Transmit { content: Content::Application(bytes), .. }) => &[bytes.len()],
             Self::Transmit(_) | Self::Refused(_) | Self::Close(_) => &[],
+            Self::Signed(signed) => &[signed.signature.as_ref().map_or(0, |it| it.len())],
+            Self::Present(present) => &[
+                present.realm.len(),
+                present.public_key.len(),
+                // Three bytes say the length of one.
+                present.chain.iter().map(|it| it.len() + 3).sum(),
+            ],
+            Self::Accepted(accepted) => &[accepted.server_hello.len(), accepted.finished.len()],
+            Self::Continue(it) => &[it.tenant.len(), it.device.len(), it.stored.len()],
+            Self::NotResumed(_) | Self::Unknown(_) => &[],
         };
         AROUND + parts.iter().sum::<usize>()
     }
@@ -101,6 +130,12 @@ pub enum Refusal {
     /// The credential is superseded, revoked or expired.
     #[n(3)]
     Denied,
+    /// Nobody is enrolled with the key or the certificate's name.
+    #[n(4)]
+    UnknownKey,
+    /// The chain of certificates does not lead to a trust anchor.
+    #[n(5)]
+    Untrusted,
 }
 
 /// One record to seal and send, numbered by the actor.
@@ -162,4 +197,125 @@ pub struct Close {
     /// The session.
     #[cbor(n(0), with = "minicbor::bytes")]
     pub session: [u8; 16],
+}
+
+/// A signature, or that there is none.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Signed {
+    /// The edge's number of the call.
+    #[n(0)]
+    pub call: u64,
+    /// The signature in DER; none if it cannot be made now.
+    #[n(1)]
+    pub signature: Option<ByteVec>,
+}
+
+/// What the listeners of a realm may present: the public half of its tenant's key. All of it is
+/// empty if there is no key: then they present none.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Encode, Decode)]
+pub struct Present {
+    /// The realm.
+    #[n(0)]
+    pub realm: String,
+    /// X.509 certificates in DER, that of the key first; perhaps none.
+    #[n(1)]
+    pub chain: Vec<ByteVec>,
+    /// The key as SubjectPublicKeyInfo in DER.
+    #[cbor(n(2), with = "minicbor::bytes")]
+    pub public_key: Vec<u8>,
+    /// IANA number of the key's group.
+    #[n(3)]
+    pub group: u16,
+    /// IANA number of what it signs with.
+    #[n(4)]
+    pub scheme: u16,
+}
+
+/// Our flight of an abbreviated handshake; no key is in it.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Accepted {
+    /// The edge's number of the call.
+    #[n(0)]
+    pub call: u64,
+    /// IANA number of the cipher suite.
+    #[n(1)]
+    pub suite: u16,
+    /// Body of the ServerHello.
+    #[cbor(n(2), with = "minicbor::bytes")]
+    pub server_hello: Vec<u8>,
+    /// The record of the Finished.
+    #[cbor(n(3), with = "minicbor::bytes")]
+    pub finished: Vec<u8>,
+}
+
+/// A session is not resumed.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct NotResumed {
+    /// The edge's number of the call.
+    #[n(0)]
+    pub call: u64,
+    /// Why.
+    #[n(1)]
+    pub why: WhyNotResumed,
+}
+
+/// Why a session is not resumed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum WhyNotResumed {
+    /// It is not known, or this hello cannot resume it: a full handshake takes place.
+    #[n(0)]
+    FullHandshake,
+    /// The hello must not resume it (RFC 7627 §5.3).
+    #[n(1)]
+    Forbidden,
+    /// The ledger has no answer now.
+    #[n(2)]
+    Unavailable,
+}
+
+/// A session that was opened by another edge, or by this one before it was restarted. A record of
+/// the datagram that was asked about is the session's, and was not read before as far as the
+/// ledger knows.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Continue {
+    /// The edge's number of the call.
+    #[n(0)]
+    pub call: u64,
+    /// The tenant whose device it is; to be named in each `Deliver`.
+    #[n(1)]
+    pub tenant: String,
+    /// The device's id; to be named in each `Deliver`.
+    #[n(2)]
+    pub device: String,
+    /// The engine's stored session.
+    #[cbor(n(3), with = "minicbor::bytes")]
+    pub stored: Vec<u8>,
+}
+
+impl Drop for Continue {
+    fn drop(&mut self) {
+        self.stored.zeroize();
+    }
+}
+
+impl fmt::Debug for Continue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Continue")
+            .field("call", &self.call)
+            .field("device", &self.device)
+            .finish_non_exhaustive()
+    }
+}
+
+/// There is no session to go on with.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Unknown {
+    /// The edge's number of the call.
+    #[n(0)]
+    pub call: u64,
+    /// True if nobody holds one under this connection id or address: that may be remembered for a
+    /// second. False if the record is not the session's, or was read before.
+    #[n(1)]
+    pub nobody: bool,
 }

@@ -6,12 +6,14 @@
 
 mod code;
 mod crypto;
+mod pki;
 mod principal;
 mod request;
 mod response;
 
 pub use code::Code;
 pub use crypto::{Crypto, Draw};
+pub use pki::{Pki, Signer, Subject, Untrusted};
 pub use principal::Principal;
 pub use request::{Method, Request};
 pub use response::{Response, Unanswered};

@@ -12,6 +12,7 @@ mod chain;
 mod key;
 mod leaf;
 pub mod pem;
+mod pki;
 pub mod public;
 
 pub use agreement::AwsLc;

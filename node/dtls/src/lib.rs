@@ -65,7 +65,7 @@ pub use server::{
     CallId, Claim, Content, Endpoint, EndpointConfig, FailureReason, HandshakeEvent, NotResumed,
     OpenCall, Opened, Output, Record, Refusal, ResumptionStep, SealError, SessionCall, SignCall,
 };
-pub use stored::{StoredFlight, StoredSession};
+pub use stored::{Sought, StoredFlight, StoredSession};
 pub use suite::{SUITES, Suite};
 pub use wire::alert::{Alert, AlertDescription, AlertLevel};
 pub use wire::record::ContentType;

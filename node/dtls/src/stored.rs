@@ -19,6 +19,7 @@ use zeroize::Zeroizing;
 use crate::cid;
 use crate::handle;
 use crate::keys::{SessionId, SessionKeys};
+use crate::protection::Direction;
 use crate::replay::Window;
 use crate::schedule::Evidence;
 use crate::server::Opened;
@@ -26,7 +27,7 @@ use crate::suite::Suite;
 use crate::wire::cursor::{Cursor, put_vec8};
 use crate::wire::handshake::{Fragment, kind};
 use crate::wire::hello::{ClientHello, ServerHello};
-use crate::wire::record;
+use crate::wire::record::{self, ContentType, Records};
 
 const VERSION: u8 = 1;
 /// The bits of the flags.
@@ -63,6 +64,28 @@ pub struct StoredSession {
     pub window: Window,
     /// What it takes to send our last flight again; none if the client's was the last.
     pub flight: Option<StoredFlight>,
+}
+
+/// What the session of a record is found by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sought {
+    /// Our connection id.
+    Cid([u8; cid::LENGTH]),
+    /// The address of the handshake.
+    Address,
+}
+
+impl Sought {
+    /// By what the session of a datagram's first protected record is found; `None` if there is none
+    /// in it.
+    pub fn of(datagram: &[u8]) -> Option<Self> {
+        let mut records = Records::new(datagram, cid::LENGTH).map_while(Result::ok);
+        let record = records.find(|record| record.epoch == 1)?;
+        match record.kind {
+            ContentType::Tls12Cid => Some(Self::Cid(record.cid.try_into().ok()?)),
+            _ => Some(Self::Address),
+        }
+    }
 }
 
 /// The server's last flight: NewSessionTicket if there was one, ChangeCipherSpec, Finished.
@@ -112,6 +135,19 @@ impl StoredSession {
                 ticket: said.ticket,
             }),
         })
+    }
+
+    /// The highest number of a record in `datagram` that verifies as one of this session; `None` if
+    /// none does. Whether it was read before is not looked at.
+    pub fn newest_in(&self, datagram: &[u8]) -> Option<u64> {
+        let cipher = Suite::by_id(self.suite).filter(|suite| self.keys.fit(suite.cipher))?.cipher;
+        let cid = self.cid.as_ref().map_or(&[][..], |cid| &cid[..]);
+        let direction = Direction::from_client(cipher, &self.keys, cid);
+        let verified = Records::new(datagram, cid::LENGTH).map_while(Result::ok).filter(|record| {
+            let mut payload = Zeroizing::new(Vec::new());
+            record.epoch == 1 && direction.open(record, &mut payload).is_ok()
+        });
+        verified.map(|record| record.sequence).max()
     }
 
     /// The bytes to be sealed and kept. `None` if a connection id exceeds 255 bytes.

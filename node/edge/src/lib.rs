@@ -149,6 +149,13 @@ impl Edge {
                 self.owners.remove(&session);
                 self.endpoint.close(session);
             }
+            // Nothing is asked yet that these would answer.
+            ToEdge::Signed(_)
+            | ToEdge::Present(_)
+            | ToEdge::Accepted(_)
+            | ToEdge::NotResumed(_)
+            | ToEdge::Continue(_)
+            | ToEdge::Unknown(_) => {}
         }
         Ok(())
     }
@@ -296,9 +303,10 @@ fn may_share(bytes: &[u8], more: &[u8]) -> bool {
 
 const fn refusal(refusal: front::Refusal) -> Refusal {
     match refusal {
-        front::Refusal::UnknownIdentity => Refusal::UnknownIdentity,
+        front::Refusal::UnknownIdentity | front::Refusal::UnknownKey => Refusal::UnknownIdentity,
         front::Refusal::BadFinished => Refusal::BadFinished,
         front::Refusal::Unavailable => Refusal::Unavailable,
         front::Refusal::Denied => Refusal::Denied,
+        front::Refusal::Untrusted => Refusal::Untrusted,
     }
 }

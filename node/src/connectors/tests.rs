@@ -14,9 +14,9 @@ use claviger_actors::{Clock, Outbox};
 use claviger_api::{CredentialRevoked, CredentialStaged, EventType};
 use claviger_ledger::memory::MemoryLedger;
 use claviger_ledger::{
-    Command, ConnectorKind, CreateTenant, CredentialId, DeleteDevice, DeviceRef, EnrolDevice,
-    Envelope, Found, Ledger, OpenSession, Outcome, Profile, PutConnector, PutProfile, RequestId,
-    RevokeCredential, SessionId, StageCredential, View,
+    Command, ConnectorKind, CreateTenant, CredentialId, CredentialKind, DeleteDevice, DeviceRef,
+    EnrolDevice, Envelope, Found, Ledger, OpenSession, Outcome, Profile, PutConnector, PutProfile,
+    RequestId, RevokeCredential, SessionId, StageCredential, View,
 };
 use claviger_machine::Crypto;
 use claviger_seal::{Kek, Label, TenantKey};
@@ -197,6 +197,7 @@ impl Rig {
             identity: b"i".to_vec(),
             sealed_key: vec![0],
             key_length: 16,
+            kind: CredentialKind::Psk,
         };
         self.apply(5, enrol).await;
     }
@@ -225,11 +226,11 @@ impl Rig {
             identity: name.clone().into(),
             sealed_key: vec![0],
             key_length: 16,
+            kind: CredentialKind::Psk,
         };
         apply_as(&self.ledger, RequestId(id(2)), enrol).await;
         let opened = fixtures::session(CredentialId(id(1)));
-        let open =
-            OpenSession { device: device.clone(), session: SessionId(id(3)), opened, fresh: None };
+        let open = OpenSession::new(device.clone(), SessionId(id(3)), opened);
         apply_as(&self.ledger, RequestId(id(4)), open).await;
         let credential = CredentialId(id(5));
         let label = Label::Credential { tenant: "t", device: &name, credential: &credential.0 };
@@ -254,7 +255,7 @@ impl Rig {
     async fn open(&self) {
         let (device, session) = (of(), SessionId([6; 16]));
         let opened = fixtures::session(CredentialId([8; 16]));
-        self.apply(6, OpenSession { device, session, opened, fresh: None }).await;
+        self.apply(6, OpenSession::new(device, session, opened)).await;
     }
 
     async fn stage_as(&self, request: u8, credential: CredentialId, identity: &str) {

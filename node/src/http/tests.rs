@@ -487,5 +487,5 @@ async fn no_answer_holds_a_key_or_a_secret() {
 
 fn open(device: DeviceRef, credential: CredentialId, session: SessionId) -> OpenSession {
     let opened = fixtures::session(credential);
-    OpenSession { device, session, opened, fresh: None }
+    OpenSession::new(device, session, opened)
 }

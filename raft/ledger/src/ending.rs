@@ -85,8 +85,10 @@ impl Book<'_> {
         id: CredentialId,
         credential: &Credential,
     ) -> Result<(), Stop> {
-        let row = key::in_realm(Kind::PskIdentity, &device.realm, &credential.identity);
-        let holder: Option<(DeviceRef, CredentialId)> = self.load("a PSK identity", &row)?;
+        let Some(row) = credential.kind.lookup(&device.realm, &credential.identity) else {
+            return Ok(());
+        };
+        let holder: Option<(DeviceRef, CredentialId)> = self.load("a look-up row", &row)?;
         if holder.is_some_and(|(device, credential)| device == *of && credential == id) {
             self.drop_row(&row);
         }

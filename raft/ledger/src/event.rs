@@ -65,6 +65,9 @@ event_codes! {
     21 ConnectorDeleted "connector.deleted" Feed "A connector was deleted.";
     22 ImportKeyChanged "import_key.changed" Audit "The tenant's import key was made or changed.";
     23 SecretsExported "secrets.exported" Audit "Secrets were exported, encrypted to a recipient.";
+    24 TrustAnchorChanged "trust_anchor.changed" Audit "A trust anchor was made or changed.";
+    25 TrustAnchorDeleted "trust_anchor.deleted" Audit "A trust anchor was deleted.";
+    26 ServerIdentityChanged "server_identity.changed" Audit "The key of the tenant's listeners was made or changed.";
 }
 
 impl EventCode {

@@ -33,6 +33,8 @@ pub(crate) enum Kind {
     ProfileUse = 8,
     Keyed = 9,
     ImportKey = 10,
+    TrustAnchor = 11,
+    ServerIdentity = 12,
     Device = 16,
     Credential = 17,
     Material = 18,
@@ -49,6 +51,8 @@ pub(crate) enum Kind {
     Address = 50,
     Endpoint = 51,
     Served = 52,
+    PublicKey = 53,
+    Resumption = 54,
 }
 
 fn slot(parts: &[&[u8]]) -> u16 {
@@ -156,7 +160,22 @@ pub(crate) fn served(tenant: &str, identity: &[u8]) -> Vec<u8> {
     in_realm(Kind::Served, tenant, identity)
 }
 
-/// A look-up row of the whole cluster: connection id, or listener and peer address.
+/// The row by which the device with a raw public key is found; the key's hash is looked up.
+pub(crate) fn public_key(realm: &str, spki: &[u8]) -> Vec<u8> {
+    in_realm(Kind::PublicKey, realm, &fingerprint(spki))
+}
+
+/// SHA-256 of a public key, as SubjectPublicKeyInfo in DER: what people compare keys by.
+pub fn fingerprint(spki: &[u8]) -> [u8; 32] {
+    Sha256::digest(spki).into()
+}
+
+/// The row of a session that can be resumed.
+pub(crate) fn resumption(handle: &[u8; 16]) -> Vec<u8> {
+    of_cluster(Kind::Resumption, &[handle])
+}
+
+/// A look-up row of the whole cluster: connection id, listener and peer address, or handle.
 pub(crate) fn of_cluster(kind: Kind, parts: &[&[u8]]) -> Vec<u8> {
     key(slot(parts), kind, parts)
 }

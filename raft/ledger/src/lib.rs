@@ -20,6 +20,7 @@ mod keyed;
 pub mod memory;
 mod outcome;
 mod port;
+mod proving;
 mod record;
 mod replacing;
 mod rows;
@@ -31,19 +32,21 @@ mod view;
 
 pub use command::{
     CloseSession, Command, ConfirmOutbox, ConfirmWithdrawal, CreateTenant, DeleteConnector,
-    DeleteDevice, DeleteImportKey, DeleteProfile, DeliverCredential, EnrolDevice, Envelope,
-    ExpireCredentials, Found, NoteExport, NoteFailure, OpenSession, PutConnector, PutImportKey,
-    PutProfile, RaiseGeneration, ReportUse, RevokeCredential, RotateCredential, StageCredential,
-    UpdateDevice, apply,
+    DeleteDevice, DeleteImportKey, DeleteProfile, DeleteTrustAnchor, DeliverCredential,
+    EnrolDevice, Envelope, ExpireCredentials, Found, NoteExport, NoteFailure, OpenSession,
+    PutConnector, PutImportKey, PutProfile, PutServerIdentity, PutTrustAnchor, RaiseGeneration,
+    ReportUse, RevokeCredential, RotateCredential, StageCredential, UpdateDevice, apply,
 };
 pub use event::{AuditEntry, Event, EventCode, FeedEntry, TimelineEntry};
 pub use feed::Events;
 pub use id::{CredentialId, DeviceRef, Malformed, RequestId, SessionId};
+pub use key::fingerprint;
 pub use outcome::{Account, Ended, Outcome, Refusal};
 pub use port::{Ledger, Unavailable};
 pub use record::{
-    Connector, ConnectorKind, Credential, Device, ImportKey, Keyed, LEVEL, Meta, Origin,
-    OutboxItem, Profile, Session, State, Tenant, Transition, Withdrawal, transition,
+    Connector, ConnectorKind, Credential, CredentialKind, Device, ImportKey, Keyed, LEVEL, Meta,
+    NamePlace, Origin, OutboxItem, Profile, Resumable, Resumption, ServerIdentity, Session, State,
+    Tenant, Transition, TrustAnchor, Withdrawal, transition,
 };
 pub use rows::{Apply, Damage, Rows};
 pub use staging::{Fresh, Prepared};

@@ -228,7 +228,12 @@ impl Refusal {
 
     /// Refuses `part` of a key where it is longer than `limit` bytes.
     pub(crate) fn unless_within(limit: usize, what: &str, part: &[u8]) -> Result<(), Self> {
-        if part.len() <= limit {
+        Self::unless_short(limit, what, part.len())
+    }
+
+    /// Refuses what has more than `limit` bytes.
+    pub(crate) fn unless_short(limit: usize, what: &str, length: usize) -> Result<(), Self> {
+        if length <= limit {
             return Ok(());
         }
         Err(Self::TooLong { what: what.to_owned(), limit: limit as u64 })

@@ -7,7 +7,9 @@
 
 use crate::event::{Event, EventCode};
 use crate::key::{self, Kind};
-use crate::record::{ConnectorKind, Credential, Device, Origin, OutboxItem, Profile, State};
+use crate::record::{
+    ConnectorKind, Credential, CredentialKind, Device, Origin, OutboxItem, Profile, State,
+};
 use crate::state::{Book, Stop};
 use crate::{Account, CredentialId, DeviceRef, Outcome, Refusal, SessionId, View};
 use core::fmt;
@@ -188,6 +190,8 @@ impl Book<'_> {
             confirmed_at: confirmed.then_some(self.at),
             anchors: Vec::new(),
             connector: Some(profile.connector.clone()),
+            kind: CredentialKind::Psk,
+            resumptions: Vec::new(),
         }
     }
 
@@ -249,7 +253,7 @@ impl View<'_> {
         let device = self.device(of).filter(|device| device.staged == Some(id))?;
         let profile = self.profile(&of.tenant, &device.profile)?;
         let credential = self.credential(of, id)?;
-        let good = prover.is_usable(at) && credential.is_offered(&device, &profile, at);
+        let good = self.is_good(of, &prover, at) && credential.is_offered(&device, &profile, at);
         let sealed_key = self.material(of, id).filter(|_| good)?;
         Some(Waiting { id, credential, sealed_key }.offered(&profile, false))
     }

@@ -3,7 +3,7 @@
 use crate::event::{AuditEntry, Event, TimelineEntry};
 use crate::key::{self, Kind};
 use crate::record::{
-    Connector, Credential, Device, Meta, Origin, OutboxItem, Profile, Session, Tenant,
+    Connector, Credential, Device, Meta, Origin, OutboxItem, Profile, Session, Tenant, TrustAnchor,
 };
 use crate::{CredentialId, Damage, DeviceRef, Refusal, Rows, SessionId, frame};
 use minicbor::{Decode, Encode};
@@ -84,11 +84,28 @@ impl<'a> Book<'a> {
 
     /// A tenant's profiles with their names.
     pub(crate) fn profiles(&self, tenant: &str) -> Result<Vec<(String, Profile)>, Stop> {
-        let prefix = key::of_tenant(Kind::Profile, tenant);
+        self.all_named("a profile", Kind::Profile, tenant)
+    }
+
+    /// A tenant's trust anchors with their names.
+    pub(crate) fn trust_anchors(&self, tenant: &str) -> Result<Vec<(String, TrustAnchor)>, Stop> {
+        self.all_named("a trust anchor", Kind::TrustAnchor, tenant)
+    }
+
+    fn all_named<T>(
+        &self,
+        what: &'static str,
+        kind: Kind,
+        tenant: &str,
+    ) -> Result<Vec<(String, T)>, Stop>
+    where
+        T: for<'b> Decode<'b, ()>,
+    {
+        let prefix = key::of_tenant(kind, tenant);
         let rows = self.keys_under(&prefix, usize::MAX).into_iter();
         let rows = rows.filter_map(|row| Some((key::name(row.get(prefix.len()..)?)?, row)));
         let read = |(name, row): (String, Vec<u8>)| {
-            Ok(self.load("a profile", &row)?.map(|profile| (name, profile)))
+            Ok(self.load(what, &row)?.map(|record| (name, record)))
         };
         rows.filter_map(|row| read(row).transpose()).collect()
     }
@@ -153,6 +170,11 @@ impl<'a> Book<'a> {
         if !credential.state.is_live() && credential.origin == Origin::Claviger {
             // There is one only where the LwM2M server asks for keys.
             self.drop_row(&key::served(&of.tenant, &credential.identity));
+        }
+        if !credential.state.is_live() {
+            for handle in credential.resumptions.drain(..) {
+                self.drop_row(&key::resumption(&handle));
+            }
         }
         credential.version += 1;
         self.store(key::credential(Kind::Credential, of, id), &credential);

@@ -3,7 +3,8 @@
 use crate::event::{AuditEntry, TimelineEntry};
 use crate::key::{self, Kind, SLOTS};
 use crate::record::{
-    Connector, Credential, Device, ImportKey, Meta, OutboxItem, Profile, Session, Tenant,
+    Connector, Credential, Device, ImportKey, Meta, OutboxItem, Profile, Resumption,
+    ServerIdentity, Session, Tenant, TrustAnchor,
 };
 use crate::{CredentialId, DeviceRef, Rows, SessionId, frame};
 use minicbor::Decode;
@@ -124,6 +125,21 @@ impl<'a> View<'a> {
         rows.filter_map(|(rest, record)| Some((key::name(&rest)?, record))).collect()
     }
 
+    /// A tenant's trust anchor.
+    pub fn trust_anchor(&self, tenant: &str, name: &str) -> Option<TrustAnchor> {
+        self.load(&key::named(Kind::TrustAnchor, tenant, name))
+    }
+
+    /// A tenant's trust anchors with their names, in the order of name length and name.
+    pub fn trust_anchors(&self, tenant: &str) -> Vec<(String, TrustAnchor)> {
+        self.all_named(Kind::TrustAnchor, tenant)
+    }
+
+    /// What the listeners of a tenant prove themselves by; none before it was made.
+    pub fn server_identity(&self, tenant: &str) -> Option<ServerIdentity> {
+        self.load(&key::of_tenant(Kind::ServerIdentity, tenant))
+    }
+
     /// How many devices have the profile.
     pub fn profile_use(&self, tenant: &str, name: &str) -> u64 {
         self.load(&key::named(Kind::ProfileUse, tenant, name)).unwrap_or(0)
@@ -211,6 +227,34 @@ impl<'a> View<'a> {
     /// The device and credential that a PSK identity stands for in `realm`.
     pub fn psk_identity(&self, realm: &str, identity: &[u8]) -> Option<(DeviceRef, CredentialId)> {
         self.load(&key::in_realm(Kind::PskIdentity, realm, identity))
+    }
+
+    /// The device and credential that a raw public key (SubjectPublicKeyInfo in DER) stands for in
+    /// `realm`.
+    pub fn public_key(&self, realm: &str, spki: &[u8]) -> Option<(DeviceRef, CredentialId)> {
+        self.load(&key::public_key(realm, spki))
+    }
+
+    /// The tenant whose devices prove themselves in `realm`.
+    pub fn tenant_of_realm(&self, realm: &str) -> Option<(String, Tenant)> {
+        // A realm has its tenant's name.
+        let tenant = self.tenant(realm).filter(|tenant| tenant.realm == realm)?;
+        Some((realm.to_owned(), tenant))
+    }
+
+    /// The session that a handle stands for, as it can be resumed.
+    pub fn resumption(&self, handle: &[u8; 16]) -> Option<Resumption> {
+        self.load(&key::resumption(handle))
+    }
+
+    /// The open session with a connection id.
+    pub fn session_by_cid(&self, cid: &[u8]) -> Option<(DeviceRef, SessionId)> {
+        self.load(&key::of_cluster(Kind::ConnectionId, &[cid]))
+    }
+
+    /// The open session without a connection id of a peer at a listener.
+    pub fn session_by_address(&self, listener: &str, peer: &str) -> Option<(DeviceRef, SessionId)> {
+        self.load(&key::of_cluster(Kind::Address, &[listener.as_bytes(), peer.as_bytes()]))
     }
 
     /// The device and credential that an identity stands for at the LwM2M servers of `tenant` that

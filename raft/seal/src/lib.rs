@@ -33,7 +33,7 @@ pub enum Label<'a> {
         /// The credential's id.
         credential: &'a [u8; 16],
     },
-    /// A session's key block.
+    /// A session: what is stored of it.
     Session {
         /// The tenant's name.
         tenant: &'a str,
@@ -53,6 +53,20 @@ pub enum Label<'a> {
         tenant: &'a str,
         /// The connector's name.
         connector: &'a str,
+    },
+    /// The private key of a tenant's listeners.
+    ServerKey {
+        /// The tenant's name.
+        tenant: &'a str,
+        /// SHA-256 of the public key.
+        fingerprint: &'a [u8; 32],
+    },
+    /// What it takes to resume a session.
+    Resumption {
+        /// The tenant's name.
+        tenant: &'a str,
+        /// What the session is named by.
+        handle: &'a [u8; 16],
     },
     /// The private half of an import key.
     ImportKey {

@@ -75,6 +75,8 @@ fn aad(label: Label<'_>) -> Vec<u8> {
             (4, [tenant.as_bytes(), connector.as_bytes(), &[]])
         }
         Label::ImportKey { tenant, public } => (5, [tenant.as_bytes(), public, &[]]),
+        Label::ServerKey { tenant, fingerprint } => (6, [tenant.as_bytes(), fingerprint, &[]]),
+        Label::Resumption { tenant, handle } => (7, [tenant.as_bytes(), handle, &[]]),
     };
     let mut aad = vec![VERSION, kind];
     for part in parts {
@@ -110,6 +112,8 @@ mod tests {
             Label::Session { tenant: "t", session: &[7; 16] },
             Label::Response { tenant: "t", session: &[7; 16] },
             Label::ImportKey { tenant: "t", public: &[7; 32] },
+            Label::ServerKey { tenant: "t", fingerprint: &[7; 32] },
+            Label::Resumption { tenant: "t", handle: &[7; 16] },
         ];
         for other in others {
             assert_eq!(key.open(other, &sealed), Err(DoesNotOpen), "{other:?}");

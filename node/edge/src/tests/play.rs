@@ -88,7 +88,7 @@ impl Play {
                 Output::Frame(frame) => match FromEdge::decode(&frame).expect("our frame") {
                     FromEdge::Open(open) => self.opens.push(open),
                     FromEdge::Deliver(deliver) => self.delivered.push(deliver),
-                    FromEdge::Repeat(_) => {}
+                    other => drop(other),
                 },
                 Output::Event(_) => {}
             }

@@ -37,6 +37,12 @@ impl DeleteProfile {
                 return Err(Refusal::in_use("profile", &self.name, by).into());
             }
         }
+        for (name, anchor) in book.trust_anchors(&self.tenant)? {
+            if anchor.enrol_with.as_ref() == Some(&self.name) {
+                let by = format!("the trust anchor \"{name}\"");
+                return Err(Refusal::in_use("profile", &self.name, by).into());
+            }
+        }
         book.drop_row(&row);
         book.drop_row(&key::named(Kind::ProfileUse, &self.tenant, &self.name));
         let words = format!("The profile \"{}\" was deleted.", self.name);

@@ -2,13 +2,14 @@
 
 use crate::event::{Event, EventCode};
 use crate::key::{self, Kind};
-use crate::record::{Credential, Device, Origin, State};
+use crate::record::{Credential, CredentialKind, Device, Origin, State};
 use crate::state::{Book, Stop};
 use crate::{CredentialId, DeviceRef, Outcome, Refusal};
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
 
-/// Enrols a device with the pre-shared key that its manufacturer put into it.
+/// Enrols a device with what its manufacturer put into it: a pre-shared key, a key pair of which
+/// the public half is known, or a key pair that a certificate under a trust anchor certifies.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct EnrolDevice {
     /// The new device.
@@ -23,15 +24,19 @@ pub struct EnrolDevice {
     /// The id of its manufacturer credential.
     #[n(3)]
     pub credential: CredentialId,
-    /// Its PSK identity; refused if taken in the realm.
+    /// What the credential is known by ([`Credential::identity`]): a PSK identity and a public key
+    /// are refused if taken in the realm, a trust anchor must exist.
     #[cbor(n(4), with = "minicbor::bytes")]
     pub identity: Vec<u8>,
-    /// Its key, sealed with the tenant's key.
+    /// A pre-shared key, sealed with the tenant's key; empty for other kinds.
     #[cbor(n(5), with = "minicbor::bytes")]
     pub sealed_key: Vec<u8>,
-    /// The key's length in bytes.
+    /// A pre-shared key's length in bytes; 0 for other kinds.
     #[n(6)]
     pub key_length: u16,
+    /// What the device is to prove.
+    #[cbor(n(7), skip_if = "CredentialKind::is_psk")]
+    pub kind: CredentialKind,
 }
 
 impl EnrolDevice {
@@ -39,7 +44,7 @@ impl EnrolDevice {
         let realm = book.require_tenant(&self.device.tenant)?.realm;
         Refusal::unless_within(key::NAME, "device's id", self.device.device.as_bytes())?;
         Refusal::unless_within(key::IDENTITY, "endpoint name", self.endpoint.as_bytes())?;
-        Refusal::unless_within(key::IDENTITY, "PSK identity", &self.identity)?;
+        Refusal::unless_within(key::IDENTITY, self.identity_is(), &self.identity)?;
         let profile = key::named(Kind::Profile, &self.device.tenant, &self.profile);
         if !book.holds(&profile) {
             return Err(Refusal::not_found("profile", &self.profile).into());
@@ -52,17 +57,43 @@ impl EnrolDevice {
         if book.holds(&endpoint) {
             return Err(Refusal::taken("endpoint", &self.endpoint).into());
         }
-        let identity = key::in_realm(Kind::PskIdentity, &realm, &self.identity);
-        if book.holds(&identity) {
-            let name = String::from_utf8_lossy(&self.identity).into_owned();
-            return Err(Refusal::taken("PSK identity", name).into());
-        }
+        let lookup = self.lookup(book, &realm)?;
         book.store(endpoint, &self.device);
-        book.store(identity, &(self.device.clone(), self.credential));
+        if let Some(lookup) = lookup {
+            book.store(lookup, &(self.device.clone(), self.credential));
+        }
         self.store_credential(book);
         book.use_profile(&self.device.tenant, &self.profile, true)?;
         self.store_device(book, realm)?;
         Ok(Outcome::Done)
+    }
+
+    const fn identity_is(&self) -> &'static str {
+        match self.kind {
+            CredentialKind::Psk => "PSK identity",
+            CredentialKind::PublicKey => "public key",
+            CredentialKind::Certificate => "trust anchor's name",
+        }
+    }
+
+    /// The row by which the credential is to be found, if it is not found by the endpoint name.
+    fn lookup(&self, book: &Book<'_>, realm: &str) -> Result<Option<Vec<u8>>, Stop> {
+        let row = self.kind.lookup(realm, &self.identity);
+        match &row {
+            None => {
+                let anchor = String::from_utf8_lossy(&self.identity);
+                if book.trust_anchor(&self.device.tenant, &anchor)?.is_none() {
+                    return Err(Refusal::not_found("trust anchor", anchor).into());
+                }
+            }
+            Some(row) if book.holds(row) => {
+                return Err(
+                    Refusal::taken(self.identity_is(), self.kind.name(&self.identity)).into()
+                );
+            }
+            Some(_) => {}
+        }
+        Ok(row)
     }
 
     fn store_credential(&self, book: &mut Book<'_>) {
@@ -80,9 +111,13 @@ impl EnrolDevice {
             confirmed_at: None,
             anchors: Vec::new(),
             connector: None,
+            kind: self.kind,
+            resumptions: Vec::new(),
         };
-        let material = key::credential(Kind::Material, &self.device, self.credential);
-        book.store(material, &ByteVec::from(self.sealed_key.clone()));
+        if self.kind == CredentialKind::Psk {
+            let material = key::credential(Kind::Material, &self.device, self.credential);
+            book.store(material, &ByteVec::from(self.sealed_key.clone()));
+        }
         book.store_credential(&self.device, self.credential, credential);
     }
 
@@ -101,8 +136,8 @@ impl EnrolDevice {
             code: EventCode::DeviceEnrolled,
             credential: Some(self.credential),
             words: format!(
-                "Enrolled with the PSK identity \"{}\" and the profile \"{}\".",
-                String::from_utf8_lossy(&self.identity),
+                "Enrolled with {} and the profile \"{}\".",
+                self.kind.words(&self.identity),
                 self.profile
             ),
         };

@@ -8,6 +8,7 @@ mod delete_connector;
 mod delete_device;
 mod delete_import_key;
 mod delete_profile;
+mod delete_trust_anchor;
 mod deliver_credential;
 mod enrol_device;
 mod expire_credentials;
@@ -18,6 +19,8 @@ mod open_session;
 mod put_connector;
 mod put_import_key;
 mod put_profile;
+mod put_server_identity;
+mod put_trust_anchor;
 mod raise_generation;
 mod report_use;
 mod revoke_credential;
@@ -33,6 +36,7 @@ pub use delete_connector::DeleteConnector;
 pub use delete_device::DeleteDevice;
 pub use delete_import_key::DeleteImportKey;
 pub use delete_profile::DeleteProfile;
+pub use delete_trust_anchor::DeleteTrustAnchor;
 pub use deliver_credential::DeliverCredential;
 pub use enrol_device::EnrolDevice;
 pub use expire_credentials::ExpireCredentials;
@@ -43,6 +47,8 @@ pub use open_session::OpenSession;
 pub use put_connector::PutConnector;
 pub use put_import_key::PutImportKey;
 pub use put_profile::PutProfile;
+pub use put_server_identity::PutServerIdentity;
+pub use put_trust_anchor::PutTrustAnchor;
 pub use raise_generation::RaiseGeneration;
 pub use report_use::ReportUse;
 pub use revoke_credential::RevokeCredential;
@@ -148,6 +154,9 @@ commands! {
     21 PutImportKey |c| Subject::Tenant(&c.tenant);
     22 NoteExport |c| Subject::Tenant(&c.tenant);
     30 DeleteImportKey |c| Subject::Tenant(&c.tenant);
+    31 PutTrustAnchor |c| Subject::Tenant(&c.tenant);
+    32 DeleteTrustAnchor |c| Subject::Tenant(&c.tenant);
+    33 PutServerIdentity |c| Subject::Tenant(&c.tenant);
 }
 
 /// What a command is about.

@@ -2,10 +2,13 @@
 
 use crate::event::{Event, EventCode};
 use crate::key::{self, Kind};
-use crate::record::{Credential, Device, Recent, Session, Transition, transition};
+use crate::record::{
+    Credential, CredentialKind, Device, Recent, Resumable, Resumption, Session, Transition,
+    TrustAnchor, is_false, transition,
+};
 use crate::staging::{Fresh, Prepared};
 use crate::state::{Book, Stop};
-use crate::{CredentialId, DeviceRef, Outcome, Refusal, RequestId, SessionId, frame};
+use crate::{CredentialId, DeviceRef, EnrolDevice, Outcome, Refusal, RequestId, SessionId, frame};
 use minicbor::{Decode, Encode};
 
 /// Opens the session of a handshake whose Finished was checked, and stages what it is most likely
@@ -27,17 +30,45 @@ pub struct OpenSession {
     /// Boxed: all commands have room for the largest.
     #[n(3)]
     pub fresh: Option<Box<Fresh>>,
+    /// What is to be kept of it so that the device can resume it.
+    #[n(4)]
+    pub resumable: Option<Box<Resumable>>,
+    /// True if it resumes an earlier session: then the credential was proven there.
+    #[cbor(n(5), skip_if = "is_false")]
+    pub resumed: bool,
+    /// The version of the trust anchor that a chain was validated by; it must be that still.
+    #[n(6)]
+    pub anchor: Option<u64>,
+    /// The device, if it is not there yet: its trust anchor enrols who comes with a good chain.
+    #[n(7)]
+    pub enrol: Option<Box<EnrolDevice>>,
 }
 
 impl OpenSession {
+    /// The session of a full handshake, and nothing beside it.
+    pub const fn new(device: DeviceRef, session: SessionId, opened: Session) -> Self {
+        Self {
+            device,
+            session,
+            opened,
+            fresh: None,
+            resumable: None,
+            resumed: false,
+            anchor: None,
+            enrol: None,
+        }
+    }
+
     pub(super) fn apply(&self, book: &mut Book<'_>) -> Result<Outcome, Stop> {
+        self.check_lengths()?;
+        self.enrol(book)?;
         let mut device = book.device(&self.device)?;
         let id = self.opened.credential;
         let mut credential = book.credential(&self.device, id)?;
-        self.check_lengths()?;
-        if !credential.is_usable(book.at) {
-            return self.refuse(book, device, &credential);
+        if let Some(state) = book.bar(&self.device, &credential)? {
+            return self.refuse(book, device, state);
         }
+        self.check_anchor(book, &credential)?;
         let row = key::session(&self.device, self.session);
         if let Some(mut known) = book.load::<Session>("a session", &row)? {
             // Whoever asks may not know what was numbered since: it begins a generation of its own.
@@ -54,6 +85,7 @@ impl OpenSession {
         let closed = self.make_room(book, &mut credential)?;
         book.store(row, &session);
         self.note_use(book, &mut device, id, &mut credential)?;
+        self.keep_resumable(book, &device, &mut credential);
         book.store_credential(&self.device, id, credential);
         let staged = self.stage(book, &mut device)?;
         let endpoint = device.endpoint.clone();
@@ -81,6 +113,62 @@ impl OpenSession {
             Ok(None) | Err(Stop::Refused(_)) => Ok(None),
             Err(damaged) => Err(damaged),
         }
+    }
+
+    /// Enrols the device, if it is not there yet and its trust anchor wants that.
+    fn enrol(&self, book: &mut Book<'_>) -> Result<(), Stop> {
+        let Some(enrol) = &self.enrol else { return Ok(()) };
+        if book.holds(&key::of_device(Kind::Device, &self.device)) {
+            return Ok(());
+        }
+        let name = String::from_utf8_lossy(&enrol.identity);
+        let wanted = |anchor: &TrustAnchor| {
+            enrol.device == self.device
+                && enrol.kind == CredentialKind::Certificate
+                && Some(anchor.version) == self.anchor
+                && anchor.enrol_with.as_ref() == Some(&enrol.profile)
+        };
+        if !book.trust_anchor(&self.device.tenant, &name)?.is_some_and(|it| wanted(&it)) {
+            return Err(Refusal::not_found("trust anchor for enrolment", name).into());
+        }
+        // Where no session opens, nothing is enrolled either.
+        if book.has_ended(&self.device, self.session)? || self.is_cid_taken(book) {
+            return Err(Refusal::not_found("device", &self.device.device).into());
+        }
+        enrol.apply(book).map(drop)
+    }
+
+    /// Refuses a chain that was validated by what its trust anchor was before.
+    fn check_anchor(&self, book: &Book<'_>, credential: &Credential) -> Result<(), Stop> {
+        if credential.kind != CredentialKind::Certificate {
+            return Ok(());
+        }
+        let name = String::from_utf8_lossy(&credential.identity);
+        let actual = book.trust_anchor(&self.device.tenant, &name)?.map_or(0, |it| it.version);
+        Ok(Refusal::unless_version(Some(self.anchor.unwrap_or(0)), actual)?)
+    }
+
+    /// Keeps what it takes to resume the session, and drops what is too old for that.
+    fn keep_resumable(&self, book: &mut Book<'_>, device: &Device, credential: &mut Credential) {
+        let Some(resumable) = &self.resumable else { return };
+        let row = key::resumption(&resumable.handle);
+        // A handle that is taken was not drawn at random: what it stands for stays.
+        if book.holds(&row) {
+            return;
+        }
+        let kept = &mut credential.resumptions;
+        let over = (kept.len() + 1).saturating_sub(Credential::SESSIONS);
+        for old in kept.drain(..over) {
+            book.drop_row(&key::resumption(&old));
+        }
+        kept.push(resumable.handle.into());
+        let resumption = Resumption {
+            device: self.device.clone(),
+            credential: self.opened.credential,
+            realm: device.realm.clone(),
+            sealed: resumable.sealed.clone(),
+        };
+        book.store(row, &resumption);
     }
 
     fn check_lengths(&self) -> Result<(), Refusal> {
@@ -112,9 +200,8 @@ impl OpenSession {
         &self,
         book: &mut Book<'_>,
         mut device: Device,
-        credential: &Credential,
+        state: String,
     ) -> Result<Outcome, Stop> {
-        let state = credential.standing(book.at).to_owned();
         let refused = Outcome::Refused(Refusal::State { state: state.clone() });
         // The same handshake asks once, however often the edge or the proposer repeats it.
         let asked = RequestId(self.session.0);
@@ -155,12 +242,17 @@ impl OpenSession {
             return Ok(());
         }
         let row = key::of_cluster(Kind::ConnectionId, &[&session.cid]);
-        if book.holds(&row) {
+        if self.is_cid_taken(book) {
             // 40 random bits met by chance: the device's next handshake draws another.
             return Err(Refusal::taken("connection id", "of this session").into());
         }
         book.store(row, &holder);
         Ok(())
+    }
+
+    fn is_cid_taken(&self, book: &Book<'_>) -> bool {
+        let cid = &self.opened.cid;
+        !cid.is_empty() && book.holds(&key::of_cluster(Kind::ConnectionId, &[cid]))
     }
 
     fn note_use(
@@ -171,12 +263,12 @@ impl OpenSession {
         credential: &mut Credential,
     ) -> Result<(), Stop> {
         let cid = if self.opened.cid.is_empty() { "without" } else { "with" };
-        let words = format!(
-            "Proved the PSK identity \"{}\" from {}; DTLS session {} a connection id.",
-            String::from_utf8_lossy(&credential.identity),
-            self.opened.peer,
-            cid,
-        );
+        let proven = credential.kind.words(&credential.identity);
+        let how = match self.resumed {
+            true => format!("Resumed a session that was opened by {proven},"),
+            false => format!("Proved {proven}"),
+        };
+        let words = format!("{how} from {}; DTLS session {cid} a connection id.", self.opened.peer);
         let code = EventCode::SessionOpened;
         book.record(&self.device, device, Event { code, credential: Some(id), words })?;
         if device.staged == Some(id) {

@@ -25,8 +25,8 @@ impl RaiseGeneration {
     pub(super) fn apply(&self, book: &mut Book<'_>) -> Result<Outcome, Stop> {
         let mut session = book.session(&self.device, self.session)?;
         let prover = book.credential(&self.device, session.credential)?;
-        if !prover.is_usable(book.at) {
-            return Err(Refusal::State { state: prover.standing(book.at).to_owned() }.into());
+        if let Some(state) = book.bar(&self.device, &prover)? {
+            return Err(Refusal::State { state }.into());
         }
         // Never the same one twice, not even at the end of its range.
         let next = session.generation.checked_add(1);

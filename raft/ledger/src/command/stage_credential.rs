@@ -63,8 +63,8 @@ impl StageCredential {
     fn stage_or_offer(&self, book: &mut Book<'_>, mut device: Device) -> Result<Outcome, Stop> {
         let mut session = book.session(&self.device, self.session)?;
         let prover = book.credential(&self.device, session.credential)?;
-        if !prover.is_usable(book.at) {
-            return Err(Refusal::State { state: prover.standing(book.at).to_owned() }.into());
+        if let Some(state) = book.bar(&self.device, &prover)? {
+            return Err(Refusal::State { state }.into());
         }
         let profile = book.profile_of(&self.device, &device)?;
         let waiting = book.waiting(&self.device, &device, &profile)?;

@@ -2,6 +2,7 @@
 
 use super::State;
 use crate::SessionId;
+use minicbor::bytes::ByteArray;
 use minicbor::{Decode, Encode};
 
 /// Who made a credential.
@@ -16,16 +17,49 @@ pub enum Origin {
     Claviger,
 }
 
-/// One pre-shared key; raw public keys and certificates will be further types.
+/// What is proven by a credential.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum CredentialKind {
+    /// A pre-shared key.
+    #[default]
+    #[n(0)]
+    Psk,
+    /// The private key to a raw public key (RFC 7250).
+    #[n(1)]
+    PublicKey,
+    /// The private key to a certificate under a trust anchor, which names the device's endpoint.
+    #[n(2)]
+    Certificate,
+}
+
+impl CredentialKind {
+    /// The kind's name, as the API writes it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Psk => "psk",
+            Self::PublicKey => "public_key",
+            Self::Certificate => "certificate",
+        }
+    }
+
+    /// True for what every credential was before there were kinds; its bytes are left out.
+    pub(crate) fn is_psk(&self) -> bool {
+        *self == Self::Psk
+    }
+}
+
+/// One credential of a device.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct Credential {
     /// Who made it.
     #[n(0)]
     pub origin: Origin,
-    /// The PSK identity.
+    /// What it is known by: the PSK identity, the public key as SubjectPublicKeyInfo in DER, or the
+    /// name of the trust anchor.
     #[cbor(n(1), with = "minicbor::bytes")]
     pub identity: Vec<u8>,
-    /// The key's length in bytes: the one parameter of a pre-shared key.
+    /// A pre-shared key's length in bytes, its one parameter; 0 for other kinds.
     #[n(2)]
     pub key_length: u16,
     /// The parties that it may be used with, as URIs; empty for this service itself.
@@ -58,10 +92,18 @@ pub struct Credential {
     /// The connector by which its LwM2M server learns of it; none for a manufacturer's key.
     #[n(12)]
     pub connector: Option<String>,
+    /// What is proven by it.
+    #[cbor(n(13), skip_if = "CredentialKind::is_psk")]
+    pub kind: CredentialKind,
+    /// Handles of its sessions that can be resumed, oldest first; at most
+    /// [`Credential::SESSIONS`].
+    #[cbor(n(14), skip_if = "Vec::is_empty")]
+    pub resumptions: Vec<ByteArray<16>>,
 }
 
 impl Credential {
-    /// How many sessions one credential may hold; a further one closes the oldest.
+    /// How many sessions one credential may hold, and how many that can be resumed; a further one
+    /// closes the oldest.
     pub const SESSIONS: usize = 4;
 
     /// True if a session may be opened with it at `at`, in ms since the Unix epoch.

@@ -9,19 +9,26 @@ mod memory;
 mod meta;
 mod outbox;
 mod profile;
+mod resumption;
+mod server_identity;
 mod session;
 mod tenant;
+mod trust_anchor;
 
 pub use connector::{Connector, ConnectorKind};
-pub use credential::{Credential, Origin};
+pub use credential::{Credential, CredentialKind, Origin};
 pub use device::Device;
 pub use keyed::Keyed;
 pub use lifecycle::{State, Transition, transition};
 pub use meta::{LEVEL, Meta};
 pub use outbox::{OutboxItem, Withdrawal};
 pub use profile::Profile;
+pub use resumption::{Resumable, Resumption};
+pub use server_identity::ServerIdentity;
 pub use session::Session;
 pub use tenant::{ImportKey, Tenant};
+pub use trust_anchor::{NamePlace, TrustAnchor};
 
 pub(crate) use keyed::{DoneOnce, DoneSpan};
 pub(crate) use memory::Recent;
+pub(crate) use session::is_false;

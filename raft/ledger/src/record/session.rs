@@ -12,9 +12,10 @@ pub struct Session {
     /// The cipher suite's number.
     #[n(1)]
     pub suite: u16,
-    /// The key block, sealed with the tenant's key.
+    /// The engine's stored session, or the key block alone ([`Session::restorable`]), sealed with the
+    /// tenant's key.
     #[cbor(n(2), with = "minicbor::bytes")]
-    pub sealed_keys: Vec<u8>,
+    pub sealed: Vec<u8>,
     /// Our connection id, empty if none was negotiated.
     #[cbor(n(3), with = "minicbor::bytes")]
     pub cid: Vec<u8>,
@@ -36,4 +37,13 @@ pub struct Session {
     /// Ms since the Unix epoch.
     #[n(9)]
     pub opened_at: u64,
+    /// True if what is sealed is a whole stored session, from which any edge goes on; false for
+    /// those of before there were such.
+    #[cbor(n(10), skip_if = "is_false")]
+    pub restorable: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that minicbor calls")]
+pub(crate) fn is_false(value: &bool) -> bool {
+    !*value
 }

@@ -291,7 +291,7 @@ fn later_records(golden: &mut Golden) {
     golden.row("record.feed_end", &7u64);
     golden.row("record.profile_use", &1u64);
     golden.row("record.expiry", &device(1));
-    events(golden, &EventCode::ALL[11..]);
+    events(golden, &EventCode::ALL[11..24]);
 }
 
 /// What is staged with a session, and otherwise.

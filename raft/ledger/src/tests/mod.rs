@@ -203,6 +203,7 @@ fn enrol(number: u8) -> EnrolDevice {
         identity: format!("identity-{number}").into_bytes(),
         sealed_key: vec![number; 48],
         key_length: 32,
+        kind: CredentialKind::Psk,
     }
 }
 
@@ -211,7 +212,7 @@ fn open(of: u8, session: u8) -> OpenSession {
     let opened = Session {
         credential: cred(of),
         suite: 0xC0A8,
-        sealed_keys: vec![session; 64],
+        sealed: vec![session; 64],
         cid: vec![session; 8],
         peer_cid: vec![],
         listener: "main".into(),
@@ -219,8 +220,9 @@ fn open(of: u8, session: u8) -> OpenSession {
         generation: 0,
         highest_read: 0,
         opened_at: 0,
+        restorable: false,
     };
-    OpenSession { device: device(of), session: sess(session), opened, fresh: None }
+    OpenSession::new(device(of), sess(session), opened)
 }
 
 /// The same, with the credential `number` to be staged for its device.

@@ -5,7 +5,7 @@ use crate::http::Api;
 use crate::http::names::{check_name, check_text};
 use crate::http::problem::Fault;
 use claviger_api::NewDevice;
-use claviger_ledger::{CredentialId, DeviceRef, EnrolDevice, Origin, View};
+use claviger_ledger::{CredentialId, CredentialKind, DeviceRef, EnrolDevice, Origin, View};
 use claviger_machine::Crypto;
 use claviger_seal::{Label, TenantKey};
 use subtle::ConstantTimeEq;
@@ -64,6 +64,7 @@ impl Enrolment {
             identity: self.identity.clone(),
             key_length: u16::try_from(self.key.len()).unwrap_or(u16::MAX),
             device: self.device.clone(),
+            kind: CredentialKind::Psk,
         }
     }
 

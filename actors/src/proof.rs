@@ -1,0 +1,192 @@
+//! What a handshake proves: whose pre-shared key, raw public key or certificate it was made with.
+//!
+//! All of it comes from the handshake's own bytes. That the peer holds the private key to what it
+//! presented is the one thing that the edge has checked alone, which as a party to the key agreement
+//! could speak for it anyway.
+
+use crate::opening::{Failure, tenant_key};
+use crate::{Ports, Reason};
+use claviger_dtls::{Claim, Presented};
+use claviger_ledger::{
+    CredentialId, CredentialKind, DeviceRef, EnrolDevice, NamePlace, TrustAnchor, View,
+};
+use claviger_machine::Subject;
+use claviger_seal::{Label, TenantKey};
+use core::time::Duration;
+use zeroize::Zeroizing;
+
+/// The device and the credential behind a claim.
+pub(crate) struct Proof {
+    pub(crate) device: DeviceRef,
+    pub(crate) credential: CredentialId,
+    pub(crate) tenant_key: TenantKey,
+    pub(crate) known_by: KnownBy,
+    /// The pre-shared key, if it is one.
+    pub(crate) psk: Option<Zeroizing<Vec<u8>>>,
+    /// The version of the trust anchor that a chain was validated by.
+    pub(crate) anchor: Option<u64>,
+    /// The device, if its trust anchor is to enrol it.
+    pub(crate) enrol: Option<Box<EnrolDevice>>,
+}
+
+/// What a credential is known by, and of which kind it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct KnownBy(pub(crate) CredentialKind, pub(crate) Vec<u8>);
+
+impl KnownBy {
+    /// True if whoever proves it has named this endpoint by that.
+    pub(crate) fn names(&self, endpoint: &str) -> bool {
+        match self.0 {
+            CredentialKind::Psk => self.1 == endpoint.as_bytes(),
+            CredentialKind::PublicKey => false,
+            // Its certificate bears the name.
+            CredentialKind::Certificate => true,
+        }
+    }
+}
+
+/// How a claim is shown to people who have to recognize it: a PSK identity as it was sent, a public
+/// key by the first half of its fingerprint, a certificate by its subject.
+pub(crate) fn claimed(ports: &Ports, claim: &Claim) -> Vec<u8> {
+    match claim {
+        Claim::Psk { identity } => identity.clone(),
+        Claim::Key(Presented::RawPublicKey(spki)) => {
+            let mut name = CredentialKind::PublicKey.name(spki);
+            name.truncate(32);
+            name.into_bytes()
+        }
+        Claim::Key(Presented::Chain(chain)) => {
+            let subject = chain.first().and_then(|leaf| ports.pki.subject(leaf));
+            subject.map(|subject| subject.text.into_bytes()).unwrap_or_default()
+        }
+        Claim::Nothing => Vec::new(),
+    }
+}
+
+/// Finds whose claim it is.
+pub(crate) fn find(
+    view: &View<'_>,
+    ports: &Ports,
+    realm: &str,
+    claim: &Claim,
+    now: Duration,
+) -> Result<Proof, Failure> {
+    match claim {
+        Claim::Psk { identity } => of_psk(view, ports, realm, identity),
+        Claim::Key(Presented::RawPublicKey(spki)) => {
+            let found = view.public_key(realm, spki);
+            let (device, credential) = found.ok_or(Failure::Unproven(Reason::UnknownKey))?;
+            let known_by = KnownBy(CredentialKind::PublicKey, spki.clone());
+            proof(view, ports, device, credential, known_by)
+        }
+        Claim::Key(Presented::Chain(chain)) => of_chain(view, ports, realm, chain, now),
+        Claim::Nothing => Err(Failure::Malformed),
+    }
+}
+
+fn of_psk(view: &View<'_>, ports: &Ports, realm: &str, identity: &[u8]) -> Result<Proof, Failure> {
+    let found = view.psk_identity(realm, identity);
+    let (device, credential) = found.ok_or(Failure::Unproven(Reason::UnknownIdentity))?;
+    let known_by = KnownBy(CredentialKind::Psk, identity.to_vec());
+    let proof = proof(view, ports, device, credential, known_by)?;
+    let DeviceRef { tenant, device } = &proof.device;
+    let label = Label::Credential { tenant, device, credential: &credential.0 };
+    let sealed = view.material(&proof.device, credential);
+    let psk = proof.tenant_key.open(label, &sealed.ok_or(Failure::Broken("no sealed key"))?);
+    let psk = psk.map_err(|_| Failure::Broken("a sealed key does not open"))?;
+    Ok(Proof { psk: Some(psk), ..proof })
+}
+
+/// That a device has proven this credential of it.
+pub(crate) fn proof(
+    view: &View<'_>,
+    ports: &Ports,
+    device: DeviceRef,
+    credential: CredentialId,
+    known_by: KnownBy,
+) -> Result<Proof, Failure> {
+    let tenant_key = tenant_key(view, &ports.kek, &device.tenant)?;
+    Ok(Proof { device, credential, tenant_key, known_by, psk: None, anchor: None, enrol: None })
+}
+
+/// A chain is of the device that its first certificate names where its trust anchor says, if that
+/// device is enrolled for certificates under that anchor, or for nobody yet and to be enrolled.
+fn of_chain(
+    view: &View<'_>,
+    ports: &Ports,
+    realm: &str,
+    chain: &[Vec<u8>],
+    now: Duration,
+) -> Result<Proof, Failure> {
+    let (tenant, _) = view.tenant_of_realm(realm).ok_or(Failure::Broken("no tenant"))?;
+    let subject = chain.first().and_then(|leaf| ports.pki.subject(leaf));
+    let subject = subject.ok_or(Failure::Unproven(Reason::UntrustedChain))?;
+    let leads_to = |anchor: &TrustAnchor| {
+        let certificates: Vec<&[u8]> = anchor.certificates.iter().map(|it| &it[..]).collect();
+        ports.pki.validate(chain, &certificates, now).is_ok()
+    };
+    let anchors = view.trust_anchors(&tenant).into_iter();
+    let anchors: Vec<_> = anchors.filter(|(_, anchor)| leads_to(anchor)).collect();
+    if anchors.is_empty() {
+        return Err(Failure::Unproven(Reason::UntrustedChain));
+    }
+    let known_by = |name: &str| KnownBy(CredentialKind::Certificate, name.as_bytes().to_vec());
+    for (name, anchor) in &anchors {
+        let device = endpoint(&subject, anchor).and_then(|named| view.endpoint(realm, named));
+        let credential = device.as_ref().and_then(|device| certified(view, device, name));
+        if let (Some(device), Some(credential)) = (device, credential) {
+            let proof = proof(view, ports, device, credential, known_by(name))?;
+            return Ok(Proof { anchor: Some(anchor.version), ..proof });
+        }
+    }
+    for (name, anchor) in &anchors {
+        if let Some(named) = endpoint(&subject, anchor)
+            && let Some(profile) = &anchor.enrol_with
+            && view.endpoint(realm, named).is_none()
+        {
+            let credential = CredentialId(ports.crypto.random());
+            let device = DeviceRef { tenant, device: named.to_owned() };
+            let enrol = EnrolDevice {
+                device: device.clone(),
+                endpoint: named.to_owned(),
+                profile: profile.clone(),
+                credential,
+                identity: name.clone().into_bytes(),
+                sealed_key: Vec::new(),
+                key_length: 0,
+                kind: CredentialKind::Certificate,
+            };
+            let proof = proof(view, ports, device, credential, known_by(name))?;
+            let enrol = Some(Box::new(enrol));
+            return Ok(Proof { anchor: Some(anchor.version), enrol, ..proof });
+        }
+    }
+    Err(Failure::Unproven(Reason::UnknownSubject))
+}
+
+/// The credential of a device for certificates under an anchor; one that may be used, if there is
+/// one, and else one whose refusal the ledger notes.
+fn certified(view: &View<'_>, device: &DeviceRef, anchor: &str) -> Option<CredentialId> {
+    let under = |kind: CredentialKind, identity: &[u8]| {
+        kind == CredentialKind::Certificate && identity == anchor.as_bytes()
+    };
+    let credentials = view.credentials(device).into_iter();
+    let found = credentials.filter(|(_, it)| under(it.kind, &it.identity));
+    found.max_by_key(|(_, credential)| credential.state.is_live()).map(|(id, _)| id)
+}
+
+/// The endpoint name of a certificate, if it can be one: as long and as plain as those that people
+/// enrol.
+fn endpoint<'a>(subject: &'a Subject, anchor: &TrustAnchor) -> Option<&'a str> {
+    let name = match anchor.endpoint_in {
+        NamePlace::CommonName => &subject.common_name,
+        NamePlace::DnsName => &subject.dns_name,
+        NamePlace::Uri => &subject.uri,
+    };
+    let plain = |name: &&str| {
+        (1..=255).contains(&name.len())
+            && !name.chars().any(char::is_control)
+            && !matches!(*name, "." | ".." | "bulk")
+    };
+    name.as_deref().filter(plain)
+}

@@ -1,0 +1,39 @@
+//! The port of the actors to certificates and keys that sign.
+
+use crate::{Anchors, AwsLc, Leaf, NamedIn, SigningKey};
+use claviger_machine::{Pki, Signer, Subject, Untrusted};
+use core::time::Duration;
+
+impl Pki for AwsLc {
+    fn subject(&self, certificate: &[u8]) -> Option<Subject> {
+        let leaf = Leaf::read(certificate).ok()?;
+        let mut names = [NamedIn::CommonName, NamedIn::Dns, NamedIn::Uri].map(|it| leaf.names(it));
+        let mut first = |place: usize| {
+            let names = names.get_mut(place)?.as_mut().ok()?;
+            (!names.is_empty()).then(|| names.swap_remove(0))
+        };
+        let (common_name, dns_name, uri) = (first(0), first(1), first(2));
+        Some(Subject { text: leaf.subject(), common_name, dns_name, uri })
+    }
+
+    fn validate(
+        &self,
+        chain: &[Vec<u8>],
+        anchors: &[&[u8]],
+        now: Duration,
+    ) -> Result<(), Untrusted> {
+        let anchors = Anchors::new(anchors.iter().copied());
+        let anchors = anchors.map_err(|bad| Untrusted(bad.to_string()))?;
+        anchors.verify_client(chain, now).map_err(|why| Untrusted(why.to_string()))
+    }
+
+    fn signer(&self, pkcs8: &[u8]) -> Option<Box<dyn Signer>> {
+        Some(Box::new(SigningKey::from_pkcs8(pkcs8).ok()?))
+    }
+}
+
+impl Signer for SigningKey {
+    fn sign(&self, scheme: u16, message: &[u8]) -> Option<Vec<u8>> {
+        (self.scheme() as u16 == scheme).then(|| Self::sign(self, message))?
+    }
+}
