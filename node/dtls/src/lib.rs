@@ -1,7 +1,7 @@
 //! DTLS 1.2 without I/O: a server side for all peers of one listener, and a client.
 //!
 //! What it is: cookies, handshakes, record protection, connection ids, replay windows and
-//! retransmission (RFC 6347, RFC 5246, RFC 4279, RFC 7627, RFC 9146) for a closed table of
+//! retransmission (RFC 6347, RFC 5246, RFC 4279, RFC 7627, RFC 9146, RFC 8449, RFC 9853) for a closed table of
 //! cipher suites, with pre-shared keys, raw public keys (RFC 7250) and chains of certificates on
 //! one listener. What it is not: it opens no socket, reads no clock, draws no randomness of its
 //! own, has no curve, and its server side holds neither a pre-shared key, a private key that
@@ -40,6 +40,7 @@ mod curves;
 mod flight;
 mod handle;
 mod keys;
+mod limit;
 mod prf;
 mod protection;
 mod reassembly;
@@ -68,4 +69,5 @@ pub use server::{
 pub use stored::{Sought, StoredFlight, StoredSession};
 pub use suite::{SUITES, Suite};
 pub use wire::alert::{Alert, AlertDescription, AlertLevel};
+pub use wire::path::PathMessage;
 pub use wire::record::ContentType;

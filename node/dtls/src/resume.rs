@@ -17,6 +17,7 @@ use zeroize::Zeroizing;
 
 use crate::handle;
 use crate::keys::{Form, SessionId, SessionKeys};
+use crate::limit;
 use crate::prf;
 use crate::protection::Direction;
 use crate::schedule::{
@@ -272,7 +273,8 @@ fn server_hello(
             extended_master_secret: true,
             cid,
             renegotiation: hello.signals_renegotiation().then_some(&[]),
-            ..Extensions::default()
+            rrc: hello.extensions.asks_rrc(),
+            ..limit::answer(&hello.extensions)
         },
     };
     let mut body = Vec::with_capacity(112);

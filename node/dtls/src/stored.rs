@@ -8,6 +8,7 @@
 //! ```text
 //! version 1 | flags | suite 2 | session 16 | created 6 | window 8 + 8 | port 2 | address 4 or 16
 //! cid 8? | n, peer's cid | n, key block | (message 2 | verify_data 12 | hello 8 | ticket 16?)?
+//! record limit 2?
 //! ```
 
 use core::fmt;
@@ -19,6 +20,7 @@ use zeroize::Zeroizing;
 use crate::cid;
 use crate::handle;
 use crate::keys::{SessionId, SessionKeys};
+use crate::limit;
 use crate::protection::Direction;
 use crate::replay::Window;
 use crate::schedule::Evidence;
@@ -37,7 +39,9 @@ mod flag {
     pub(super) const IPV6: u8 = 4;
     pub(super) const FLIGHT: u8 = 8;
     pub(super) const TICKET: u8 = 16;
-    pub(super) const ALL: u8 = 31;
+    pub(super) const RECORD_LIMIT: u8 = 32;
+    pub(super) const RRC: u8 = 64;
+    pub(super) const ALL: u8 = 127;
 }
 
 /// An established session, as it is stored: at most 250 bytes, and what the peer's connection id
@@ -64,6 +68,11 @@ pub struct StoredSession {
     pub window: Window,
     /// What it takes to send our last flight again; none if the client's was the last.
     pub flight: Option<StoredFlight>,
+    /// Most plaintext that the peer takes in a record, at least 64 bytes (RFC 8449); `None` if it
+    /// does not say.
+    pub record_limit: Option<u16>,
+    /// Whether the peer answers checks of its address (RFC 9853).
+    pub rrc: bool,
 }
 
 /// What the session of a record is found by.
@@ -134,6 +143,8 @@ impl StoredSession {
                 hello: said.hello,
                 ticket: said.ticket,
             }),
+            record_limit: said.record_limit,
+            rrc: said.rrc,
         })
     }
 
@@ -174,6 +185,7 @@ impl StoredSession {
             out.extend(flight.hello);
             out.extend(flight.ticket.iter().flatten());
         }
+        out.extend(self.record_limit.iter().flat_map(|limit| limit.to_be_bytes()));
         Some(out)
     }
 
@@ -185,6 +197,8 @@ impl StoredSession {
             (flag::IPV6, self.peer.is_ipv6()),
             (flag::FLIGHT, self.flight.is_some()),
             (flag::TICKET, ticket),
+            (flag::RECORD_LIMIT, self.record_limit.is_some()),
+            (flag::RRC, self.rrc),
         ];
         set.into_iter().filter(|(_, on)| *on).fold(0, |flags, (bit, _)| flags | bit)
     }
@@ -215,6 +229,11 @@ impl StoredSession {
         } else {
             None
         };
+        let record_limit = if has(flag::RECORD_LIMIT) {
+            Some(cursor.u16().filter(|limit| *limit >= limit::LEAST)?)
+        } else {
+            None
+        };
         (cursor.is_empty() && (flight.is_some() || !has(flag::TICKET))).then_some(Self {
             session,
             suite: suite.id,
@@ -226,6 +245,8 @@ impl StoredSession {
             created,
             window,
             flight,
+            record_limit,
+            rrc: has(flag::RRC),
         })
     }
 }
@@ -263,6 +284,8 @@ struct Said {
     /// Number of the first message of the server's last flight, if there is one to come.
     last: Option<u16>,
     ticket: Option<[u8; handle::LENGTH]>,
+    record_limit: Option<u16>,
+    rrc: bool,
 }
 
 impl Said {
@@ -285,6 +308,8 @@ impl Said {
             hello: hello_mark(&client.random),
             last,
             ticket: server.ticket(),
+            record_limit: limit::of(&client.extensions).ok()?,
+            rrc: client.extensions.asks_rrc() && server.extensions.rrc,
         })
     }
 }
@@ -314,11 +339,13 @@ mod tests {
                 hello: [0xC5; 8],
                 ticket: None,
             }),
+            record_limit: None,
+            rrc: false,
         }
     }
 
     /// The bytes of version 1: they are kept in ledgers, so they stay readable for ever.
-    const VERSION_1: [&str; 2] = [
+    const VERSION_1: [&str; 3] = [
         "01 0b c0a8 101112131415161718191a1b1c1d1e1f 01a3185c507b 0000000000000006 \
          000000000000003d 1388 c0000201 0102030405060708 02c11d 28 \
          808182838485868788898a8b8c8d8e8f909192939495969798999a9b9c9d9e9f a0a1a2a3a4a5a6a7 \
@@ -326,9 +353,14 @@ mod tests {
         "01 04 c0a8 101112131415161718191a1b1c1d1e1f 01a3185c507b 0000000000000006 \
          000000000000003d 1388 20010db8000000000000000000000001 00 28 \
          808182838485868788898a8b8c8d8e8f909192939495969798999a9b9c9d9e9f a0a1a2a3a4a5a6a7",
+        // Since 0.2: a limit and checks of addresses.
+        "01 6b c0a8 101112131415161718191a1b1c1d1e1f 01a3185c507b 0000000000000006 \
+         000000000000003d 1388 c0000201 0102030405060708 02c11d 28 \
+         808182838485868788898a8b8c8d8e8f909192939495969798999a9b9c9d9e9f a0a1a2a3a4a5a6a7 \
+         0003 f1f1f1f1f1f1f1f1f1f1f1f1 c5c5c5c5c5c5c5c5 0200",
     ];
 
-    fn samples() -> [StoredSession; 2] {
+    fn samples() -> [StoredSession; 3] {
         let bare = StoredSession {
             extended_master_secret: false,
             cid: None,
@@ -337,7 +369,8 @@ mod tests {
             flight: None,
             ..sample()
         };
-        [sample(), bare]
+        let limited = StoredSession { record_limit: Some(512), rrc: true, ..sample() };
+        [sample(), bare, limited]
     }
 
     #[test]
@@ -351,6 +384,7 @@ mod tests {
             assert_eq!((read.suite, read.peer, read.cid), (0xC0A8, session.peer, session.cid));
             assert_eq!((read.created, read.window), (session.created, session.window));
             assert_eq!((&read.peer_cid, read.flight), (&session.peer_cid, session.flight));
+            assert_eq!((read.record_limit, read.rrc), (session.record_limit, session.rrc));
         }
     }
 
@@ -363,6 +397,7 @@ mod tests {
             peer_cid: vec![7; 16],
             peer: "[2001:db8::1]:5000".parse().expect("an address"),
             flight,
+            record_limit: Some(512),
             ..sample()
         };
 
@@ -379,8 +414,10 @@ mod tests {
         }
         let longer = [&bytes[..], &[0]].concat();
         assert!(StoredSession::decode(&longer).is_none());
+        let limited = StoredSession { record_limit: Some(63), ..sample() };
+        assert!(StoredSession::decode(&limited.encode().expect("short ids")).is_none());
         // Another version, an unknown flag, a ticket without a flight, an unknown suite.
-        for (at, value) in [(0, 0), (0, 2), (1, 0x2B), (1, 0x13), (2, 0x13)] {
+        for (at, value) in [(0, 0), (0, 2), (1, 0x8B), (1, 0x13), (2, 0x13)] {
             let mut changed = bytes.clone();
             changed[at] = value;
             assert!(StoredSession::decode(&changed).is_none(), "{at} {value}");
@@ -407,6 +444,8 @@ mod tests {
             window: (u64, u64),
             extended_master_secret: bool,
             flight: Option<(u16, [u8; 12], [u8; 8], Option<[u8; 16]>)>,
+            record_limit in proptest::option::of(64_u16..),
+            rrc: bool,
         ) {
             let stored = StoredSession {
                 session: SessionId(session),
@@ -421,6 +460,8 @@ mod tests {
                 flight: flight.map(|(message, verify_data, hello, ticket)| StoredFlight {
                     message, verify_data, hello, ticket,
                 }),
+                record_limit,
+                rrc,
             };
 
             let bytes = stored.encode().expect("short ids");
@@ -429,6 +470,7 @@ mod tests {
             prop_assert_eq!(read.encode().expect("short ids"), bytes);
             prop_assert_eq!((read.peer, read.created), (stored.peer, stored.created));
             prop_assert_eq!((read.peer_cid, read.flight), (stored.peer_cid, stored.flight));
+            prop_assert_eq!((read.record_limit, read.rrc), (stored.record_limit, stored.rrc));
         }
 
         #[test]

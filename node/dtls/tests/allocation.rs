@@ -185,6 +185,8 @@ fn stored(index: u32, cid: bool, peer_cid: Vec<u8>) -> StoredSession {
         created: START,
         window: ReplayWindow::above(5),
         flight: None,
+        record_limit: None,
+        rrc: false,
     }
 }
 

@@ -31,6 +31,8 @@ pub struct ClientConfig {
     pub retransmit: Duration,
     /// The handshake fails after this time.
     pub give_up: Duration,
+    /// Most plaintext that we take in a record (RFC 8449), at least 64 bytes; `None` does not say.
+    pub record_limit: Option<u16>,
     /// The host name to send (RFC 6066 §3), at most 255 bytes.
     pub server_name: Option<String>,
     /// What to present where the suite demands a key. Without it such a suite can be agreed on,
@@ -54,6 +56,7 @@ impl ClientConfig {
             resumption: None,
             retransmit: Duration::from_secs(1),
             give_up: Duration::from_secs(60),
+            record_limit: None,
             server_name: None,
             public_identity: None,
             accepts: vec![CertificateType::X509],
@@ -137,8 +140,8 @@ pub enum ClientFailure {
     Untrusted,
     /// No signature of ours could be had.
     NotSigned,
-    /// Identity, key, name or connection id is too long, a suite is unknown, or it has a key
-    /// agreement and there are no curves.
+    /// Identity, key, name or connection id is too long, a record limit too small, a suite is
+    /// unknown, or it has a key agreement and there are no curves.
     Config,
     /// Record numbers are used up.
     Exhausted,
@@ -150,7 +153,7 @@ pub enum SendError {
     /// The handshake is not complete, or the connection is closed.
     #[error("connection is not open")]
     NotOpen,
-    /// More than 2^14 bytes.
+    /// More than 2^14 bytes, or than the server takes in a record.
     #[error("payload is longer than a record")]
     TooLong,
     /// Record numbers are used up.

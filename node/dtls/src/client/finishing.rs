@@ -29,9 +29,9 @@ pub(super) struct Finishing {
 impl Finishing {
     /// The messages in clear, ChangeCipherSpec and Finished, under new numbers.
     pub(super) fn write_flight(&mut self) -> Result<Vec<Vec<u8>>, ClientFailure> {
-        let limit = flight::limit(self.sent);
+        let sizes = self.connection.sizes(self.sent);
         self.sent = self.sent.saturating_add(1);
-        let mut datagrams = flight::write(&self.messages, limit, &mut self.next_record);
+        let mut datagrams = flight::write(&self.messages, sizes, &mut self.next_record);
         let mut last = Vec::with_capacity(128);
         let (kind, number) = (ContentType::ChangeCipherSpec, self.next_record);
         record::put_plain(&mut last, kind, DTLS_1_2, number, &[1]);
@@ -40,7 +40,7 @@ impl Finishing {
             .seal(&mut last, ContentType::Handshake, &self.finished)
             .ok_or(ClientFailure::Exhausted)?;
         match datagrams.last_mut() {
-            Some(datagram) if datagram.len() + last.len() <= limit => {
+            Some(datagram) if datagram.len() + last.len() <= sizes.datagram => {
                 datagram.extend_from_slice(&last);
             }
             _ => datagrams.push(last),

@@ -3,10 +3,11 @@
 use rand_core::CryptoRng;
 
 use super::config::{ClientConfig, ClientFailure};
-use super::open::Connection;
+use super::open::{Connection, Ids, Limits};
 use super::resume::{Expected, Resuming, Resumption};
 use crate::curves::{CertificateType, Curves, Group, Presented, SignatureScheme};
 use crate::keys::Form;
+use crate::limit;
 use crate::prf;
 use crate::reassembly::Reassembly;
 use crate::suite::Suite;
@@ -48,10 +49,19 @@ pub(crate) struct Offer {
     pub(crate) extended_master_secret: bool,
     /// RFC 7366; only where a suite has a MAC of its own.
     pub(crate) encrypt_then_mac: bool,
+    /// RFC 9853; only with a connection id.
+    pub(crate) rrc: bool,
+    /// RFC 6066 §4, which is offered in tests alone: [`ClientConfig::record_limit`] replaces it.
+    pub(crate) max_fragment_length: Option<u8>,
 }
 
 impl Offer {
-    pub(crate) const ALL: Self = Self { extended_master_secret: true, encrypt_then_mac: true };
+    pub(crate) const ALL: Self = Self {
+        extended_master_secret: true,
+        encrypt_then_mac: true,
+        rrc: true,
+        max_fragment_length: None,
+    };
 }
 
 /// ClientHello sent, perhaps with a cookie; the server's flight is awaited.
@@ -78,6 +88,9 @@ pub(super) struct Chosen {
     pub(super) extended_master_secret: bool,
     pub(super) form: Form,
     pub(super) cid: Option<Vec<u8>>,
+    /// Most plaintext that the server takes in a record, if it says so.
+    pub(super) limit: Option<u16>,
+    rrc: bool,
     pub(super) session_id: Vec<u8>,
     /// Whether a NewSessionTicket comes before its Finished.
     pub(super) ticket: bool,
@@ -127,6 +140,9 @@ impl Hello {
         if !known || suites.is_empty() || suites.len() > MAX_SUITES {
             return Err(ClientFailure::Config);
         }
+        if config.record_limit.is_some_and(|least| least < limit::LEAST) {
+            return Err(ClientFailure::Config);
+        }
         if longest > MAX_CREDENTIAL || cid_length.max(name_length) > MAX_CID {
             return Err(ClientFailure::Config);
         }
@@ -137,7 +153,7 @@ impl Hello {
         let mut hello = Self {
             curves,
             random,
-            offer: Offer { encrypt_then_mac, ..offer },
+            offer: Offer { encrypt_then_mac, rrc: offer.rrc && config.cid.is_some(), ..offer },
             config,
             cookie: Vec::new(),
             message: 0,
@@ -280,6 +296,9 @@ impl Hello {
                 extended_master_secret: self.offer.extended_master_secret,
                 session_ticket: self.ticket_offer(),
                 cid: self.config.cid.as_deref(),
+                record_size_limit: self.config.record_limit,
+                max_fragment_length: self.offer.max_fragment_length,
+                rrc: self.offer.rrc,
                 ..Extensions::default()
             },
         };
@@ -320,7 +339,24 @@ impl Hello {
         let keys = prf::key_block(master, &server.random, &self.random, server.form);
         // Without the server's consent nobody puts ids into records.
         let cid = server.cid.as_ref().and(self.config.cid.clone()).unwrap_or_default();
-        Connection::new(server.suite, keys, cid, server.cid.clone())
+        let rrc = server.rrc && server.cid.is_some();
+        let limits = Limits { theirs: server.limit, ours: self.config.record_limit };
+        Connection::new(
+            server.suite,
+            keys,
+            Ids { ours: cid, theirs: server.cid.clone() },
+            limits,
+            rrc,
+        )
+    }
+
+    /// Whether what the server says of records is an answer to what we said (RFC 8449 §4, §5; RFC
+    /// 6066 §4).
+    fn accepts_limits(&self, theirs: &Extensions<'_>) -> bool {
+        let (size, length) = (theirs.record_size_limit, theirs.max_fragment_length);
+        !(size.is_some() && length.is_some())
+            && (size.is_none() || self.config.record_limit.is_some())
+            && (length.is_none() || length == self.offer.max_fragment_length)
     }
 
     fn choose(&self, body: &[u8]) -> Option<Chosen> {
@@ -332,6 +368,7 @@ impl Hello {
             chosen_type(extensions.server_certificate_type)?,
             chosen_type(extensions.client_certificate_type)?,
         );
+        let limit = limit::of(&extensions).ok()?;
         let named = extensions.server_certificate_type.is_some();
         let acceptable = hello.version == DTLS_1_2
             && hello.compression == 0
@@ -341,6 +378,8 @@ impl Hello {
             && !(extensions.encrypt_then_mac
                 && (suite.cipher.is_aead() || !self.offer.encrypt_then_mac))
             && (self.config.cid.is_some() || extensions.cid.is_none())
+            && (self.offer.rrc || !extensions.rrc)
+            && self.accepts_limits(&extensions)
             // RFC 7250 §4.2; a server that does not know the extension has X.509.
             && (!named || self.config.accepts.contains(&server_type))
             && extensions.point_formats.is_none_or(|formats| formats.contains(&UNCOMPRESSED))
@@ -359,6 +398,8 @@ impl Hello {
             extended_master_secret: extensions.extended_master_secret,
             form: Form::of(suite.cipher, extensions.encrypt_then_mac),
             cid: extensions.cid.map(<[u8]>::to_vec),
+            limit,
+            rrc: extensions.rrc,
             session_id: hello.session_id.to_vec(),
             ticket: extensions.session_ticket.is_some(),
             server_type,

@@ -16,7 +16,7 @@ use super::resume::{Resuming, Resumption};
 use crate::curves::Curves;
 use crate::wire::alert::{Alert, AlertDescription, AlertLevel};
 use crate::wire::handshake::Fragments;
-use crate::wire::record::{ContentType, MAX_PLAINTEXT, RawRecord, Records};
+use crate::wire::record::{ContentType, RawRecord, Records};
 
 /// One DTLS association, seen from its client.
 pub struct Client {
@@ -170,7 +170,7 @@ impl Client {
         self.outputs.pop_front()
     }
 
-    /// Sends application data, at most 2^14 bytes.
+    /// Sends application data: at most 2^14 bytes, less if the server takes less in a record.
     ///
     /// # Errors
     /// See [`SendError`].
@@ -178,7 +178,7 @@ impl Client {
         let State::Open(connection) = &mut self.state else {
             return Err(SendError::NotOpen);
         };
-        if payload.len() > MAX_PLAINTEXT {
+        if payload.len() > connection.longest() {
             return Err(SendError::TooLong);
         }
         let mut datagram = Vec::new();
@@ -340,6 +340,11 @@ impl Client {
                     Ok(())
                 }
                 Some((ContentType::Alert, payload)) => self.alert(&payload),
+                Some((ContentType::ReturnRoutabilityCheck, message)) if connection.rrc => {
+                    let answer = connection.answer_check(&message)?;
+                    self.outputs.extend(answer.map(ClientOutput::Datagram));
+                    Ok(())
+                }
                 Some((ContentType::Handshake, message)) if connection.is_asked_again(&message) => {
                     let flight = connection.write_last_flight()?;
                     self.outputs.push_back(ClientOutput::Datagram(flight));
@@ -360,7 +365,7 @@ impl Client {
         };
         self.outputs.push_back(ClientOutput::Established {
             suite: connection.suite.id,
-            cid: connection.server_cid.clone(),
+            cid: connection.server_cid(),
             resumed,
         });
         self.state = State::Open(Box::new(connection));

@@ -19,6 +19,7 @@ use crate::cid;
 use crate::counters::{Counters, DropReason};
 use crate::curves::{CertificateType, Curves, PublicIdentity};
 use crate::keys::{ClusterKeys, SessionId};
+use crate::limit;
 use crate::stored::hello_mark;
 use crate::suite::Suite;
 use crate::wire::alert::{Alert, AlertDescription};
@@ -331,6 +332,7 @@ impl Endpoint {
             ContentType::Alert => Err(DropReason::PlaintextAlert),
             ContentType::ApplicationData => Err(DropReason::PlaintextRecord),
             ContentType::Tls12Cid => Err(DropReason::Epoch),
+            ContentType::ReturnRoutabilityCheck => Err(DropReason::PlaintextRecord),
         }
     }
 
@@ -385,12 +387,15 @@ impl Endpoint {
         let message = half_open.finished_message();
         let ticket = half_open.agreement.handle.filter(|_| half_open.agreement.ticket);
         let agreement = half_open.agreement;
+        let peer_cid = agreement.peer_cid.unwrap_or_default();
         let mut session = Session {
             cipher: agreement.suite.cipher,
             keys: opened.keys,
             peer,
             name: agreement.cid.map_or(Name::Home(peer), Name::Cid),
-            peer_cid: agreement.peer_cid.unwrap_or_default().into(),
+            longest: limit::payload(agreement.limit, !peer_cid.is_empty()),
+            rrc: agreement.rrc,
+            peer_cid: peer_cid.into(),
             last_sealed: 0,
             window: Default::default(),
         };
@@ -406,6 +411,7 @@ impl Endpoint {
             said: Some(said),
             first_record,
             hello: hello_mark(&agreement.client_random),
+            finished: half_open.tried.into(),
             quiet_until: now,
         };
         self.counters.records_sealed += 1;

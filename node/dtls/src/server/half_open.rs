@@ -17,7 +17,7 @@ use crate::counters::DropReason;
 use crate::curves::{
     CertificateType, Curves, KeyPair, PublicIdentity, SharedSecret, SignatureScheme,
 };
-use crate::flight;
+use crate::flight::{self, Sizes};
 use crate::handle;
 use crate::protection;
 use crate::suite::Suite;
@@ -55,6 +55,10 @@ pub(super) struct Agreement {
     pub(super) handle: Option<[u8; handle::LENGTH]>,
     /// Whether the client wants that as a ticket.
     pub(super) ticket: bool,
+    /// Most plaintext that the client takes in a record, if it says so.
+    pub(super) limit: Option<u16>,
+    /// Whether the client answers checks of its address.
+    pub(super) rrc: bool,
 }
 
 /// A half-open handshake.
@@ -78,7 +82,7 @@ pub(super) struct HalfOpen {
     /// Flights of handshakes before this one.
     earlier: u8,
     /// The Finished that was looked at last: the same bytes are not tried twice.
-    tried: Vec<u8>,
+    pub(super) tried: Vec<u8>,
     /// Why it fails if nothing more comes.
     pub(super) reason: FailureReason,
     /// The wait for our flight's next repetition.
@@ -258,7 +262,8 @@ impl HalfOpen {
     /// Our flight as datagrams, under new record numbers.
     pub(super) fn write_flight(&mut self) -> Vec<Vec<u8>> {
         let messages = &self.transcript[self.flight.clone()];
-        flight::write(messages, flight::limit(self.repeats), &mut self.next_record)
+        let sizes = Sizes::new(self.repeats, self.agreement.limit);
+        flight::write(messages, sizes, &mut self.next_record)
     }
 
     /// Its time has come: our flight again, and the wait doubles; or the question again.

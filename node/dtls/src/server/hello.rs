@@ -12,6 +12,7 @@ use crate::cookie;
 use crate::counters::DropReason;
 use crate::curves::{CertificateType, Group, KeyPair, PublicIdentity};
 use crate::handle;
+use crate::limit;
 use crate::suite::Suite;
 use crate::wire::alert::{Alert, AlertDescription};
 use crate::wire::certificate::pairs;
@@ -200,7 +201,7 @@ impl Endpoint {
         if !hello.compressions.contains(&0) || !first_handshake {
             return Err(AlertDescription::HANDSHAKE_FAILURE);
         }
-        Ok(())
+        limit::of(&hello.extensions).map(|_| ())
     }
 
     /// What the hello and this listener have in common, and the group of its key agreement.
@@ -238,6 +239,8 @@ impl Endpoint {
             peer_cid: hello.extensions.cid.map(<[u8]>::to_vec),
             handle: resumable.then(|| handle::make(&self.keys.cid, &mut *self.rng)),
             ticket: resumable && hello.extensions.session_ticket.is_some(),
+            limit: limit::of(&hello.extensions)?,
+            rrc: hello.extensions.asks_rrc(),
         };
         Ok((agreement, group.filter(|_| suite.key_exchange.is_ephemeral())))
     }
@@ -315,7 +318,8 @@ fn server_hello(hello: &ClientHello<'_>, agreement: &Agreement, random: [u8; 32]
             session_ticket: agreement.ticket.then_some(&[]),
             cid: agreement.cid.as_ref().map(|cid| &cid[..]),
             renegotiation: hello.signals_renegotiation().then_some(&[]),
-            ..Extensions::default()
+            rrc: agreement.rrc,
+            ..limit::answer(offered)
         },
     };
     let mut body = Vec::with_capacity(80);

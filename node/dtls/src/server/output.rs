@@ -10,6 +10,7 @@ use crate::keys::{SessionId, SessionKeys};
 use crate::resume::Offer;
 use crate::schedule::Evidence;
 use crate::wire::alert::Alert;
+use crate::wire::path::PathMessage;
 use crate::wire::record::ContentType;
 
 /// What an endpoint wants done, or reports.
@@ -273,7 +274,7 @@ pub enum Refusal {
 pub struct Record {
     /// Its session.
     pub session: SessionId,
-    /// ApplicationData or Alert.
+    /// ApplicationData, Alert, or ReturnRoutabilityCheck with a [`PathMessage`] in it.
     pub content: ContentType,
     /// Epoch.
     pub epoch: u16,
@@ -283,6 +284,8 @@ pub struct Record {
     pub from: SocketAddr,
     /// Whether it is newer than every record opened before (RFC 9146 §6).
     pub newest: bool,
+    /// Whether the peer answers checks of its address (RFC 9853).
+    pub rrc: bool,
     /// Plaintext.
     pub payload: Vec<u8>,
 }
@@ -296,6 +299,7 @@ impl fmt::Debug for Record {
             .field("sequence", &self.sequence)
             .field("from", &self.from)
             .field("newest", &self.newest)
+            .field("rrc", &self.rrc)
             .field("length", &self.payload.len())
             .finish()
     }
@@ -304,10 +308,12 @@ impl fmt::Debug for Record {
 /// What to seal.
 #[derive(Clone, Copy)]
 pub enum Content<'a> {
-    /// Application data, at most 2^14 bytes.
+    /// Application data: at most 2^14 bytes, less if the peer takes less in a record.
     Application(&'a [u8]),
     /// An alert.
     Alert(Alert),
+    /// A check of an address, if the peer answers these: see [`Record::rrc`].
+    Path(PathMessage),
     /// Our last flight again: ChangeCipherSpec and Finished.
     Finished,
 }
@@ -317,6 +323,7 @@ impl fmt::Debug for Content<'_> {
         match self {
             Self::Application(data) => write!(f, "Application({} bytes)", data.len()),
             Self::Alert(alert) => alert.fmt(f),
+            Self::Path(_) => f.write_str("Path"),
             Self::Finished => f.write_str("Finished"),
         }
     }
@@ -334,9 +341,12 @@ pub enum SealError {
     /// The sequence does not fit 48 bits.
     #[error("sequence is beyond 2^48")]
     SequenceExhausted,
-    /// More than 2^14 bytes.
-    #[error("payload is longer than a record")]
+    /// More than the peer takes in a record.
+    #[error("payload is longer than a record to this peer may be")]
     TooLong,
+    /// The peer does not answer checks of its address.
+    #[error("checks of the peer's address were not agreed on")]
+    NotNegotiated,
     /// The last flight is forgotten: 240 s have passed.
     #[error("last flight is no longer kept")]
     FlightForgotten,

@@ -14,7 +14,8 @@ use crate::schedule::{finished_message, new_session_ticket};
 use crate::wire::DTLS_1_2;
 use crate::wire::alert::Alert;
 use crate::wire::handshake::{Fragments, kind};
-use crate::wire::record::{self, ContentType, MAX_PLAINTEXT, MAX_SEQUENCE, RawRecord};
+use crate::wire::path::PathMessage;
+use crate::wire::record::{self, ContentType, MAX_SEQUENCE, RawRecord};
 
 impl Endpoint {
     /// Seals one record of a session under this sequence, and queues the datagram. The session's
@@ -34,7 +35,7 @@ impl Endpoint {
     ) -> Result<(), SealError> {
         let found = match content {
             Content::Finished => self.sessions.with_flight(session),
-            Content::Application(_) | Content::Alert(_) => {
+            Content::Application(_) | Content::Alert(_) | Content::Path(_) => {
                 self.sessions.get_mut(session).map(|session| (session, None))
             }
         };
@@ -47,14 +48,19 @@ impl Endpoint {
         }
         let mut bytes = self.spare.take();
         match content {
-            Content::Application(data) if data.len() > MAX_PLAINTEXT => {
+            Content::Application(data) if data.len() > usize::from(session.longest) => {
                 return Err(SealError::TooLong);
             }
+            Content::Path(_) if !session.rrc => return Err(SealError::NotNegotiated),
             Content::Application(data) => {
                 session.seal(&mut bytes, ContentType::ApplicationData, sequence, data);
             }
             Content::Alert(alert) => {
                 session.seal(&mut bytes, ContentType::Alert, sequence, &alert.encode());
+            }
+            Content::Path(message) => {
+                let kind = ContentType::ReturnRoutabilityCheck;
+                session.seal(&mut bytes, kind, sequence, &message.encode());
             }
             Content::Finished => {
                 let flight = flight.ok_or(SealError::FlightForgotten)?;
@@ -129,7 +135,7 @@ impl Endpoint {
     ) -> Result<(), DropReason> {
         let mut payload = self.spare.take();
         match self.read(now, id, record, &mut payload) {
-            Ok(Some((content, newest))) => {
+            Ok(Some(Read { content, newest, rrc })) => {
                 self.counters.records_opened += 1;
                 self.outputs.push_back(Output::Record(Record {
                     session: id,
@@ -138,6 +144,7 @@ impl Endpoint {
                     sequence: record.sequence,
                     from,
                     newest,
+                    rrc,
                     payload,
                 }));
                 Ok(())
@@ -149,15 +156,14 @@ impl Endpoint {
         }
     }
 
-    /// Opens a record into `payload`: what is in it, and whether it is the newest; `None` if it
-    /// is nothing for the session's owner.
+    /// Opens a record into `payload`; `None` if it is nothing for the session's owner.
     fn read(
         &mut self,
         now: Duration,
         id: SessionId,
         record: &RawRecord<'_>,
         payload: &mut Vec<u8>,
-    ) -> Result<Option<(ContentType, bool)>, DropReason> {
+    ) -> Result<Option<Read>, DropReason> {
         if self.sessions.is_flooded(now, id) {
             return Err(DropReason::Unverified);
         }
@@ -168,13 +174,18 @@ impl Endpoint {
             return Err(DropReason::BadMac);
         }
         let content = opened?;
+        let rrc = session.rrc;
         let newest = session.window.accept(record.sequence).ok_or(DropReason::Replayed)?;
-        match content {
-            ContentType::ApplicationData => Ok(Some((content, newest))),
-            ContentType::Alert if Alert::decode(payload).is_some() => Ok(Some((content, newest))),
-            ContentType::Handshake => self.late_handshake(now, id, payload).map(|()| None),
-            _ => Err(DropReason::Meaningless),
-        }
+        let meant = match content {
+            ContentType::ApplicationData => true,
+            ContentType::Alert => Alert::decode(payload).is_some(),
+            ContentType::ReturnRoutabilityCheck => rrc && PathMessage::decode(payload).is_some(),
+            ContentType::Handshake => {
+                return self.late_handshake(now, id, payload).map(|()| None);
+            }
+            ContentType::ChangeCipherSpec | ContentType::Tls12Cid => false,
+        };
+        if meant { Ok(Some(Read { content, newest, rrc })) } else { Err(DropReason::Meaningless) }
     }
 
     /// A handshake message inside a session: the client's Finished again, since ours was lost,
@@ -189,6 +200,7 @@ impl Endpoint {
             return Err(DropReason::Malformed);
         };
         match fragment.kind {
+            kind::FINISHED if !self.is_repeated(id, payload) => Err(DropReason::UnexpectedMessage),
             kind::FINISHED if self.sessions.repetition(now, id) => {
                 self.outputs.push_back(Output::Repeat { session: id });
                 Ok(())
@@ -198,6 +210,21 @@ impl Endpoint {
             _ => Err(DropReason::UnexpectedMessage),
         }
     }
+
+    /// Whether a Finished is the one that opened the session, as far as that was seen here.
+    fn is_repeated(&mut self, id: SessionId, message: &[u8]) -> bool {
+        let Some((session, Some(flight))) = self.sessions.with_flight(id) else { return true };
+        let Ok(record) = record::decode(&flight.finished, cid::LENGTH) else { return true };
+        let mut first = Vec::new();
+        session.open(&record, &mut first).is_ok() && first == message
+    }
+}
+
+/// What an opened record says beside its payload.
+struct Read {
+    content: ContentType,
+    newest: bool,
+    rrc: bool,
 }
 
 impl Session {

@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use super::endpoint::Endpoint;
 use super::session::{FLIGHT_KEPT, LastFlight, Name, Said, Session};
+use crate::limit;
 use crate::stored::StoredSession;
 use crate::suite::Suite;
 
@@ -42,6 +43,7 @@ impl Endpoint {
             // Epoch 0 is numbered by the sequence that is sealed with it; see `LastFlight`.
             first_record: 0,
             hello: flight.hello,
+            finished: Box::default(),
             quiet_until: now,
         });
         let session = Session {
@@ -49,6 +51,8 @@ impl Endpoint {
             keys: stored.keys.clone(),
             peer: stored.peer,
             name,
+            longest: limit::payload(stored.record_limit, !stored.peer_cid.is_empty()),
+            rrc: stored.rrc,
             peer_cid: stored.peer_cid.as_slice().into(),
             last_sealed: GENERATION_0,
             window: stored.window,

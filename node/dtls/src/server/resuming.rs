@@ -14,6 +14,7 @@ use super::pending::Waiting;
 use crate::cid;
 use crate::counters::DropReason;
 use crate::handle;
+use crate::limit;
 use crate::resume::Accepted;
 use crate::suite::Suite;
 use crate::wire::DTLS_1_2;
@@ -34,6 +35,10 @@ pub(super) struct Wish {
     pub(super) sni: Option<String>,
     pub(super) cid: Option<[u8; cid::LENGTH]>,
     pub(super) peer_cid: Option<Vec<u8>>,
+    /// Most plaintext that the client takes in a record, if it says so.
+    pub(super) limit: Option<u16>,
+    /// Whether it answers checks of its address.
+    pub(super) rrc: bool,
     /// Our time and randomness.
     pub(super) random: [u8; 32],
 }
@@ -407,6 +412,9 @@ impl Wish {
             sni: hello.extensions.sni(),
             cid,
             peer_cid: hello.extensions.cid.map(<[u8]>::to_vec),
+            // What is no limit has kept the hello from being admissible.
+            limit: limit::of(&hello.extensions).unwrap_or_default(),
+            rrc: hello.extensions.asks_rrc(),
             random,
         }
     }

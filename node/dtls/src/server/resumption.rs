@@ -12,6 +12,7 @@ use super::session::{LastFlight, Name, Session};
 use crate::cid;
 use crate::counters::DropReason;
 use crate::handle;
+use crate::limit;
 use crate::resume::Accepted;
 use crate::stored::hello_mark;
 use crate::suite::Suite;
@@ -194,12 +195,15 @@ impl Endpoint {
         opened: Opened,
     ) -> Vec<Vec<u8>> {
         let wish = resumed.wish;
+        let peer_cid = wish.peer_cid.unwrap_or_default();
         let mut session = Session {
             cipher: suite.cipher,
             keys: opened.keys,
             peer,
             name: wish.cid.map_or(Name::Home(peer), Name::Cid),
-            peer_cid: wish.peer_cid.unwrap_or_default().into(),
+            longest: limit::payload(wish.limit, !peer_cid.is_empty()),
+            rrc: wish.rrc,
+            peer_cid: peer_cid.into(),
             last_sealed: resumed.last_sealed,
             window: Default::default(),
         };
@@ -208,7 +212,14 @@ impl Endpoint {
         }
         let hello = hello_mark(&wish.client_random);
         let first_record = resumed.next_record;
-        let flight = LastFlight { home: peer, said: None, first_record, hello, quiet_until: now };
+        let flight = LastFlight {
+            home: peer,
+            said: None,
+            first_record,
+            hello,
+            finished: Box::default(),
+            quiet_until: now,
+        };
         let displaced = self.sessions.insert(now, opened.session, session, flight);
         if let Some(session) = displaced {
             self.outputs.push_back(Output::Displaced { session });

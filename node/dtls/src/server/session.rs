@@ -26,6 +26,10 @@ pub(super) struct Session {
     /// Where records go.
     pub(super) peer: SocketAddr,
     pub(super) name: Name,
+    /// Most application data in a record to the peer.
+    pub(super) longest: u16,
+    /// Whether the peer answers checks of its address (RFC 9853).
+    pub(super) rrc: bool,
     /// The id that we put into ours; empty if none.
     pub(super) peer_cid: Box<[u8]>,
     /// Highest sequence sealed.
@@ -64,6 +68,8 @@ pub(super) struct LastFlight {
     pub(super) first_record: u64,
     /// The end of the client's random.
     pub(super) hello: [u8; 8],
+    /// The record of the client's Finished; empty if another edge has seen it.
+    pub(super) finished: Box<[u8]>,
     /// No report of a repetition before this time.
     pub(super) quiet_until: Duration,
 }

@@ -46,6 +46,8 @@ pub(super) struct Options {
     /// What the client presents.
     pub(super) client: Option<PublicIdentity>,
     /// As in [`ClientConfig`].
+    pub(super) record_limit: Option<u16>,
+    /// As in [`ClientConfig`].
     pub(super) accepts: Vec<CertificateType>,
 }
 
@@ -61,6 +63,7 @@ impl Default for Options {
             resumption: None,
             config: EndpointConfig::default(),
             client: None,
+            record_limit: None,
             accepts: vec![CertificateType::X509],
         }
     }
@@ -111,6 +114,7 @@ impl Pair {
             tickets: options.tickets,
             resumption: options.resumption,
             public_identity: options.client,
+            record_limit: options.record_limit,
             accepts: options.accepts,
             ..ClientConfig::new(IDENTITY.to_vec(), Zeroizing::new(options.client_psk.to_vec()))
         };

@@ -11,7 +11,7 @@ const OFFERS: [Offer; 4] = [
     Offer::ALL,
     Offer { extended_master_secret: false, ..Offer::ALL },
     Offer { encrypt_then_mac: false, ..Offer::ALL },
-    Offer { extended_master_secret: false, encrypt_then_mac: false },
+    Offer { extended_master_secret: false, encrypt_then_mac: false, ..Offer::ALL },
 ];
 
 /// The rows of a pre-shared key alone.

@@ -22,6 +22,8 @@ impl AlertDescription {
     pub const HANDSHAKE_FAILURE: Self = Self(40);
     /// A certificate that is not trusted.
     pub const BAD_CERTIFICATE: Self = Self(42);
+    /// A field that is out of its range, or contradicts another.
+    pub const ILLEGAL_PARAMETER: Self = Self(47);
     /// No such key is known (RFC 5246 §7.2.2, some other issue).
     pub const CERTIFICATE_UNKNOWN: Self = Self(46);
     /// The credential is genuine, but not admitted.
@@ -40,6 +42,7 @@ impl fmt::Debug for AlertDescription {
             Self::CLOSE_NOTIFY => f.write_str("close_notify"),
             Self::HANDSHAKE_FAILURE => f.write_str("handshake_failure"),
             Self::BAD_CERTIFICATE => f.write_str("bad_certificate"),
+            Self::ILLEGAL_PARAMETER => f.write_str("illegal_parameter"),
             Self::CERTIFICATE_UNKNOWN => f.write_str("certificate_unknown"),
             Self::ACCESS_DENIED => f.write_str("access_denied"),
             Self::PROTOCOL_VERSION => f.write_str("protocol_version"),

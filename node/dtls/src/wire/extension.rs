@@ -4,6 +4,7 @@ use crate::curves::CertificateType;
 use crate::wire::cursor::{Cursor, put_vec8, put_vec16};
 
 const SERVER_NAME: u16 = 0;
+const MAX_FRAGMENT_LENGTH: u16 = 1;
 const SUPPORTED_GROUPS: u16 = 10;
 const EC_POINT_FORMATS: u16 = 11;
 const SIGNATURE_ALGORITHMS: u16 = 13;
@@ -11,8 +12,10 @@ const CLIENT_CERTIFICATE_TYPE: u16 = 19;
 const SERVER_CERTIFICATE_TYPE: u16 = 20;
 const ENCRYPT_THEN_MAC: u16 = 22;
 const EXTENDED_MASTER_SECRET: u16 = 23;
+const RECORD_SIZE_LIMIT: u16 = 28;
 const SESSION_TICKET: u16 = 35;
 const CONNECTION_ID: u16 = 54;
+const RRC: u16 = 61;
 const RENEGOTIATION_INFO: u16 = 0xFF01;
 
 /// The only form of points that is in use (RFC 8422 §5.1.2).
@@ -47,6 +50,12 @@ pub(crate) struct Extensions<'a> {
     pub(crate) session_ticket: Option<&'a [u8]>,
     /// renegotiated_connection (RFC 5746 §3.2); empty in a first handshake.
     pub(crate) renegotiation: Option<&'a [u8]>,
+    /// A power of two by its number: 1 is 2^9 (RFC 6066 §4).
+    pub(crate) max_fragment_length: Option<u8>,
+    /// Most plaintext that the sender takes in a record (RFC 8449 §4).
+    pub(crate) record_size_limit: Option<u16>,
+    /// The sender answers checks of its address (RFC 9853).
+    pub(crate) rrc: bool,
 }
 
 impl<'a> Extensions<'a> {
@@ -75,6 +84,11 @@ impl<'a> Extensions<'a> {
         Some(extensions)
     }
 
+    /// Whether a client wants checks of its address, which need connection ids (RFC 9853).
+    pub(crate) fn asks_rrc(&self) -> bool {
+        self.rrc && self.cid.is_some()
+    }
+
     /// The host name as text; `None` also if it is not UTF-8.
     pub(crate) fn sni(&self) -> Option<String> {
         let name = core::str::from_utf8(self.host_name?).ok()?;
@@ -91,7 +105,15 @@ impl<'a> Extensions<'a> {
             SERVER_CERTIFICATE_TYPE => self.server_certificate_type = Some(body),
             ENCRYPT_THEN_MAC if body.is_empty() => self.encrypt_then_mac = true,
             EXTENDED_MASTER_SECRET if body.is_empty() => self.extended_master_secret = true,
-            ENCRYPT_THEN_MAC | EXTENDED_MASTER_SECRET => return None,
+            RRC if body.is_empty() => self.rrc = true,
+            ENCRYPT_THEN_MAC | EXTENDED_MASTER_SECRET | RRC => return None,
+            MAX_FRAGMENT_LENGTH => {
+                let [number] = body.try_into().ok()?;
+                self.max_fragment_length = Some(number);
+            }
+            RECORD_SIZE_LIMIT => {
+                self.record_size_limit = Some(u16::from_be_bytes(body.try_into().ok()?));
+            }
             CONNECTION_ID => self.cid = Some(exact_vec8(body)?),
             SESSION_TICKET => self.session_ticket = Some(body),
             RENEGOTIATION_INFO => self.renegotiation = Some(exact_vec8(body)?),
@@ -129,24 +151,31 @@ impl<'a> Extensions<'a> {
                 (SERVER_CERTIFICATE_TYPE, self.server_certificate_type),
             ] {
                 if let Some(types) = types {
-                    fits = fits.and(put_extension(out, kind, |out| {
-                        out.extend_from_slice(types);
-                        Some(())
-                    }));
+                    fits = fits.and(put_bytes(out, kind, types));
                 }
             }
-            if self.encrypt_then_mac {
-                put_empty_extension(out, ENCRYPT_THEN_MAC);
+            if let Some(number) = self.max_fragment_length {
+                fits = fits.and(put_bytes(out, MAX_FRAGMENT_LENGTH, &[number]));
             }
-            if self.extended_master_secret {
-                put_empty_extension(out, EXTENDED_MASTER_SECRET);
+            if let Some(limit) = self.record_size_limit {
+                fits = fits.and(put_bytes(out, RECORD_SIZE_LIMIT, &limit.to_be_bytes()));
+            }
+            for (kind, present) in [
+                (ENCRYPT_THEN_MAC, self.encrypt_then_mac),
+                (EXTENDED_MASTER_SECRET, self.extended_master_secret),
+            ] {
+                if present {
+                    fits = fits.and(put_bytes(out, kind, &[]));
+                }
             }
             if let Some(ticket) = self.session_ticket {
-                out.extend(SESSION_TICKET.to_be_bytes());
-                fits = fits.and(put_vec16(out, |out| out.extend_from_slice(ticket)));
+                fits = fits.and(put_bytes(out, SESSION_TICKET, ticket));
             }
             if let Some(cid) = self.cid {
                 fits = fits.and(put_vec8_extension(out, CONNECTION_ID, cid));
+            }
+            if self.rrc {
+                fits = fits.and(put_bytes(out, RRC, &[]));
             }
         })?;
         if out.len() == start + 2 {
@@ -156,9 +185,10 @@ impl<'a> Extensions<'a> {
     }
 }
 
-fn put_empty_extension(out: &mut Vec<u8>, kind: u16) {
+/// An extension whose content is these bytes.
+fn put_bytes(out: &mut Vec<u8>, kind: u16, content: &[u8]) -> Option<()> {
     out.extend(kind.to_be_bytes());
-    out.extend([0, 0]);
+    put_vec16(out, |out| out.extend_from_slice(content))
 }
 
 fn put_extension(

@@ -7,6 +7,7 @@ pub(crate) mod extension;
 pub(crate) mod handshake;
 pub(crate) mod hello;
 pub(crate) mod key_exchange;
+pub(crate) mod path;
 pub(crate) mod record;
 
 /// DTLS 1.2 (RFC 6347 §4.1).

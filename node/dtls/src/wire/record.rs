@@ -17,6 +17,8 @@ pub enum ContentType {
     ApplicationData = 23,
     /// 25: the outer type of a record with a connection id (RFC 9146 §4).
     Tls12Cid = 25,
+    /// 27: a check whether the peer is at its address (RFC 9853).
+    ReturnRoutabilityCheck = 27,
 }
 
 impl ContentType {
@@ -27,6 +29,7 @@ impl ContentType {
             22 => Self::Handshake,
             23 => Self::ApplicationData,
             25 => Self::Tls12Cid,
+            27 => Self::ReturnRoutabilityCheck,
             _ => return None,
         })
     }

@@ -1,0 +1,80 @@
+//! How long a record a peer takes: by its record_size_limit (RFC 8449), else by the
+//! max_fragment_length that a client asks for (RFC 6066 §4).
+//!
+//! Both count plaintext. Behind a connection id the type of the content belongs to that (RFC 9146
+//! §4). RFC 8449 speaks of protected records alone; we keep flights in clear within the limit too,
+//! for a peer that asks has little memory.
+
+use crate::wire::alert::AlertDescription;
+use crate::wire::extension::Extensions;
+use crate::wire::record::MAX_PLAINTEXT;
+
+/// The least that may be asked for (RFC 8449 §4).
+pub(crate) const LEAST: u16 = 64;
+/// What our server takes: every record that there can be.
+const OURS: u16 = MAX_PLAINTEXT as u16;
+
+/// Most plaintext in a record to the sender of this hello; `None` if it does not say.
+///
+/// # Errors
+/// The alert for a value that must not be sent.
+pub(crate) fn of(hello: &Extensions<'_>) -> Result<Option<u16>, AlertDescription> {
+    // RFC 8449 §5: beside the newer extension the older one is ignored.
+    match (hello.record_size_limit, hello.max_fragment_length) {
+        (Some(limit), _) if limit >= LEAST => Ok(Some(limit.min(OURS))),
+        (None, Some(number @ 1..=4)) => Ok(Some(1 << (8 + number))),
+        (None, None) => Ok(None),
+        _ => Err(AlertDescription::ILLEGAL_PARAMETER),
+    }
+}
+
+/// What a ServerHello says to a hello whose limit is one.
+pub(crate) fn answer<'a>(hello: &Extensions<'_>) -> Extensions<'a> {
+    let limit = hello.record_size_limit.map(|_| OURS);
+    let number = hello.max_fragment_length.filter(|_| limit.is_none());
+    Extensions { record_size_limit: limit, max_fragment_length: number, ..Extensions::default() }
+}
+
+/// Most application data in a record under this limit.
+pub(crate) fn payload(limit: Option<u16>, with_cid: bool) -> u16 {
+    limit.map_or(OURS, |limit| limit - u16::from(with_cid))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hello(
+        record_size_limit: Option<u16>,
+        max_fragment_length: Option<u8>,
+    ) -> Extensions<'static> {
+        Extensions { record_size_limit, max_fragment_length, ..Extensions::default() }
+    }
+
+    #[test]
+    fn the_numbers_of_rfc_6066_are_powers_of_two() {
+        for (number, limit) in [(1, 512), (2, 1024), (3, 2048), (4, 4096)] {
+            assert_eq!(of(&hello(None, Some(number))), Ok(Some(limit)));
+        }
+    }
+
+    #[test]
+    fn the_newer_extension_counts_and_may_ask_for_more_than_there_is() {
+        assert_eq!(of(&hello(Some(64), Some(4))), Ok(Some(64)));
+        assert_eq!(of(&hello(Some(u16::MAX), None)), Ok(Some(1 << 14)));
+        assert_eq!(answer(&hello(Some(64), Some(4))), hello(Some(1 << 14), None));
+        assert_eq!(answer(&hello(None, Some(4))), hello(None, Some(4)));
+    }
+
+    #[test]
+    fn values_that_must_not_be_sent_are_illegal() {
+        for extensions in [
+            hello(Some(63), None),
+            hello(Some(63), Some(1)),
+            hello(None, Some(0)),
+            hello(None, Some(5)),
+        ] {
+            assert_eq!(of(&extensions), Err(AlertDescription::ILLEGAL_PARAMETER));
+        }
+    }
+}
