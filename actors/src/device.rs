@@ -8,10 +8,11 @@ use crate::EdgeId;
 use crate::conversation::{Conversation, Numbered, Numbers};
 use crate::counters::{Counters, count};
 use crate::lwm2m::Bootstrapping;
-use crate::path::Path;
+use crate::path::{self, Path};
 use crate::propose::millis;
 use claviger_coap::{ExchangeId, Output, Refusal};
-use claviger_front::{Close, Content, Deliver, ToEdge, Trace, Transmit};
+use claviger_dtls::PathMessage;
+use claviger_front::{Check, Close, Content, Deliver, ToEdge, Trace, Transmit};
 use claviger_ledger::{
     CloseSession, Command, CredentialId, DeviceRef, NoteFailure, Outcome, RaiseGeneration,
     SessionId, Unavailable,
@@ -136,16 +137,21 @@ impl Line {
         sequence: u64,
         content: Content,
     ) {
-        let length = match &content {
-            Content::Application(bytes) => bytes.len(),
-            Content::CloseNotify | Content::Finished => 0,
+        let to = match &content {
+            Content::Application(bytes) => self.path.target(bytes.len()),
+            Content::CloseNotify | Content::Finished => self.path.target(0),
+            Content::PathResponse(_) => self.path.back(self.heard, path::CHECK),
+            Content::PathChallenge(cookie) => match self.path.checked(cookie) {
+                Some(address) => address,
+                None => return,
+            },
         };
         let deadline = world.now + WORTH;
         let frame = ToEdge::Transmit(Transmit {
             session: session.0,
             sequence,
             deadline: millis(deadline),
-            to: Some(self.path.target(length)),
+            to: Some(to),
             content,
         });
         world.effects.push(Effect::Send { edge: self.talk.edge, frame });
@@ -328,12 +334,40 @@ impl Device {
         line.path.received(frame.from, newest, frame.payload.len());
         line.heard = frame.from;
         line.trace = frame.trace;
+        match frame.check {
+            Some(Check::Message) => return self.check(world, session, &frame.payload),
+            Some(Check::Answered) => self.challenge(world, session),
+            None => {}
+        }
+        let Some(line) = self.lines.get_mut(&session) else { return };
         if frame.alert {
             return self.alert(world, session, &frame.payload, newest);
         }
         let before = *line.talk.association.counters();
         line.talk.association.receive(world.now, &frame.payload, &mut world.draw);
         world.counters.add_coap(&before, line.talk.association.counters());
+    }
+
+    /// Asks a peer that may have moved whether it is there (RFC 9853).
+    fn challenge(&mut self, world: &mut World<'_>, session: SessionId) {
+        let Some(line) = self.lines.get_mut(&session) else { return };
+        if let Some(cookie) = line.path.check(world.now, || world.crypto.random()) {
+            self.send(world, session, Content::PathChallenge(cookie));
+        }
+    }
+
+    /// A message that checks an address, ours or the peer's.
+    fn check(&mut self, world: &mut World<'_>, session: SessionId, message: &[u8]) {
+        let Some(line) = self.lines.get_mut(&session) else { return };
+        match PathMessage::decode(message) {
+            Some(PathMessage::Challenge(cookie)) => {
+                self.send(world, session, Content::PathResponse(cookie));
+            }
+            Some(PathMessage::Response(cookie)) => line.path.answered(&cookie),
+            // To drop a path is the answer to a challenge there: of one to the old path, which we
+            // do not send.
+            Some(PathMessage::Drop(_)) | None => {}
+        }
     }
 
     /// A close_notify or a fatal alert ends the session, if it is newer than all else.

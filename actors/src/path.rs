@@ -1,13 +1,22 @@
 //! Where a session's records go: a new address must prove itself before it is believed.
 //!
 //! RFC 9146 §6 wants a newer record and a peer that can be reached there. The proof here is a
-//! response with a token of ours; until then the address gets at most three times what it sent.
+//! response with a token of ours, or with the cookie of a challenge where the peer has RFC 9853;
+//! until then the address gets at most three times what it sent.
 
 use claviger_coap::RequestId;
 use core::net::SocketAddr;
+use core::time::Duration;
 
 /// How many bytes an unproven address gets for each byte that it sent.
 const AMPLIFICATION: usize = 3;
+/// How long a challenge stands before another replaces it (RFC 9853, a peer whose round trip
+/// nobody knows). It is sent when a record comes; no timer wakes anybody for it.
+const CHALLENGE_STANDS: Duration = Duration::from_secs(1);
+/// Bytes of a message of RFC 9853.
+pub(crate) const CHECK: usize = 9;
+/// What comes back of a challenge.
+pub(crate) type Cookie = [u8; 8];
 
 /// The peer's address, and perhaps one that it may have moved to.
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +33,8 @@ struct Candidate {
     budget: usize,
     /// The request of ours whose response will prove it: one that was sent there first.
     challenge: Option<RequestId>,
+    /// The challenge of RFC 9853 whose answer will prove it too, and when it was made.
+    check: Option<(Duration, Cookie)>,
 }
 
 impl Path {
@@ -46,7 +57,8 @@ impl Path {
             }
             candidate => {
                 if newest {
-                    *candidate = Some(Candidate { address: from, budget: credit, challenge: None });
+                    let (address, budget) = (from, credit);
+                    *candidate = Some(Candidate { address, budget, challenge: None, check: None });
                 }
             }
         }
@@ -72,6 +84,40 @@ impl Path {
             self.proven = from;
             self.candidate = None;
         }
+    }
+
+    /// A challenge to be sent to an address that is not proven, with a cookie that `draw` gives;
+    /// none while another stands.
+    pub(crate) fn check(&mut self, now: Duration, draw: impl FnOnce() -> Cookie) -> Option<Cookie> {
+        let candidate = self.candidate.as_mut().filter(|candidate| candidate.budget >= CHECK)?;
+        if candidate.check.is_some_and(|(made, _)| now < made + CHALLENGE_STANDS) {
+            return None;
+        }
+        let cookie = draw();
+        candidate.check = Some((now, cookie));
+        Some(cookie)
+    }
+
+    /// Where the challenge with this cookie goes: to the address that it asks about, if that is
+    /// still the question, and nowhere else.
+    pub(crate) fn checked(&mut self, cookie: &Cookie) -> Option<SocketAddr> {
+        let candidate = self.candidate.as_mut()?;
+        candidate.check.filter(|(_, standing)| standing == cookie)?;
+        candidate.budget = candidate.budget.checked_sub(CHECK)?;
+        Some(candidate.address)
+    }
+
+    /// The answer to a challenge has come, from whatever address (RFC 9853).
+    pub(crate) fn answered(&mut self, cookie: &Cookie) {
+        let standing = |candidate: &Candidate| candidate.check.is_some_and(|it| it.1 == *cookie);
+        if let Some(candidate) = self.candidate.filter(standing) {
+            *self = Self::proven(candidate.address);
+        }
+    }
+
+    /// Where `length` bytes go that answer what came from `from`: there, if that may be.
+    pub(crate) fn back(&mut self, from: SocketAddr, length: usize) -> SocketAddr {
+        if from == self.proven { from } else { self.target(length) }
     }
 
     /// Where `length` bytes go.
@@ -125,6 +171,64 @@ mod tests {
         path.received(address(2), true, 100);
         path.proved(address(2), RequestId(6));
         assert_eq!(path.target(1000), address(1));
+    }
+
+    #[test]
+    fn the_answer_to_a_challenge_proves_the_address_that_it_was_sent_to() {
+        let (mut path, now) = (Path::proven(address(1)), Duration::ZERO);
+        path.received(address(2), true, 4);
+
+        let cookie = path.check(now, || [7; 8]).expect("there is a candidate");
+        assert_eq!(path.checked(&cookie), Some(address(2)));
+        path.answered(&[8; 8]);
+        assert_eq!(path.target(1000), address(1));
+        path.answered(&cookie);
+
+        assert_eq!(path.target(1000), address(2));
+        assert_eq!(path.check(now, || [9; 8]), None);
+    }
+
+    #[test]
+    fn a_challenge_stands_for_a_second_and_costs_what_the_address_has_left() {
+        let (mut path, now) = (Path::proven(address(1)), Duration::from_secs(5));
+        path.received(address(2), true, 3);
+        let first = path.check(now, || [1; 8]);
+        assert_eq!(first.and_then(|cookie| path.checked(&cookie)), Some(address(2)));
+
+        assert_eq!(path.check(now + CHALLENGE_STANDS, || [2; 8]), None);
+        path.received(address(2), true, 6);
+        assert_eq!(path.check(now, || [2; 8]), None);
+        let second = path.check(now + CHALLENGE_STANDS, || [2; 8]);
+
+        assert_eq!(second, Some([2; 8]));
+        path.answered(&[1; 8]);
+        assert_eq!(path.target(1000), address(1));
+        path.answered(&[2; 8]);
+        assert_eq!(path.target(1000), address(2));
+    }
+
+    #[test]
+    fn a_challenge_that_waited_goes_nowhere_once_it_is_not_the_question_any_more() {
+        // Answered by the device at its old address, it would prove one that somebody else has.
+        let (mut path, now) = (Path::proven(address(1)), Duration::ZERO);
+        path.received(address(2), true, 100);
+        let cookie = path.check(now, || [7; 8]).expect("there is a candidate");
+
+        path.received(address(3), true, 100);
+        assert_eq!(path.checked(&cookie), None);
+        path.answered(&cookie);
+        assert_eq!(path.target(1000), address(1));
+        path.received(address(1), true, 100);
+        assert_eq!(path.checked(&cookie), None);
+    }
+
+    #[test]
+    fn what_answers_an_address_that_is_proven_goes_back_there() {
+        let mut path = Path::proven(address(1));
+        path.received(address(2), true, 100);
+
+        assert_eq!(path.back(address(1), CHECK), address(1));
+        assert_eq!(path.back(address(2), CHECK), address(2));
     }
 
     #[test]

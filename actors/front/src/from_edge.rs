@@ -156,6 +156,21 @@ pub struct Deliver {
     /// The plaintext.
     #[cbor(n(9), with = "minicbor::bytes")]
     pub payload: Vec<u8>,
+    /// Whether its peer answers checks of its address, and whether it is one.
+    #[n(10)]
+    pub check: Option<Check>,
+}
+
+/// What a record has to do with checks of its peer's address (RFC 9853).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum Check {
+    /// The peer answers them.
+    #[n(0)]
+    Answered,
+    /// The payload is a message of such a check, and neither data nor an alert.
+    #[n(1)]
+    Message,
 }
 
 impl fmt::Debug for Deliver {

@@ -9,7 +9,7 @@ mod from_edge;
 mod to_edge;
 mod trace;
 
-pub use from_edge::{Deliver, Find, FromEdge, Listen, Open, Repeat, Resume, Shared, Sign, Step};
+pub use from_edge::{Check, Deliver, Find, FromEdge, Listen, Open, Repeat, Resume, Shared, Sign, Step};
 pub use to_edge::{
     Accepted, Close, Content, Continue, NotResumed, Opened, Present, Refusal, Refused, Signed,
     ToEdge, Transmit, Unknown, WhyNotResumed,
@@ -96,6 +96,7 @@ mod tests {
             from: "192.0.2.1:5684".parse().unwrap(),
             newest: true,
             payload: vec![0x40, 0, 0, 1],
+            check: None,
         })
     }
 
@@ -157,6 +158,31 @@ mod tests {
     }
 
     #[test]
+    fn checks_of_addresses_take_numbers_that_were_free() {
+        let FromEdge::Deliver(before) = deliver() else { unreachable!() };
+        let plain = FromEdge::Deliver(before.clone()).encode();
+        let answered = FromEdge::Deliver(Deliver { check: Some(Check::Answered), ..before });
+        // Ten fields, as before there was an eleventh.
+        assert_eq!(plain[1..5], [0x82, 0x01, 0x81, 0x8A]);
+        assert_eq!(answered.encode()[1..5], [0x82, 0x01, 0x81, 0x8B]);
+        assert_eq!(FromEdge::decode(&answered.encode()), Ok(answered));
+        for (content, number) in
+            [(Content::PathChallenge([7; 8]), 3), (Content::PathResponse([7; 8]), 4)]
+        {
+            let frame = ToEdge::Transmit(Transmit {
+                session: [0; 16],
+                sequence: 1,
+                deadline: 1,
+                to: None,
+                content,
+            });
+            let bytes = frame.encode();
+            assert!(bytes.ends_with(&[0x82, number, 0x81, 0x48, 7, 7, 7, 7, 7, 7, 7, 7]));
+            assert_eq!(ToEdge::decode(&bytes), Ok(frame));
+        }
+    }
+
+    #[test]
     fn a_frame_does_not_grow_while_it_is_written() {
         let names = || ("t".repeat(64), "d".repeat(300));
         let from = "[2001:db8:1:2:3:4:5:6]:65535".parse().unwrap();
@@ -172,6 +198,7 @@ mod tests {
             from,
             newest: true,
             payload: vec![255; 16_384],
+            check: Some(Check::Message),
         });
         let transmit = ToEdge::Transmit(Transmit {
             session: [255; 16],

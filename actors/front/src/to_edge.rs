@@ -170,6 +170,12 @@ pub enum Content {
     /// The last flight of the handshake again.
     #[n(2)]
     Finished,
+    /// A question whether the peer is where it goes (RFC 9853), with a cookie.
+    #[n(3)]
+    PathChallenge(#[cbor(n(0), with = "minicbor::bytes")] [u8; 8]),
+    /// The answer to such a question of the peer, with its cookie.
+    #[n(4)]
+    PathResponse(#[cbor(n(0), with = "minicbor::bytes")] [u8; 8]),
 }
 
 impl Drop for Content {
@@ -187,6 +193,8 @@ impl fmt::Debug for Content {
             Self::Application(bytes) => write!(f, "Application({} bytes)", bytes.len()),
             Self::CloseNotify => f.write_str("CloseNotify"),
             Self::Finished => f.write_str("Finished"),
+            Self::PathChallenge(_) => f.write_str("PathChallenge"),
+            Self::PathResponse(_) => f.write_str("PathResponse"),
         }
     }
 }

@@ -15,10 +15,10 @@ pub use sampling::Sampling;
 
 use claviger_dtls::{
     Alert, CallId, Claim, Content, ContentType, Endpoint, HandshakeEvent, OpenCall, Opened,
-    Output as Dtls, Record, Refusal, SealError, SessionId, SessionKeys,
+    Output as Dtls, PathMessage, Record, Refusal, SealError, SessionId, SessionKeys,
 };
 use claviger_front::{
-    self as front, Deliver, FromEdge, Open, Repeat, Shared, ToEdge, Trace, Transmit,
+    self as front, Check, Deliver, FromEdge, Open, Repeat, Shared, ToEdge, Trace, Transmit,
 };
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -182,6 +182,8 @@ impl Edge {
             front::Content::Application(bytes) => Content::Application(bytes),
             front::Content::CloseNotify => Content::Alert(Alert::CLOSE_NOTIFY),
             front::Content::Finished => Content::Finished,
+            front::Content::PathChallenge(cookie) => Content::Path(PathMessage::Challenge(*cookie)),
+            front::Content::PathResponse(cookie) => Content::Path(PathMessage::Response(*cookie)),
         };
         Ok(self.endpoint.seal(session, transmit.sequence, transmit.to, content)?)
     }
@@ -268,6 +270,10 @@ impl Edge {
             from: record.from,
             newest: record.newest,
             payload: record.payload,
+            check: match record.content {
+                ContentType::ReturnRoutabilityCheck => Some(Check::Message),
+                _ => record.rrc.then_some(Check::Answered),
+            },
         });
         let bytes = frame.encode();
         if let FromEdge::Deliver(deliver) = &mut frame {
