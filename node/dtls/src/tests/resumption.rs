@@ -34,7 +34,7 @@ fn after(first: Pair, options: Options) -> Pair {
 }
 
 /// A device that has had a session, at a server that still has it, before its next hello leaves.
-fn returning(options: &Options) -> Pair {
+pub(super) fn returning(options: &Options) -> Pair {
     let (first, _) = Pair::established(options.clone());
     let resumption = first.client.resumption();
     assert!(resumption.is_some(), "the server gave no name");
