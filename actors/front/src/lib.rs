@@ -9,7 +9,9 @@ mod from_edge;
 mod to_edge;
 mod trace;
 
-pub use from_edge::{Check, Deliver, Find, FromEdge, Listen, Open, Repeat, Resume, Shared, Sign, Step};
+pub use from_edge::{
+    Check, Deliver, Find, FromEdge, Listen, Open, Repeat, Resume, Shared, Sign, Step,
+};
 pub use to_edge::{
     Accepted, Close, Content, Continue, NotResumed, Opened, Present, Refusal, Refused, Signed,
     ToEdge, Transmit, Unknown, WhyNotResumed,

@@ -6,9 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use rand_chacha::ChaCha8Rng;
-use rand_core::{Rng, SeedableRng};
-
+use super::dice::Dice;
 use super::pair::{Options, PSK, Pair, address};
 use super::rounds;
 use crate::reassembly::Reassembly;
@@ -20,55 +18,32 @@ use crate::wire::hello::{ClientHello, ServerHello, decode_verify_request};
 use crate::wire::record::Records;
 use crate::{ClientOutput, EndpointConfig, HandshakeEvent, StoredSession};
 
-/// A stream of choices.
-struct Dice(ChaCha8Rng);
-
-impl Dice {
-    fn new(seed: u64) -> Self {
-        Self(ChaCha8Rng::seed_from_u64(seed))
-    }
-
-    fn below(&mut self, end: usize) -> usize {
-        self.0.next_u32() as usize % end.max(1)
-    }
-
-    fn chance(&mut self, percent: usize) -> bool {
-        self.below(100) < percent
-    }
-
-    /// A number that is often at the edge of something.
-    fn byte(&mut self) -> u8 {
-        let edges = [0, 1, 2, 20, 21, 22, 23, 25, 0x7F, 0x80, 0xFE, 0xFF];
-        if self.chance(50) { edges[self.below(edges.len())] } else { self.0.next_u32() as u8 }
-    }
-
-    /// `bytes` with some changes.
-    fn mutate(&mut self, bytes: &[u8]) -> Vec<u8> {
-        let mut bytes = bytes.to_vec();
-        for _ in 0..1 + self.below(3) {
-            let at = self.below(bytes.len());
-            match self.below(6) {
-                _ if bytes.is_empty() => bytes.push(self.byte()),
-                0 => bytes[at] ^= 1 << self.below(8),
-                1 => bytes[at] = self.byte(),
-                2 => bytes.truncate(at),
-                3 => bytes.insert(at, self.byte()),
-                4 => {
-                    let end = (at + self.below(40)).min(bytes.len());
-                    let piece = bytes[at..end].to_vec();
-                    let to = self.below(bytes.len());
-                    bytes.splice(to..to, piece);
-                }
-                _ => {
-                    bytes.remove(at);
-                }
+/// `bytes` with some changes.
+fn mutate(dice: &mut Dice, bytes: &[u8]) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    for _ in 0..1 + dice.below(3) {
+        let at = dice.below(bytes.len());
+        match dice.below(6) {
+            _ if bytes.is_empty() => bytes.push(dice.byte()),
+            0 => bytes[at] ^= 1 << dice.below(8),
+            1 => bytes[at] = dice.byte(),
+            2 => bytes.truncate(at),
+            3 => bytes.insert(at, dice.byte()),
+            4 => {
+                let end = (at + dice.below(40)).min(bytes.len());
+                let piece = bytes[at..end].to_vec();
+                let to = dice.below(bytes.len());
+                bytes.splice(to..to, piece);
+            }
+            _ => {
+                bytes.remove(at);
             }
         }
-        if self.chance(60) {
-            mend(&mut bytes);
-        }
-        bytes
     }
+    if dice.chance(60) {
+        mend(&mut bytes);
+    }
+    bytes
 }
 
 /// Makes the length in the first record's header true again, and that of an unfragmented message
@@ -172,7 +147,8 @@ impl Conversation {
         let mut noise = Vec::new();
         for _ in 0..self.dice.below(4) {
             let source = said[self.dice.below(said.len())].clone();
-            let changed = if self.dice.chance(80) { self.dice.mutate(&source) } else { source };
+            let changed =
+                if self.dice.chance(80) { mutate(&mut self.dice, &source) } else { source };
             noise.push(changed);
         }
         noise
@@ -260,7 +236,7 @@ fn many_strangers_leave_no_more_than_the_table_holds() {
     let mut pair = Pair::new(Options { config, ..Options::default() });
     for round in 0..rounds(20_000, 1_000_000) {
         let source = &corpus[dice.below(corpus.len())];
-        let datagram = dice.mutate(source);
+        let datagram = mutate(&mut dice, source);
         pair.address = address(&format!("192.0.2.{}:{}", round % 250, 1024 + round % 60_000));
         pair.tell_server(&datagram);
         pair.server_sends();
@@ -278,7 +254,7 @@ fn no_mutation_panics_a_parser() {
     let mut dice = Dice::new(11);
     for _ in 0..rounds(60_000, 3_000_000) {
         let bytes = &seeds[dice.below(seeds.len())];
-        let bytes = if dice.chance(95) { dice.mutate(bytes) } else { bytes.clone() };
+        let bytes = if dice.chance(95) { mutate(&mut dice, bytes) } else { bytes.clone() };
         for (name, accepted) in parse(&bytes) {
             *parsed.entry(name).or_default() += u32::from(accepted);
         }

@@ -357,6 +357,11 @@ impl Pair {
         self.settle();
     }
 
+    /// Another session begins at this address, with keys of its own.
+    pub(super) fn forget_numbers(&mut self) {
+        self.numbers.clear();
+    }
+
     /// Puts another device, with its own keys, at this one's address.
     pub(super) fn swap_client(&mut self, other: &mut Self) {
         core::mem::swap(&mut self.client, &mut other.client);
