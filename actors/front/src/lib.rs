@@ -6,6 +6,8 @@
 //! numbered fields. What carries the frames (a channel, QUIC) is not here.
 
 mod from_edge;
+#[cfg(test)]
+mod golden;
 mod to_edge;
 mod trace;
 

@@ -124,6 +124,7 @@ impl OpenSession {
         let name = String::from_utf8_lossy(&enrol.identity);
         let wanted = |anchor: &TrustAnchor| {
             enrol.device == self.device
+                && enrol.credential == self.opened.credential
                 && enrol.kind == CredentialKind::Certificate
                 && Some(anchor.version) == self.anchor
                 && anchor.enrol_with.as_ref() == Some(&enrol.profile)

@@ -10,17 +10,30 @@ pub(super) type Table = BTreeMap<Vec<u8>, Vec<u8>>;
 pub(super) fn lookups_are_whole(rig: &Rig) {
     let rows = &rig.rows.0;
     let mut found = 0;
-    for (key, bytes) in of_kind(rows, Kind::PskIdentity) {
+    let provers = of_kind(rows, Kind::PskIdentity).chain(of_kind(rows, Kind::PublicKey));
+    for (key, bytes) in provers {
         let (of, id): (DeviceRef, CredentialId) = read(bytes);
         let credential = rig.view().credential(&of, id).unwrap();
         let realm = rig.view().device(&of).unwrap().realm;
-        assert_eq!(*key, key::in_realm(Kind::PskIdentity, &realm, &credential.identity));
+        assert_eq!(Some(key.clone()), credential.kind.lookup(&realm, &credential.identity));
+    }
+    for (key, bytes) in of_kind(rows, Kind::Resumption) {
+        let Resumption { device, credential, .. } = read(bytes);
+        let credential = rig.view().credential(&device, credential).unwrap();
+        let handles = credential.resumptions.iter();
+        assert!(handles.map(|it| key::resumption(it)).any(|row| row == *key));
     }
     for (of, device) in devices(rig) {
         for (id, credential) in rig.view().credentials(&of) {
             let is_known =
                 credential.origin == Origin::Manufacturer && credential.state != State::Revoked;
-            let found = rig.view().psk_identity(&device.realm, &credential.identity);
+            let found = match credential.kind {
+                CredentialKind::Psk => rig.view().psk_identity(&device.realm, &credential.identity),
+                CredentialKind::PublicKey => {
+                    rig.view().public_key(&device.realm, &credential.identity)
+                }
+                CredentialKind::Certificate => continue,
+            };
             assert_eq!(found == Some((of.clone(), id)), is_known);
         }
     }
@@ -55,7 +68,13 @@ pub(super) fn records_are_whole(rig: &Rig) {
         let (device, id) = (&key[3..key.len() - 16], &key[key.len() - 16..]);
         let slot_and = |kind: Kind, id: &[u8]| [&key[..2], &[kind as u8], device, id].concat();
         let is_revoked = credential.state == State::Revoked;
-        assert_eq!(rig.rows.0.contains_key(&slot_and(Kind::Material, id)), !is_revoked);
+        let has_material = !is_revoked && credential.kind == CredentialKind::Psk;
+        assert_eq!(rig.rows.0.contains_key(&slot_and(Kind::Material, id)), has_material);
+        assert!(credential.resumptions.len() <= Credential::SESSIONS);
+        assert!(credential.state.is_live() || credential.resumptions.is_empty());
+        for handle in &credential.resumptions {
+            assert_eq!(rig.view().resumption(handle).unwrap().credential.0, id);
+        }
         assert!(!is_revoked || credential.sessions.is_empty());
         for session in &credential.sessions {
             let row = slot_and(Kind::Session, &session.0);

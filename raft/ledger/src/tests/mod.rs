@@ -15,8 +15,10 @@ mod keyed;
 mod paging;
 mod preparing;
 mod properties;
+mod proving;
 mod replacing;
 mod requests;
+mod resuming;
 mod revoking;
 mod sequences;
 mod sessions;
@@ -207,6 +209,47 @@ fn enrol(number: u8) -> EnrolDevice {
     }
 }
 
+/// Device `number` with the public key of the same number.
+fn enrol_key(number: u8) -> EnrolDevice {
+    let (identity, kind) = (vec![number; 91], CredentialKind::PublicKey);
+    EnrolDevice { identity, kind, sealed_key: vec![], key_length: 0, ..enrol(number) }
+}
+
+/// Device `number` with certificates under the trust anchor "factory".
+fn enrol_certificate(number: u8) -> EnrolDevice {
+    EnrolDevice {
+        identity: b"factory".to_vec(),
+        kind: CredentialKind::Certificate,
+        ..enrol_key(number)
+    }
+}
+
+fn put_trust_anchor(enrol_with: Option<&str>) -> PutTrustAnchor {
+    let anchor = TrustAnchor {
+        certificates: vec![vec![0x30, 0].into()],
+        endpoint_in: NamePlace::Uri,
+        enrol_with: enrol_with.map(Into::into),
+        version: 0,
+    };
+    PutTrustAnchor { tenant: "default".into(), name: "factory".into(), anchor, expect: None }
+}
+
+fn delete_trust_anchor() -> DeleteTrustAnchor {
+    DeleteTrustAnchor { tenant: "default".into(), name: "factory".into(), expect: None }
+}
+
+fn put_server_identity() -> PutServerIdentity {
+    let identity = ServerIdentity {
+        chain: vec![vec![0x30, 0].into()],
+        public_key: vec![5; 91],
+        group: 23,
+        scheme: 0x0403,
+        sealed_key: vec![6; 60],
+        version: 0,
+    };
+    PutServerIdentity { tenant: "default".into(), identity, expect: None }
+}
+
 /// Session `session` of device `of`, opened by its manufacturer credential, with a connection id.
 fn open(of: u8, session: u8) -> OpenSession {
     let opened = Session {
@@ -230,6 +273,12 @@ fn open_with(of: u8, session: u8, number: u8) -> OpenSession {
     let StageCredential { credential, identity, sealed_key, key_length, .. } = stage(number);
     let fresh = Some(Box::new(Fresh { credential, identity, sealed_key, key_length }));
     OpenSession { fresh, ..open(of, session) }
+}
+
+/// The same, to be resumed by the handle `handle`.
+fn open_resumable(of: u8, session: u8, handle: u8) -> OpenSession {
+    let resumable = Resumable { handle: [handle; 16], sealed: vec![handle; 122] };
+    OpenSession { resumable: Some(Box::new(resumable)), ..open(of, session) }
 }
 
 /// The same without a connection id, from `peer`.

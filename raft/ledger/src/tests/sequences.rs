@@ -36,6 +36,14 @@ fn command() -> impl Strategy<Value = Command> {
             let endpoint = format!("urn:dev:{endpoint}");
             EnrolDevice { identity, endpoint, ..enrol(n) }.into()
         }),
+        1 => (who(), any::<bool>()).prop_map(|(n, key)| {
+            if key { enrol_key(n).into() } else { enrol_certificate(n).into() }
+        }),
+        1 => (0u8..3).prop_map(|which| match which {
+            0 => put_trust_anchor(None).into(),
+            1 => put_trust_anchor(Some("meters")).into(),
+            _ => delete_trust_anchor().into(),
+        }),
         8 => opening(),
         2 => (who(), 1u8..8).prop_map(|(n, s)| {
             RaiseGeneration { device: device(n), ..raise(s) }.into()
@@ -92,8 +100,12 @@ fn changing() -> impl Strategy<Value = Command> {
 fn opening() -> impl Strategy<Value = Command> {
     let credential = proptest::option::weighted(0.4, 10u8..18);
     let fresh = proptest::option::weighted(0.5, 10u8..18);
-    (who(), 1u8..40, proptest::option::of(1u8..12), 0u8..3, credential, fresh).prop_map(
-        |(n, session, cid, peer, credential, fresh)| {
+    // A handle, or the version of a trust anchor that enrols.
+    let more = prop_oneof![2 => Just((None, None)),
+        1 => (1u8..20).prop_map(|handle| (Some(handle), None)),
+        1 => (0u64..200).prop_map(|version| (None, Some(version)))];
+    (who(), 1u8..40, proptest::option::of(1u8..12), 0u8..3, credential, fresh, more).prop_map(
+        |(n, session, cid, peer, credential, fresh, (handle, anchor))| {
             // The low ids are those that other commands name.
             let session = if session < 28 { session % 7 + 1 } else { session };
             let mut command = open_at(n, session, &format!("192.0.2.{peer}:5684"));
@@ -101,6 +113,9 @@ fn opening() -> impl Strategy<Value = Command> {
             // The manufacturer's credential, or whatever has become of one of ours.
             command.opened.credential = credential.map_or(cred(n), cred);
             command.fresh = fresh.and_then(|number| open_with(n, session, number).fresh);
+            command.resumable = handle.and_then(|it| open_resumable(n, session, it).resumable);
+            command.enrol = anchor.map(|_| Box::new(enrol_certificate(n)));
+            command.anchor = anchor;
             command.into()
         },
     )
