@@ -7,6 +7,8 @@ use minicbor::{Decode, Encode};
 
 /// The version written today.
 const VERSION: u8 = 1;
+/// The version of a row of several values; a row of one is as it was when each row held one.
+const SEVERAL: u8 = 2;
 
 /// `value` as bytes.
 pub(crate) fn encode<T: Encode<()>>(value: &T) -> Vec<u8> {
@@ -15,11 +17,34 @@ pub(crate) fn encode<T: Encode<()>>(value: &T) -> Vec<u8> {
     bytes
 }
 
+/// `values` as the bytes of one row.
+pub(crate) fn encode_all<T: Encode<()>>(values: &[T]) -> Vec<u8> {
+    if let [value] = values {
+        return encode(value);
+    }
+    let mut bytes = vec![SEVERAL];
+    minicbor::encode(values, &mut bytes).expect("writing to memory does not fail");
+    bytes
+}
+
+/// The values in a row of one or several, or nothing if this version cannot read it to the last
+/// byte.
+pub(crate) fn decode_all<T: for<'b> Decode<'b, ()>>(bytes: &[u8]) -> Option<Vec<T>> {
+    match bytes.split_first()? {
+        (&SEVERAL, body) => whole(body),
+        _ => decode(bytes).map(|value| vec![value]),
+    }
+}
+
 /// The value in `bytes`, or nothing if this version cannot read it to the last byte.
 pub(crate) fn decode<T: for<'b> Decode<'b, ()>>(bytes: &[u8]) -> Option<T> {
     let (&VERSION, body) = bytes.split_first()? else {
         return None;
     };
+    whole(body)
+}
+
+fn whole<T: for<'b> Decode<'b, ()>>(body: &[u8]) -> Option<T> {
     let mut decoder = minicbor::Decoder::new(body);
     let value = decoder.decode().ok()?;
     (decoder.position() == body.len()).then_some(value)
@@ -42,5 +67,20 @@ mod tests {
         assert_eq!(decode::<u32>(&newer), None);
         assert_eq!(decode::<u32>(&tail), None);
         assert_eq!(decode::<u32>(&[]), None);
+    }
+
+    #[test]
+    fn a_row_of_several_is_read_as_such_and_one_of_one_as_it_was() {
+        assert_eq!(encode_all(&[7u32]), encode(&7u32));
+        for values in [&[7u32][..], &[], &[7, 8, 9]] {
+            assert_eq!(decode_all::<u32>(&encode_all(values)).as_deref(), Some(values));
+        }
+
+        let mut tail = encode_all(&[7u32, 8]);
+        tail.push(0);
+
+        assert_eq!(decode::<u32>(&encode_all(&[7u32, 8])), None);
+        assert_eq!(decode_all::<u32>(&tail), None);
+        assert_eq!(decode_all::<u32>(&[3, 1]), None);
     }
 }

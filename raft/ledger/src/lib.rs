@@ -26,6 +26,7 @@ mod replacing;
 mod rows;
 mod staging;
 mod state;
+mod story;
 #[cfg(test)]
 mod tests;
 mod view;

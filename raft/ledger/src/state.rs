@@ -1,15 +1,12 @@
 //! The rows as records, while one command is applied.
 
-use crate::event::{AuditEntry, Event, TimelineEntry};
 use crate::key::{self, Kind};
 use crate::record::{
     Connector, Credential, Device, Meta, Origin, OutboxItem, Profile, Session, Tenant, TrustAnchor,
 };
+use crate::story::Story;
 use crate::{CredentialId, Damage, DeviceRef, Refusal, Rows, SessionId, frame};
 use minicbor::{Decode, Encode};
-
-/// How many entries a device's timeline keeps.
-pub(crate) const TIMELINE: u64 = 64;
 
 /// How long the id of an ended session is kept at least, in ms: far longer than the 120 s that a
 /// handshake is fresh for and the time that its proposal may be on its way.
@@ -32,13 +29,13 @@ pub(crate) struct Book<'a> {
     rows: &'a mut dyn Rows,
     pub(crate) index: u64,
     pub(crate) at: u64,
-    /// How many entries the command has written to its tenant's feed.
-    pub(crate) fed: u32,
+    /// What the command tells; written at its end.
+    pub(crate) story: Story,
 }
 
 impl<'a> Book<'a> {
     pub(crate) fn new(rows: &'a mut dyn Rows, index: u64, at: u64) -> Self {
-        Self { rows, index, at, fed: 0 }
+        Self { rows, index, at, story: Story::default() }
     }
 
     /// The record under `key`, if there is one.
@@ -57,6 +54,10 @@ impl<'a> Book<'a> {
 
     pub(crate) fn store<T: Encode<()>>(&mut self, key: Vec<u8>, record: &T) {
         self.rows.put(key, frame::encode(record));
+    }
+
+    pub(crate) fn store_all<T: Encode<()>>(&mut self, key: Vec<u8>, records: &[T]) {
+        self.rows.put(key, frame::encode_all(records));
     }
 
     pub(crate) fn drop_row(&mut self, key: &[u8]) {
@@ -202,36 +203,6 @@ impl<'a> Book<'a> {
         id: CredentialId,
     ) -> Result<Option<OutboxItem>, Stop> {
         self.load("an outbox item", &key::credential(Kind::Outbox, of, id))
-    }
-
-    /// Writes `event` to the device's timeline, and to the feed and the audit log as its code says.
-    pub(crate) fn record(
-        &mut self,
-        of: &DeviceRef,
-        device: &mut Device,
-        event: Event,
-    ) -> Result<(), Stop> {
-        let entry = self.entry(event);
-        let number = device.next_entry;
-        device.next_entry += 1;
-        if entry.code.is_audited() {
-            // The entry's number tells apart what one command records about one device.
-            let place = [self.index.to_be_bytes(), number.to_be_bytes()].concat();
-            let audit = AuditEntry { device: of.clone(), entry: entry.clone() };
-            self.store(key::under_device(Kind::Audit, of, &place), &audit);
-        }
-        let row = key::under_device(Kind::Timeline, of, &number.to_be_bytes());
-        self.store(row, &entry);
-        if let Some(oldest) = number.checked_sub(TIMELINE) {
-            self.drop_row(&key::under_device(Kind::Timeline, of, &oldest.to_be_bytes()));
-        }
-        if entry.code.is_fed() { self.feed_device(of, entry) } else { Ok(()) }
-    }
-
-    /// `event` as something that happens now.
-    pub(crate) fn entry(&self, event: Event) -> TimelineEntry {
-        let Event { code, credential, words } = event;
-        TimelineEntry { at: self.at, index: self.index, code, credential, words }
     }
 
     /// True if the session was open and has ended, as far back as a handshake can be repeated.

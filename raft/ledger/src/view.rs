@@ -6,6 +6,7 @@ use crate::record::{
     Connector, Credential, Device, ImportKey, Meta, OutboxItem, Profile, Resumption,
     ServerIdentity, Session, Tenant, TrustAnchor,
 };
+use crate::story::{self, TIMELINE};
 use crate::{CredentialId, DeviceRef, Rows, SessionId, frame};
 use minicbor::Decode;
 use minicbor::bytes::ByteVec;
@@ -14,7 +15,7 @@ use minicbor::bytes::ByteVec;
 ///
 /// A row that this version cannot read is left out: `apply` is what stops a node on damage.
 pub struct View<'a> {
-    rows: &'a dyn Rows,
+    pub(crate) rows: &'a dyn Rows,
 }
 
 /// One page of a list, in ledger order.
@@ -166,10 +167,9 @@ impl<'a> View<'a> {
         self.load::<ByteVec>(&key::credential(Kind::Material, of, id)).map(Into::into)
     }
 
-    /// A device's timeline, oldest first.
+    /// A device's timeline, oldest first: the newest 64 entries.
     pub fn timeline(&self, of: &DeviceRef) -> Vec<TimelineEntry> {
-        let rows = self.under(&key::of_device(Kind::Timeline, of)).into_iter();
-        rows.map(|(_, entry)| entry).collect()
+        self.timeline_page(of, None, usize::MAX).items
     }
 
     /// A page of a device's timeline, oldest first: at most `limit` entries behind the place `after`.
@@ -179,6 +179,9 @@ impl<'a> View<'a> {
         after: Option<&[u8]>,
         limit: usize,
     ) -> Page<TimelineEntry> {
+        let next = self.device(of).map_or(0, |device| device.next_entry);
+        let gone = next.checked_sub(TIMELINE + 1).map(u64::to_be_bytes);
+        let after = after.max(gone.as_ref().map(|gone| &gone[..]));
         self.page(&key::of_device(Kind::Timeline, of), after, limit)
     }
 
@@ -192,26 +195,21 @@ impl<'a> View<'a> {
         self.page(&key::of_device(Kind::Audit, of), after, limit)
     }
 
-    /// A page of the rows under `prefix`. A place is what follows the prefix in its last row's key.
+    /// A page of the entries under `prefix`. A place is where its last entry stands behind that.
     fn page<T>(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Page<T>
     where
         T: for<'b> Decode<'b, ()>,
     {
-        // The key itself and nothing behind it: the smallest key greater than `after`.
-        let from = after.map_or_else(|| prefix.to_vec(), |after| [prefix, after, &[0]].concat());
-        let mut rows = self.rows.range(&from, &key::end_of(prefix), limit.saturating_add(1));
-        let more = rows.len() > limit;
-        rows.truncate(limit);
-        let last = rows.last().filter(|_| more).and_then(|(key, _)| key.get(prefix.len()..));
-        let next = last.map(<[u8]>::to_vec);
-        let items = rows.into_iter().filter_map(|(_, bytes)| frame::decode(&bytes));
-        Page { items: items.collect(), next }
+        let mut found = story::entries(self.rows, prefix, after, limit.saturating_add(1));
+        let more = found.len() > limit;
+        found.truncate(limit);
+        let next = found.last().filter(|_| more).map(|(place, _)| place.clone());
+        Page { items: found.into_iter().map(|(_, entry)| entry).collect(), next }
     }
 
     /// A device's audit entries, oldest first.
     pub fn audit(&self, of: &DeviceRef) -> Vec<AuditEntry> {
-        let rows = self.under(&key::of_device(Kind::Audit, of)).into_iter();
-        rows.map(|(_, entry)| entry).collect()
+        self.audit_page(of, None, usize::MAX).items
     }
 
     /// A session.

@@ -37,6 +37,7 @@ impl DeleteDevice {
         let words = format!("The device \"{}\" was deleted.", device.endpoint);
         let event = Event { code: EventCode::DeviceDeleted, credential: None, words };
         book.record(of, &mut device, event)?;
+        book.tell()?;
         book.use_profile(&of.tenant, &device.profile, false)?;
         book.drop_row(&key::in_realm(Kind::Endpoint, &device.realm, device.endpoint.as_bytes()));
         for kind in ROWS {

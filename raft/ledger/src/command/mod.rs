@@ -243,11 +243,14 @@ fn run(rows: &mut dyn Rows, index: u64, envelope: &Envelope) -> Result<Outcome, 
         book.store(key::meta(), &meta);
     }
     book.at = meta.time;
-    match (envelope.keyed, envelope.command.subject().tenant(), envelope.command.recent()) {
+    let recent = envelope.command.recent();
+    let outcome = match (envelope.keyed, envelope.command.subject().tenant(), recent) {
         (Some(keyed), Some(tenant), _) => under_key(&mut book, envelope, tenant, keyed),
         (_, _, Some(row)) => once(&mut book, envelope, row),
         _ => unchanged(&mut book, envelope),
-    }
+    };
+    book.tell()?;
+    outcome
 }
 
 /// Applies a command unless it was applied before under its key.

@@ -71,7 +71,7 @@ fn a_bootstrap_for_a_server_that_asks_is_two_commits_without_a_range() {
 
     let costs = costs(&mut rig, vec![open_with(1, 1, 10).into(), deliver(10).into()]);
 
-    assert_eq!(costs, ["OpenSession 12 0 18 0 1616", "DeliverCredential 7 0 11 0 992"]);
+    assert_eq!(costs, ["OpenSession 11 0 13 0 1487", "DeliverCredential 6 0 9 0 962"]);
 }
 
 #[test]
@@ -88,9 +88,9 @@ fn a_server_that_is_told_costs_one_commit_more() {
     let costs = costs(&mut rig, commands);
 
     let expected = [
-        "OpenSession 12 0 18 0 1595",
+        "OpenSession 11 0 13 0 1466",
         "ConfirmOutbox 6 0 5 1 409",
-        "DeliverCredential 7 0 11 0 1015",
+        "DeliverCredential 6 0 9 0 985",
         "ReportUse 7 1 8 0 713",
         "CloseSession 6 1 6 2 417",
     ];

@@ -153,16 +153,20 @@ fn devices(rig: &Rig) -> Vec<(DeviceRef, Device)> {
     rig.view().devices("default", None, usize::MAX).items
 }
 
-/// The newest entries, at most 64, without a gap.
+/// The newest entries, 64 and a row's more at most, without a gap; the newest 64 are shown.
 fn timeline_is_whole(rig: &Rig, of: &DeviceRef, device: &Device) {
     let prefix = key::of_device(Kind::Timeline, of);
     let rows = rig.rows.range(&prefix, &key::end_of(&prefix), usize::MAX);
-    let numbers: Vec<u64> = rows
-        .iter()
-        .map(|(key, _)| u64::from_be_bytes(key[prefix.len()..].try_into().unwrap()))
-        .collect();
-    let expected: Vec<u64> = (device.next_entry.saturating_sub(64)..device.next_entry).collect();
-    assert_eq!(numbers, expected);
+    let numbers = rows.iter().flat_map(|(key, bytes)| {
+        let first = u64::from_be_bytes(key[prefix.len()..].try_into().unwrap());
+        first..first + read_all::<TimelineEntry>(bytes).len() as u64
+    });
+    let numbers: Vec<u64> = numbers.collect();
+    let oldest = device.next_entry - numbers.len() as u64;
+    assert_eq!(numbers, (oldest..device.next_entry).collect::<Vec<_>>());
+    let shown = rig.view().timeline(of).len() as u64;
+    assert_eq!(shown, device.next_entry.min(64));
+    assert!((shown..=shown + 16).contains(&(numbers.len() as u64)));
 }
 
 /// One audit entry for each step in each credential's life; none for what did not happen.
@@ -212,6 +216,10 @@ pub(super) fn read<T: for<'b> minicbor::Decode<'b, ()>>(bytes: &[u8]) -> T {
     frame::decode(bytes).unwrap()
 }
 
+fn read_all<T: for<'b> minicbor::Decode<'b, ()>>(bytes: &[u8]) -> Vec<T> {
+    frame::decode_all(bytes).unwrap()
+}
+
 pub(super) fn audits(rig: &Rig) -> Vec<AuditEntry> {
-    of_kind(&rig.rows.0, Kind::Audit).map(|(_, bytes)| read(bytes)).collect()
+    of_kind(&rig.rows.0, Kind::Audit).flat_map(|(_, bytes)| read_all(bytes)).collect()
 }

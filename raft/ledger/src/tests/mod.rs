@@ -24,6 +24,7 @@ mod sequences;
 mod sessions;
 mod setup;
 mod staging;
+mod story;
 
 use crate::memory::MemoryRows;
 use crate::*;
