@@ -6,7 +6,7 @@
 //! is purged only behind [`StateStore::sync`].
 
 use crate::disk::{DiskState, Shown};
-use crate::state_store::{Changes, Dump, Row, StateStore, changed_range};
+use crate::state_store::{Changes, Moment, Row, StateStore, changed_range};
 use claviger_ledger::Rows;
 use std::collections::BTreeMap;
 use std::io;
@@ -277,8 +277,8 @@ impl StateStore for BufferedState {
         Ok(())
     }
 
-    fn dump(&self) -> io::Result<Dump> {
-        self.shared.settled()?.dump()
+    fn moment(&self) -> io::Result<Arc<dyn Moment>> {
+        Ok(Arc::new(self.shared.settled()?))
     }
 
     fn view(&self, look: &mut dyn FnMut(&dyn Rows)) {
@@ -337,9 +337,10 @@ mod tests {
         (state.applied().unwrap(), all, some, each)
     }
 
-    fn dumped(state: &dyn StateStore) -> (Option<Vec<u8>>, u64, Vec<Row>) {
-        let Dump { applied, count, rows } = state.dump().unwrap();
-        (applied, count, rows.collect::<io::Result<_>>().unwrap())
+    fn dumped(state: &dyn StateStore) -> (Option<Vec<u8>>, Vec<Row>) {
+        let moment = state.moment().unwrap();
+        let rows = moment.rows().collect::<io::Result<_>>();
+        (moment.applied().unwrap(), rows.unwrap())
     }
 
     proptest! {
@@ -416,22 +417,22 @@ mod tests {
     }
 
     #[test]
-    fn nobody_waits_for_a_dump_to_be_read() {
+    fn nobody_waits_for_a_moment_to_be_read() {
         let folder = tempfile::tempdir().unwrap();
         let state = BufferedState::open(&folder.path().join("state")).unwrap();
         let crowded = CROWDED as u32;
         (0..crowded).for_each(|number| applies(&state, number));
-        let mut dump = state.dump().unwrap();
-        let first = dump.rows.next();
+        let moment = state.moment().unwrap();
+        let mut read = moment.rows();
+        let first = read.next();
         assert!(first.is_some());
 
         // With a lock that was held until the last row is read, these would wait for ever.
         (0..11 * crowded).for_each(|number| applies(&state, number));
         state.sync().unwrap();
 
-        let rows: Vec<Row> = first.into_iter().chain(dump.rows).collect::<io::Result<_>>().unwrap();
-        let moment = (crowded - 1).to_be_bytes().to_vec();
-        assert_eq!((dump.applied, dump.count), (Some(moment), u64::from(crowded)));
+        let rows: Vec<Row> = first.into_iter().chain(read).collect::<io::Result<_>>().unwrap();
+        assert_eq!(moment.applied().unwrap(), Some((crowded - 1).to_be_bytes().to_vec()));
         assert_eq!(rows.len(), CROWDED);
     }
 

@@ -6,7 +6,7 @@
 //! Only `sync` and `replace` sync: what a crash takes is applied again from the log. The state
 //! machine reaches it through the buffer of [`crate::buffered`].
 
-use crate::state_store::{Dump, Row};
+use crate::state_store::{Moment, Row};
 use claviger_ledger::Rows;
 use fjall::{Database, Guard, Keyspace, KeyspaceCreateOptions, PersistMode, Readable, Snapshot};
 use std::collections::HashMap;
@@ -97,24 +97,19 @@ impl Shown {
         self.at_hand.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn applied(&self) -> io::Result<Option<Vec<u8>>> {
-        Ok(self.snapshot.get(&self.rows, APPLIED).map_err(io)?.map(|value| value.to_vec()))
-    }
-
     fn between(&self, from: &[u8], to: &[u8], limit: usize) -> fjall::Result<Vec<Row>> {
         self.snapshot.range(&self.rows, from..to).take(limit).map(row).collect()
     }
+}
 
-    /// All rows. They are counted first: a format may say the number before the rows.
-    pub(crate) fn dump(&self) -> io::Result<Dump> {
-        let all = || self.snapshot.range(&self.rows, [ROW]..AFTER_ROWS);
-        let mut count = 0;
-        for found in all() {
-            found.key().map_err(io)?;
-            count += 1;
-        }
-        let rows = all().map(|found| row(found).map_err(io));
-        Ok(Dump { applied: self.applied()?, count, rows: Box::new(rows) })
+impl Moment for Shown {
+    fn applied(&self) -> io::Result<Option<Vec<u8>>> {
+        Ok(self.snapshot.get(&self.rows, APPLIED).map_err(io)?.map(|value| value.to_vec()))
+    }
+
+    fn rows(&self) -> Box<dyn Iterator<Item = io::Result<Row>> + '_> {
+        let all = self.snapshot.range(&self.rows, [ROW]..AFTER_ROWS);
+        Box::new(all.map(|found| row(found).map_err(io)))
     }
 }
 

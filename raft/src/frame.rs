@@ -97,6 +97,16 @@ pub(crate) struct Applied {
     pub(crate) membership: Stored,
 }
 
+impl Applied {
+    /// What a record of it says; that there is none says that nothing is.
+    pub(crate) fn of(record: Option<Vec<u8>>) -> io::Result<Self> {
+        match record {
+            Some(bytes) => decode(&bytes),
+            None => Ok(Self { last: None, membership: (&StoredMembership::default()).into() }),
+        }
+    }
+}
+
 /// A vote: term, node, and whether a quorum granted it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
 pub(crate) struct Ballot(#[n(0)] u64, #[n(1)] u64, #[n(2)] bool);

@@ -1,26 +1,33 @@
-//! Snapshots as bytes: a version, where they stand, sorted rows, and a checksum.
+//! Snapshots: the rows of one moment, and as bytes a version, where they stand, sorted rows, and a
+//! checksum.
+//!
+//! A node keeps none: what a snapshot stands for, a part of the log that is gone, its own rows hold,
+//! which are durable then. Bytes are made for another node that is too far behind for the log.
 
 use crate::frame::{self, Applied};
-use crate::state_store::Row;
+use crate::state_store::{Moment, Row};
 use crc32fast::Hasher;
 use minicbor::Encoder;
 use minicbor::bytes::ByteVec;
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::fmt;
+use std::io::{self, Write};
+use std::sync::Arc;
 
-/// A snapshot: a file of this node, or bytes in memory.
-#[derive(Debug, Clone)]
+/// A snapshot: rows of this node, or bytes of another's.
+#[derive(Clone)]
 pub(crate) enum Image {
-    File(PathBuf),
-    Memory(Arc<Vec<u8>>),
+    Rows(Arc<dyn Moment>),
+    Bytes(Arc<Vec<u8>>),
 }
 
-/// How many bytes are written at once.
-const BUFFER: usize = 1 << 16;
-/// After so many bytes the disk is waited for.
-const STRIDE: usize = 8 << 20;
+impl fmt::Debug for Image {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Rows(_) => "Rows",
+            Self::Bytes(_) => "Bytes",
+        })
+    }
+}
 
 fn damaged() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, "a snapshot that cannot be read")
@@ -34,7 +41,7 @@ pub(crate) fn write(
     count: u64,
     rows: impl Iterator<Item = io::Result<Row>>,
 ) -> io::Result<()> {
-    let mut to = Summed { to: BufWriter::with_capacity(BUFFER, to), crc: Hasher::new() };
+    let mut to = Summed { to, crc: Hasher::new() };
     let mut head = Encoder::new(vec![frame::VERSION]);
     let started = head.array(2).and_then(|head| head.encode(applied)?.array(count));
     started.expect("writing to memory does not fail");
@@ -82,132 +89,77 @@ fn read(bytes: &[u8]) -> io::Result<(Applied, Vec<Row>)> {
 }
 
 impl Image {
-    pub(crate) fn bytes(&self) -> io::Result<Arc<Vec<u8>>> {
+    /// Where it stands.
+    pub(crate) fn applied(&self) -> io::Result<Applied> {
         match self {
-            Self::File(path) => Ok(Arc::new(std::fs::read(path)?)),
-            Self::Memory(bytes) => Ok(bytes.clone()),
+            Self::Rows(rows) => Applied::of(rows.applied()?),
+            Self::Bytes(bytes) => read(bytes).map(|(applied, _)| applied),
         }
     }
 
+    /// The same in bytes, as another node gets it.
+    pub(crate) fn sent(&self) -> io::Result<Self> {
+        let Self::Rows(moment) = self else { return Ok(self.clone()) };
+        let mut bytes = Vec::new();
+        let count = moment.rows().count() as u64;
+        write(&mut bytes, &self.applied()?, count, moment.rows())?;
+        Ok(Self::Bytes(Arc::new(bytes)))
+    }
+
+    /// Where it stands, and its rows.
     pub(crate) fn read(&self) -> io::Result<(Applied, Vec<Row>)> {
-        read(&self.bytes()?)
-    }
-}
-
-/// Where the latest snapshot is kept.
-#[derive(Debug)]
-pub(crate) struct Shelf {
-    folder: Option<PathBuf>,
-    memory: Mutex<Option<Image>>,
-}
-
-impl Shelf {
-    pub(crate) fn on_disk(folder: &Path) -> Self {
-        Self { folder: Some(folder.to_owned()), memory: Mutex::new(None) }
-    }
-
-    pub(crate) fn in_memory() -> Self {
-        Self { folder: None, memory: Mutex::new(None) }
-    }
-
-    pub(crate) fn is_on_disk(&self) -> bool {
-        self.folder.is_some()
-    }
-
-    pub(crate) fn build(
-        &self,
-        applied: &Applied,
-        count: u64,
-        rows: impl Iterator<Item = io::Result<Row>>,
-    ) -> io::Result<Image> {
-        self.put(|to| write(to, applied, count, rows))
-    }
-
-    pub(crate) fn keep(&self, image: &Image) -> io::Result<()> {
-        let bytes = image.bytes()?;
-        self.put(|to| to.write_all(&bytes)).map(drop)
-    }
-
-    fn put(&self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<Image> {
-        let image = match &self.folder {
-            Some(folder) => Image::File(put_file(folder, write)?),
-            None => {
-                let mut bytes = Vec::new();
-                write(&mut bytes)?;
-                Image::Memory(Arc::new(bytes))
-            }
-        };
-        *self.memory.lock().unwrap_or_else(PoisonError::into_inner) = Some(image.clone());
-        Ok(image)
-    }
-
-    pub(crate) fn current(&self) -> io::Result<Option<Image>> {
-        if let Some(folder) = &self.folder {
-            let path = folder.join(SNAPSHOT);
-            return Ok(path.try_exists()?.then_some(Image::File(path)));
+        match self {
+            Self::Rows(moment) => Ok((self.applied()?, moment.rows().collect::<io::Result<_>>()?)),
+            Self::Bytes(bytes) => read(bytes),
         }
-        Ok(self.memory.lock().unwrap_or_else(PoisonError::into_inner).clone())
-    }
-}
-
-/// Its file.
-pub(crate) const SNAPSHOT: &str = "snapshot";
-
-/// The file is there whole, or the one before it.
-fn put_file(
-    folder: &Path,
-    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
-) -> io::Result<PathBuf> {
-    let (draft, path) = (folder.join("snapshot.new"), folder.join(SNAPSHOT));
-    let mut steady = Steady { file: File::create(&draft)?, unsynced: 0 };
-    write(&mut steady)?;
-    let file = steady.file;
-    file.sync_all()?;
-    std::fs::rename(&draft, &path)?;
-    File::open(folder)?.sync_all()?;
-    Ok(path)
-}
-
-/// A file that the disk keeps up with: one sync of it all at the end would hold up the log's.
-struct Steady {
-    file: File,
-    unsynced: usize,
-}
-
-impl Write for Steady {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.file.write(bytes)?;
-        self.unsynced += written;
-        if self.unsynced >= STRIDE {
-            self.file.sync_data()?;
-            self.unsynced = 0;
-        }
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::memory::MemoryState;
+    use crate::state_store::StateStore;
     use crate::types::StoredMembership;
+
+    fn applied() -> Applied {
+        Applied { last: None, membership: (&StoredMembership::default()).into() }
+    }
+
+    fn rows(count: u8) -> impl Iterator<Item = io::Result<Row>> {
+        (0..count).map(|number| Ok((vec![number], vec![number; 300])))
+    }
+
+    #[test]
+    fn another_node_reads_the_rows_of_the_moment_it_was_taken_at() {
+        let state = MemoryState::default();
+        let all: Vec<Row> = rows(200).collect::<io::Result<_>>().unwrap();
+        state.replace(all.clone(), &frame::encode(&applied())).unwrap();
+        let image = Image::Rows(state.moment().unwrap());
+        state.replace(Vec::new(), &[]).unwrap();
+
+        let sent = image.sent().unwrap();
+
+        assert!(matches!(sent, Image::Bytes(_)));
+        assert_eq!(sent.read().unwrap(), (applied(), all));
+    }
 
     #[test]
     fn rows_that_are_not_as_many_as_were_said_make_no_snapshot() {
-        let folder = tempfile::tempdir().unwrap();
-        let shelf = Shelf::on_disk(folder.path());
-        let applied = Applied { last: None, membership: (&StoredMembership::default()).into() };
-        let rows = |count: u8| (0..count).map(|number| Ok((vec![number], vec![number; 300])));
-        shelf.build(&applied, 200, rows(200)).unwrap();
+        for count in [3, 5] {
+            assert!(write(&mut Vec::new(), &applied(), 4, rows(count)).is_err(), "{count}");
+        }
+    }
 
-        assert!(shelf.build(&applied, 3, rows(2)).is_err());
-        assert!(shelf.build(&applied, 3, rows(4)).is_err());
-
-        let (_, kept) = shelf.current().unwrap().unwrap().read().unwrap();
-        let expected: Vec<Row> = rows(200).collect::<io::Result<_>>().unwrap();
-        assert_eq!(kept, expected, "the one before it");
+    #[test]
+    fn refuses_bytes_with_any_one_changed_or_cut_short() {
+        let mut bytes = Vec::new();
+        write(&mut bytes, &applied(), 2, rows(2)).unwrap();
+        for place in 0..bytes.len() {
+            let mut changed = bytes.clone();
+            changed[place] ^= 0x5a;
+            assert!(read(&changed).is_err(), "{place}");
+            assert!(read(&bytes[..place]).is_err(), "{place}");
+        }
     }
 }

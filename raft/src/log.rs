@@ -122,7 +122,7 @@ impl RaftLogStorage<Types> for Log {
 mod tests {
     use super::*;
     use crate::memory::{MemoryLog, MemoryState};
-    use crate::state_store::{Changes, Dump, Row};
+    use crate::state_store::{Changes, Moment, Row};
     use crate::types::{LeaderId, StoredMembership};
     use claviger_ledger::Rows;
     use std::sync::atomic::{AtomicUsize, Ordering};
@@ -148,8 +148,8 @@ mod tests {
             self.rows.replace(rows, applied)
         }
 
-        fn dump(&self) -> io::Result<Dump> {
-            self.rows.dump()
+        fn moment(&self) -> io::Result<Arc<dyn Moment>> {
+            self.rows.moment()
         }
 
         fn view(&self, look: &mut dyn FnMut(&dyn Rows)) {

@@ -1,7 +1,7 @@
 //! Storage in memory, for the seeded world: it loses nothing while the process lives.
 
 use crate::log_store::{Change, Done, Kept, LogStore};
-use crate::state_store::{Changes, Dump, Row, StateStore};
+use crate::state_store::{Changes, Moment, Row, StateStore};
 use claviger_ledger::Rows;
 use claviger_ledger::memory::MemoryRows;
 use std::collections::BTreeMap;
@@ -75,12 +75,9 @@ impl StateStore for MemoryState {
         Ok(())
     }
 
-    fn dump(&self) -> io::Result<Dump> {
-        let (applied, rows) = {
-            let inner = lock(&self.0);
-            (inner.0.clone(), inner.1.0.clone())
-        };
-        Ok(Dump { applied, count: rows.len() as u64, rows: Box::new(rows.into_iter().map(Ok)) })
+    fn moment(&self) -> io::Result<Arc<dyn Moment>> {
+        let inner = lock(&self.0);
+        Ok(Arc::new(Copied { applied: inner.0.clone(), rows: inner.1.0.clone() }))
     }
 
     fn view(&self, look: &mut dyn FnMut(&dyn Rows)) {
@@ -93,5 +90,21 @@ impl StateStore for MemoryState {
 
     fn durable(&self) -> io::Result<Option<Vec<u8>>> {
         self.applied()
+    }
+}
+
+/// The rows as they were.
+struct Copied {
+    applied: Option<Vec<u8>>,
+    rows: BTreeMap<Vec<u8>, Vec<u8>>,
+}
+
+impl Moment for Copied {
+    fn applied(&self) -> io::Result<Option<Vec<u8>>> {
+        Ok(self.applied.clone())
+    }
+
+    fn rows(&self) -> Box<dyn Iterator<Item = io::Result<Row>> + '_> {
+        Box::new(self.rows.iter().map(|(key, value)| Ok((key.clone(), value.clone()))))
     }
 }

@@ -3,7 +3,6 @@
 use crate::buffered::BufferedState;
 use crate::counters::{Counters, Pending};
 use crate::home::Home;
-use crate::image::Shelf;
 use crate::log::{Log, durable};
 use crate::log_store::{Change, LogStore};
 use crate::memory::{MemoryLog, MemoryState};
@@ -176,10 +175,11 @@ impl Node {
         let folder = config.folder.clone().unwrap_or_default();
         let failed = |source| OpenError::Folder { folder: folder.clone(), source };
         let stores = Stores::open(config.folder.as_deref(), hand, &counters).map_err(failed)?;
-        let Stores { log, state, shelf } = stores;
+        let Stores { log, state } = stores;
         let id = node_id(&*log, &*state, config.id).await.map_err(failed)?;
+        let on_disk = config.folder.is_some();
         let entries = Log::new(log.clone(), state.clone());
-        let machine = Machine::new(state.clone(), config.apply, counters.clone(), shelf);
+        let machine = Machine::new(state.clone(), config.apply, counters.clone(), on_disk);
         let runtime = |error: &dyn std::error::Error| OpenError::Runtime(error.to_string());
         let settings = settings(pace).validate().map_err(|error| runtime(&error))?;
         let network = Factory { from: id, transport: config.transport.clone() };
@@ -340,35 +340,48 @@ impl Node {
     }
 }
 
+/// A copy of all rows that nodes kept once.
+const SNAPSHOT: &str = "snapshot";
+
+fn remove_if_there(file: &Path) -> io::Result<()> {
+    match std::fs::remove_file(file) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
 struct Stores {
     log: Arc<dyn LogStore>,
     state: Arc<dyn StateStore>,
-    shelf: Shelf,
 }
 
 impl Stores {
     fn open(folder: Option<&Path>, hand: Hand, counters: &Arc<Counters>) -> io::Result<Self> {
         let Some(folder) = folder else {
             let (log, state) = (MemoryLog::default(), MemoryState::default());
-            return Ok(Self {
-                log: Arc::new(log),
-                state: Arc::new(state),
-                shelf: Shelf::in_memory(),
-            });
+            return Ok(Self { log: Arc::new(log), state: Arc::new(state) });
         };
         std::fs::create_dir_all(folder)?;
         let log = Wal::open(&folder.join("wal"), hand, counters)?;
         let state = BufferedState::open(&folder.join("state"))?;
-        Ok(Self { log: Arc::new(log), state: Arc::new(state), shelf: Shelf::on_disk(folder) })
+        remove_if_there(&folder.join(SNAPSHOT))?;
+        Ok(Self { log: Arc::new(log), state: Arc::new(state) })
     }
 }
 
 /// The id in the log, or `fresh`, which is written there: an empty disk is a new node.
 async fn node_id(log: &dyn LogStore, state: &dyn StateStore, fresh: u64) -> io::Result<u64> {
-    if let Some(id) = log.kept().node {
+    let kept = log.kept();
+    let known = state.applied()?.is_some();
+    if kept.purged.is_some() && !known {
+        let lost = "the log is there but the rows that its beginning went into are gone; restore \
+                    both from a copy, or empty the folder and let the node join anew";
+        return Err(io::Error::new(io::ErrorKind::InvalidData, lost));
+    }
+    if let Some(id) = kept.node {
         return Ok(id);
     }
-    if state.applied()?.is_some() {
+    if known {
         // Its votes are gone: it could vote twice in a term.
         let lost = "there are rows but the log is gone; restore both from a copy, or empty the \
                     folder and let the node join anew";

@@ -2,10 +2,8 @@
 //!
 //! A log that meets a full disk stops its node, and a node that cannot write cannot make room
 //! either. So proposals end while there is still space for what runs on without them: votes,
-//! snapshots and the compaction of rows. They begin again by themselves when there is room. A
-//! snapshot stands beside the one before it until it is whole, so the reserve grows with it.
+//! syncs and the compaction of rows. They begin again by themselves when there is room.
 
-use crate::image::SNAPSHOT;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
@@ -46,10 +44,8 @@ impl Space {
         {
             match rustix::fs::statvfs(folder) {
                 Ok(disk) => {
-                    let snapshot = std::fs::metadata(folder.join(SNAPSHOT));
-                    let snapshot = snapshot.map_or(0, |file| file.len());
                     let free = disk.f_bavail.saturating_mul(disk.f_frsize);
-                    self.found(free, self.reserve.max(2 * snapshot));
+                    self.found(free);
                 }
                 Err(error) => tracing::warn!(%error, "free space cannot be measured"),
             }
@@ -72,7 +68,8 @@ impl Space {
             .is_ok()
     }
 
-    fn found(&self, free: u64, reserve: u64) {
+    fn found(&self, free: u64) {
+        let reserve = self.reserve;
         self.free.store(free, Ordering::Relaxed);
         let was = self.short.load(Ordering::Relaxed);
         let wanted = if was { reserve + reserve / 8 } else { reserve };
@@ -98,7 +95,7 @@ mod tests {
     fn below_the_reserve_it_is_short_until_there_is_an_eighth_more() {
         let space = Space::new(None, 800);
         for (free, short) in [(800, false), (799, true), (800, true), (899, true), (900, false)] {
-            space.found(free, 800);
+            space.found(free);
             assert_eq!(space.is_short(), short, "{free} bytes free");
         }
     }

@@ -1,9 +1,9 @@
-//! openraft's state machine: commands through `apply`, rows in a [`StateStore`], snapshots as bytes.
+//! openraft's state machine: commands through `apply`, rows in a [`StateStore`], snapshots of them.
 
 use crate::counters::Counters;
 use crate::frame::{self, Applied, Id, Stored};
-use crate::image::{self, Image};
-use crate::state_store::{Dump, Overlay, StateStore};
+use crate::image::Image;
+use crate::state_store::{Overlay, StateStore};
 use crate::types::{LogId, Outcome, Payload, SnapshotMeta, StoredMembership, Types};
 use claviger_ledger::Apply;
 use futures::{Stream, StreamExt};
@@ -23,7 +23,8 @@ pub(crate) struct Machine {
     store: Arc<dyn StateStore>,
     apply: Apply,
     counters: Arc<Counters>,
-    images: Arc<image::Shelf>,
+    /// True if whoever syncs the rows waits for a disk.
+    on_disk: bool,
 }
 
 impl Machine {
@@ -31,13 +32,13 @@ impl Machine {
         store: Arc<dyn StateStore>,
         apply: Apply,
         counters: Arc<Counters>,
-        images: image::Shelf,
+        on_disk: bool,
     ) -> Self {
-        Self { store, apply, counters, images: Arc::new(images) }
+        Self { store, apply, counters, on_disk }
     }
 
     fn applied(&self) -> io::Result<Applied> {
-        decode_applied(self.store.applied()?)
+        Applied::of(self.store.applied()?)
     }
 
     /// Applies a batch and stores it; nothing is stored if a command cannot be read.
@@ -111,35 +112,31 @@ impl RaftStateMachine<Types> for Machine {
             last: meta.last_log_id.map(Id::from),
             membership: (&meta.last_membership).into(),
         };
-        self.images.keep(&image)?;
         self.store.replace(rows, &frame::encode(&applied))?;
         Counters::one(&self.counters.snapshots_installed);
         Ok(())
     }
 
+    /// The rows as they are: always as new as what stands for a part of the log.
     async fn get_current_snapshot(&mut self) -> io::Result<Option<SnapshotOf>> {
-        let Some(image) = self.images.current()? else { return Ok(None) };
-        let (applied, _) = image.read()?;
-        Ok(Some(Snapshot { meta: meta_of(applied)?, snapshot: image }))
+        let snapshot = self.moment()?;
+        Ok(snapshot.meta.last_log_id.is_some().then_some(snapshot))
     }
 }
 
 impl Machine {
-    fn snapshot(&self) -> io::Result<SnapshotOf> {
-        let Dump { applied, count, rows } = self.store.dump()?;
-        // A log may be purged up to a snapshot: the rows do not stay behind it.
-        self.store.sync()?;
-        let applied = decode_applied(applied)?;
-        let image = self.images.build(&applied, count, rows)?;
-        Counters::one(&self.counters.snapshots_built);
-        Ok(Snapshot { meta: meta_of(applied)?, snapshot: image })
+    fn moment(&self) -> io::Result<SnapshotOf> {
+        let snapshot = Image::Rows(self.store.moment()?);
+        Ok(Snapshot { meta: meta_of(snapshot.applied()?)?, snapshot })
     }
-}
 
-fn decode_applied(record: Option<Vec<u8>>) -> io::Result<Applied> {
-    match record {
-        Some(bytes) => frame::decode(&bytes),
-        None => Ok(Applied { last: None, membership: (&StoredMembership::default()).into() }),
+    /// What is to stand for a part of the log: the log may be purged up to there, so the rows do
+    /// not stay behind it.
+    fn snapshot(&self) -> io::Result<SnapshotOf> {
+        let snapshot = self.moment()?;
+        self.store.sync()?;
+        Counters::one(&self.counters.snapshots_built);
+        Ok(snapshot)
     }
 }
 
@@ -154,10 +151,10 @@ impl RaftSnapshotBuilder<Types> for Machine {
     type SnapshotData = Image;
 
     async fn build_snapshot(&mut self) -> io::Result<SnapshotOf> {
-        if !self.images.is_on_disk() {
+        if !self.on_disk {
             return self.snapshot();
         }
-        // It reads every row and writes a file: nobody is to wait for that.
+        // Nobody is to wait for the disk.
         let builder = self.clone();
         let built = tokio::task::spawn_blocking(move || builder.snapshot()).await;
         built.map_err(io::Error::other)?

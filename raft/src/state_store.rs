@@ -4,19 +4,18 @@
 use claviger_ledger::Rows;
 use std::collections::BTreeMap;
 use std::io;
+use std::sync::Arc;
 
 /// What a step of the state machine changes: a value, or nothing where a row is removed.
 pub(crate) type Changes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 /// A key and its value.
 pub(crate) type Row = (Vec<u8>, Vec<u8>);
-/// All rows of one moment, read one after the other; nobody waits for whoever reads.
-pub(crate) struct Dump {
+/// All rows of one moment; nobody waits for whoever reads them, or keeps them unread.
+pub(crate) trait Moment: Send + Sync {
     /// The record of what is applied.
-    pub(crate) applied: Option<Vec<u8>>,
-    /// How many rows there are.
-    pub(crate) count: u64,
-    /// The rows, in the order of their keys.
-    pub(crate) rows: Box<dyn Iterator<Item = io::Result<Row>> + Send>,
+    fn applied(&self) -> io::Result<Option<Vec<u8>>>;
+    /// The rows, in the order of their keys, read one after the other.
+    fn rows(&self) -> Box<dyn Iterator<Item = io::Result<Row>> + '_>;
 }
 
 /// The rows of one node, with the record of up to where the log is applied to them. After a crash
@@ -28,7 +27,7 @@ pub(crate) trait StateStore: Send + Sync + 'static {
     fn apply(&self, changes: Changes, applied: &[u8]) -> io::Result<()>;
     /// Replaces all rows and the record, all or nothing, and makes them durable.
     fn replace(&self, rows: Vec<Row>, applied: &[u8]) -> io::Result<()>;
-    fn dump(&self) -> io::Result<Dump>;
+    fn moment(&self) -> io::Result<Arc<dyn Moment>>;
     /// Shows one consistent set of rows.
     fn view(&self, look: &mut dyn FnMut(&dyn Rows));
     /// Makes durable what was applied.

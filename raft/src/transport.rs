@@ -147,6 +147,8 @@ impl RaftNetworkV2<Types> for Link {
         _: RPCOption,
     ) -> Result<SnapshotResponse<Types>, StreamingError<Types>> {
         let peer = self.peer().await?;
+        let sent = snapshot.snapshot.sent().map_err(unreachable)?;
+        let snapshot = SnapshotOf { meta: snapshot.meta, snapshot: sent };
         let answer = peer.install_full_snapshot(vote, snapshot).await.map_err(unreachable)?;
         self.back().await?;
         Ok(answer)

@@ -67,7 +67,7 @@ section! {
         /// data folder.
         kek_file: PathBuf = "kek".into(),
         /// Free space on the data folder's disk below which nothing is written, in MiB: room for
-        /// a snapshot and for compaction.
+        /// compaction, which runs on.
         disk_reserve: Bounded<0, 1_048_576> = Bounded::of::<64>(),
     }
 }

@@ -102,7 +102,7 @@ fn every_format_is_read_as_ever() {
     assert_eq!(Vote::from(ballot), vote());
     assert_eq!(LogId::from(frame::decode::<Id>(&file["purged id"]).unwrap()), id(300));
     assert_eq!(frame::decode::<Applied>(&file["applied"]).unwrap(), applied());
-    let snapshot = image::Image::Memory(file["snapshot"].clone().into());
+    let snapshot = image::Image::Bytes(file["snapshot"].clone().into());
     assert_eq!(snapshot.read().unwrap(), (applied(), vec![(b"key".to_vec(), b"value".to_vec())]));
     assert!(log::reads_header(&file["log file header"]));
     for (name, change) in changes() {

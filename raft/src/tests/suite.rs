@@ -2,7 +2,6 @@
 
 use crate::buffered::BufferedState;
 use crate::counters::Counters;
-use crate::image::Shelf;
 use crate::log::Log;
 use crate::log_store::LogStore;
 use crate::memory::{MemoryLog, MemoryState};
@@ -24,8 +23,8 @@ fn accept(_: &mut dyn Rows, _: u64, _: &[u8]) -> Result<Vec<u8>, Damage> {
 struct Disk(Hand);
 struct Memory;
 
-fn parts(log: Arc<dyn LogStore>, state: Arc<dyn StateStore>, shelf: Shelf) -> (Log, Machine) {
-    let machine = Machine::new(state.clone(), accept, Arc::new(Counters::default()), shelf);
+fn parts(log: Arc<dyn LogStore>, state: Arc<dyn StateStore>, on_disk: bool) -> (Log, Machine) {
+    let machine = Machine::new(state.clone(), accept, Arc::new(Counters::default()), on_disk);
     (Log::new(log, state), machine)
 }
 
@@ -35,7 +34,7 @@ impl StoreBuilder<Types, Log, Machine, TempDir> for Disk {
         let wal = Wal::open(&folder.path().join("wal"), self.0, &Arc::default());
         let wal = wal.expect("the log opens");
         let state = BufferedState::open(&folder.path().join("state")).expect("the rows open");
-        let (log, machine) = parts(Arc::new(wal), Arc::new(state), Shelf::on_disk(folder.path()));
+        let (log, machine) = parts(Arc::new(wal), Arc::new(state), true);
         Ok((folder, log, machine))
     }
 }
@@ -43,7 +42,7 @@ impl StoreBuilder<Types, Log, Machine, TempDir> for Disk {
 impl StoreBuilder<Types, Log, Machine, ()> for Memory {
     async fn build(&self) -> Result<((), Log, Machine), StorageError<Types>> {
         let (log, state) = (Arc::new(MemoryLog::default()), Arc::new(MemoryState::default()));
-        let (log, machine) = parts(log, state, Shelf::in_memory());
+        let (log, machine) = parts(log, state, false);
         Ok(((), log, machine))
     }
 }
