@@ -11,6 +11,7 @@ use claviger_ledger::Rows;
 use fjall::{Database, Guard, Keyspace, KeyspaceCreateOptions, PersistMode, Readable, Snapshot};
 use std::collections::HashMap;
 use std::io;
+use std::mem;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -21,7 +22,7 @@ const ROW: u8 = 1;
 const AFTER_ROWS: [u8; 1] = [ROW + 1];
 /// How many rows are loaded between two writes.
 const LOAD: usize = 4096;
-/// How many rows that were looked up in one set of rows are kept at hand.
+/// How many rows that were looked up in one set of rows are kept at hand, twice.
 const AT_HAND: usize = 1024;
 
 /// The rows in a folder.
@@ -87,13 +88,39 @@ impl DiskState {
 pub(crate) struct Shown {
     snapshot: Snapshot,
     rows: Keyspace,
-    /// What was looked up, and what was not there. Almost every command asks for the same few rows
-    /// of its tenant, and a look-up in the database costs ten times as much as here.
-    at_hand: Mutex<HashMap<Vec<u8>, Option<Vec<u8>>>>,
+    at_hand: Mutex<AtHand>,
+}
+
+/// What was looked up lately, and what was not there. Almost every command asks for the same few
+/// rows of its tenant, and for the rows of its device that its proposer has just looked at; a
+/// look-up in the database costs ten times as much as here.
+#[derive(Default)]
+struct AtHand {
+    young: HashMap<Vec<u8>, Option<Vec<u8>>>,
+    /// Those from before there were many young ones; what is asked for again is young again.
+    old: HashMap<Vec<u8>, Option<Vec<u8>>>,
+}
+
+impl AtHand {
+    fn find(&mut self, key: &[u8]) -> Option<Option<Vec<u8>>> {
+        if let Some(found) = self.young.get(key) {
+            return Some(found.clone());
+        }
+        let (key, found) = self.old.remove_entry(key)?;
+        self.keep(key, found.clone());
+        Some(found)
+    }
+
+    fn keep(&mut self, key: Vec<u8>, found: Option<Vec<u8>>) {
+        if self.young.len() >= AT_HAND {
+            self.old = mem::take(&mut self.young);
+        }
+        self.young.insert(key, found);
+    }
 }
 
 impl Shown {
-    fn at_hand(&self) -> MutexGuard<'_, HashMap<Vec<u8>, Option<Vec<u8>>>> {
+    fn at_hand(&self) -> MutexGuard<'_, AtHand> {
         self.at_hand.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -128,15 +155,12 @@ fn sound<T>(read: fjall::Result<T>) -> T {
 
 impl Rows for Shown {
     fn row(&self, key: &[u8]) -> Option<Vec<u8>> {
-        if let Some(known) = self.at_hand().get(key) {
-            return known.clone();
+        if let Some(found) = self.at_hand().find(key) {
+            return found;
         }
         let found = sound(self.snapshot.get(&self.rows, row_key(key)));
         let found = found.map(|value| value.to_vec());
-        let mut at_hand = self.at_hand();
-        if at_hand.len() < AT_HAND {
-            at_hand.insert(key.to_vec(), found.clone());
-        }
+        self.at_hand().keep(key.to_vec(), found.clone());
         found
     }
 
@@ -194,5 +218,24 @@ impl DiskState {
 
     pub(crate) fn sync(&self) -> io::Result<()> {
         self.database.persist(PersistMode::SyncAll).map_err(io)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_asked_for_again_and_again_stays_at_hand_and_the_rest_does_not_pile_up() {
+        let mut at_hand = AtHand::default();
+        at_hand.keep(vec![], Some(vec![1]));
+
+        for number in 0..10 * AT_HAND {
+            at_hand.keep(number.to_be_bytes().to_vec(), None);
+            assert_eq!(at_hand.find(&[]), Some(Some(vec![1])));
+        }
+
+        assert_eq!(at_hand.find(&0_usize.to_be_bytes()), None);
+        assert!(at_hand.young.len() + at_hand.old.len() <= 2 * AT_HAND);
     }
 }
