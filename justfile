@@ -12,6 +12,7 @@ check: house lint test
 # Formatting, spelling, licences, and who may import whom.
 house:
     cargo fmt --all --check
+    cargo fmt --check --manifest-path tests/interop/peers/rust/Cargo.toml
     taplo fmt --check
     typos
     tests/house
@@ -21,7 +22,7 @@ house:
 lint:
     cargo clippy --workspace --all-targets --locked -- -D warnings
 
-# Every test, among them those against Leshan, OpenSSL and GnuTLS. None is skipped where a peer is missing: it fails.
+# Every test, among them those against Leshan and other stacks of DTLS. None is skipped where a peer is missing: it fails.
 test:
     cargo test --workspace --locked
 
@@ -33,6 +34,7 @@ long:
 fix:
     cargo clippy --workspace --all-targets --fix --allow-dirty --allow-staged
     cargo fmt --all
+    cargo fmt --manifest-path tests/interop/peers/rust/Cargo.toml
     taplo fmt
     typos --write-changes
 
