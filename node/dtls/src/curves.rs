@@ -28,7 +28,8 @@ impl Group {
     /// Every group, in the order in which our client offers them.
     pub const ALL: [Self; 3] = [Self::Secp256r1, Self::X25519, Self::Secp384r1];
 
-    pub(crate) fn by_id(id: u16) -> Option<Self> {
+    /// The group with this IANA number.
+    pub fn by_id(id: u16) -> Option<Self> {
         Self::ALL.into_iter().find(|group| *group as u16 == id)
     }
 
@@ -54,7 +55,8 @@ impl SignatureScheme {
     /// Every scheme, in the order in which we offer them.
     pub const ALL: [Self; 2] = [Self::EcdsaSha256, Self::EcdsaSha384];
 
-    pub(crate) fn by_id(id: u16) -> Option<Self> {
+    /// The scheme with this IANA number.
+    pub fn by_id(id: u16) -> Option<Self> {
         Self::ALL.into_iter().find(|scheme| *scheme as u16 == id)
     }
 }

@@ -64,7 +64,8 @@ pub use keys::{ClusterKeys, SessionId, SessionKeys};
 pub use replay::Window as ReplayWindow;
 pub use server::{
     CallId, Claim, Content, Endpoint, EndpointConfig, FailureReason, HandshakeEvent, NotResumed,
-    OpenCall, Opened, Output, Record, Refusal, ResumptionStep, SealError, SessionCall, SignCall,
+    OpenCall, Opened, Output, PrefixLimits, Record, Refusal, ResumptionStep, SealError,
+    SessionCall, SignCall,
 };
 pub use stored::{Sought, StoredFlight, StoredSession};
 pub use suite::{SUITES, Suite};

@@ -143,6 +143,16 @@ impl Suite {
         SUITES.iter().find(|suite| suite.id == id)
     }
 
+    /// Whether a client proves itself by a pre-shared key in it.
+    pub fn uses_psk(&self) -> bool {
+        self.key_exchange.uses_psk()
+    }
+
+    /// Whether a client proves by it who it is.
+    pub fn proves(&self) -> bool {
+        self.key_exchange != KeyExchange::EcdhAnon
+    }
+
     /// The row to take of those that a client offers, in its order, if they are eligible.
     pub(crate) fn choose(
         offered: impl Iterator<Item = u16>,

@@ -13,10 +13,18 @@ const BURST: u32 = 8;
 /// Time in which one more is allowed.
 const REFILL: Duration = Duration::from_secs(1);
 
-/// Buckets by /24 (IPv4) and /56 (IPv6).
-#[derive(Debug, Default)]
-pub(super) struct PrefixLimits {
+/// A token bucket for each /24 (IPv4) and /56 (IPv6), of at most 1,024 at a time.
+#[derive(Debug)]
+pub struct PrefixLimits {
+    burst: u32,
+    refill: Duration,
     buckets: BTreeMap<Prefix, Bucket>,
+}
+
+impl Default for PrefixLimits {
+    fn default() -> Self {
+        Self::new(BURST, REFILL)
+    }
 }
 
 type Prefix = (u8, [u8; 7]);
@@ -53,22 +61,27 @@ impl Forgeries {
 }
 
 impl PrefixLimits {
+    /// `burst` tokens at once, and one more each time that `refill` has passed.
+    pub const fn new(burst: u32, refill: Duration) -> Self {
+        Self { burst, refill, buckets: BTreeMap::new() }
+    }
+
     /// Takes a token of the prefix, if it has one. When the table is full of prefixes in use, a
     /// new prefix has none.
-    pub(super) fn allow(&mut self, now: Duration, ip: IpAddr) -> bool {
-        let prefix = prefix(ip);
+    pub fn allow(&mut self, now: Duration, ip: IpAddr) -> bool {
+        let (prefix, burst, refill) = (prefix(ip), self.burst, self.refill);
         if self.buckets.len() >= PREFIXES && !self.buckets.contains_key(&prefix) {
             self.buckets.retain(|_, bucket| {
-                bucket.refill(now, REFILL, BURST);
-                bucket.tokens < BURST
+                bucket.refill(now, refill, burst);
+                bucket.tokens < burst
             });
             if self.buckets.len() >= PREFIXES {
                 return false;
             }
         }
-        let fresh = Bucket { tokens: BURST, refilled: now };
+        let fresh = Bucket { tokens: burst, refilled: now };
         let bucket = self.buckets.entry(prefix).or_insert(fresh);
-        bucket.refill(now, REFILL, BURST);
+        bucket.refill(now, refill, burst);
         let allowed = bucket.tokens > 0;
         bucket.tokens = bucket.tokens.saturating_sub(1);
         allowed
@@ -77,7 +90,7 @@ impl PrefixLimits {
 
 impl Bucket {
     fn refill(&mut self, now: Duration, period: Duration, burst: u32) {
-        let periods = now.saturating_sub(self.refilled).as_millis() / period.as_millis();
+        let periods = now.saturating_sub(self.refilled).as_nanos() / period.as_nanos().max(1);
         let periods = u32::try_from(periods).unwrap_or(u32::MAX);
         if periods > 0 {
             self.tokens = self.tokens.saturating_add(periods).min(burst);

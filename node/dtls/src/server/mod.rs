@@ -15,6 +15,7 @@ mod session;
 mod spare;
 
 pub use endpoint::{Endpoint, EndpointConfig};
+pub use limits::PrefixLimits;
 pub use output::{
     CallId, Claim, Content, FailureReason, HandshakeEvent, OpenCall, Opened, Output, Record,
     Refusal, ResumptionStep, SealError, SessionCall, SignCall,
