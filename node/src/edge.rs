@@ -103,6 +103,7 @@ impl Running {
         let mut buffer = vec![0; DATAGRAM];
         let mut timer = core::pin::pin!(tokio::time::sleep(Duration::ZERO));
         let mut armed = None;
+        self.drain().await;
         loop {
             // One that is set for sooner stays: a look in vain now and then costs less than a new
             // timer for each datagram.
@@ -175,8 +176,8 @@ impl Running {
             HandshakeEvent::CookieVerified { peer } => {
                 tracing::debug!(%peer, "a peer proved its address");
             }
-            HandshakeEvent::Established { session, peer, suite, cid, took, .. } => {
-                tracing::debug!(trace = ?session, %peer, suite, cid, ?took, "handshake done");
+            HandshakeEvent::Established { session, peer, suite, cid, took, resumed } => {
+                tracing::debug!(trace = ?session, %peer, suite, cid, resumed, ?took, "handshake done");
                 let Some(traces) = telemetry::traces() else { return };
                 let trace = self.edge.trace(*session);
                 traces.handshake(&Handshake {

@@ -7,13 +7,13 @@ use core::time::Duration;
 impl Pki for AwsLc {
     fn subject(&self, certificate: &[u8]) -> Option<Subject> {
         let leaf = Leaf::read(certificate).ok()?;
-        let mut names = [NamedIn::CommonName, NamedIn::Dns, NamedIn::Uri].map(|it| leaf.names(it));
-        let mut first = |place: usize| {
-            let names = names.get_mut(place)?.as_mut().ok()?;
-            (!names.is_empty()).then(|| names.swap_remove(0))
-        };
-        let (common_name, dns_name, uri) = (first(0), first(1), first(2));
-        Some(Subject { text: leaf.subject(), common_name, dns_name, uri })
+        let named = |place| leaf.names(place).ok();
+        Some(Subject {
+            text: leaf.subject(),
+            common_name: named(NamedIn::CommonName)?.pop(),
+            dns_name: named(NamedIn::Dns)?.into_iter().next(),
+            uri: named(NamedIn::Uri)?.into_iter().next(),
+        })
     }
 
     fn validate(

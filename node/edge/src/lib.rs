@@ -2,27 +2,33 @@
 //!
 //! It runs the DTLS engine of one listener and turns what comes out into frames, and frames into
 //! what goes in. It holds record keys and addresses, never a pre-shared key, and no conversation:
-//! losing it loses none. The shell gives it datagrams, frames and the time, and sends what
-//! [`Edge::poll`] gives; the seeded world does the same without a socket.
+//! losing it loses none: what it does not hold it asks for, and goes on with. The shell gives it
+//! datagrams, frames and the time, and sends what [`Edge::poll`] gives, from the start on; the seeded
+//! world does the same without a socket.
 
+mod finding;
 mod report;
 mod sampling;
 #[cfg(test)]
 mod tests;
 
-pub use report::{FAILURES, Report};
+pub use report::{CREDENTIALS, FAILURES, MODES, Report, SIGNATURES, STRAYS};
 pub use sampling::Sampling;
 
 use claviger_dtls::{
-    Alert, CallId, Claim, Content, ContentType, Endpoint, HandshakeEvent, OpenCall, Opened,
-    Output as Dtls, PathMessage, Record, Refusal, SealError, SessionId, SessionKeys,
+    Alert, CallId, Claim, Content, ContentType, DropReason, Endpoint, Group, HandshakeEvent,
+    NotResumed, OpenCall, Opened, Output as Dtls, PathMessage, Presented, PublicIdentity, Record,
+    Refusal, ResumptionStep, SealError, SessionCall, SessionId, SessionKeys, SignCall,
+    SignatureScheme, StoredSession, resume,
 };
 use claviger_front::{
-    self as front, Check, Deliver, FromEdge, Open, Repeat, Shared, ToEdge, Trace, Transmit,
+    self as front, Check, Deliver, Find, FromEdge, Listen, Open, Repeat, Resume, Shared, Sign,
+    Step, ToEdge, Trace, Transmit,
 };
 use core::net::SocketAddr;
 use core::time::Duration;
-use std::collections::BTreeMap;
+use finding::Finding;
+use std::collections::{BTreeMap, VecDeque};
 use zeroize::Zeroizing;
 
 /// What has to be done.
@@ -54,6 +60,12 @@ pub enum Undone {
     /// The record was not sealed.
     #[error("the record was not sealed: {0}")]
     NotSealed(#[from] SealError),
+    /// It answers what is not asked any more.
+    #[error("nobody waits for the answer any more")]
+    NotAsked,
+    /// What the listener is to present cannot be presented.
+    #[error("the listener's key or its chain cannot be presented")]
+    NotPresentable,
 }
 
 /// How long a datagram may become by records that share it: what an IPv4 host must take (576 bytes,
@@ -69,11 +81,20 @@ pub struct Edge {
     realm: String,
     endpoint: Endpoint,
     owners: BTreeMap<SessionId, Owner>,
+    /// By what each handshake that asks for its session proves itself, as a place in
+    /// [`CREDENTIALS`].
+    claims: BTreeMap<CallId, usize>,
+    finding: Finding,
+    /// Frames that come of no output of the engine.
+    frames: VecDeque<Zeroizing<Vec<u8>>>,
     /// What comes after the last datagram that was given: it was looked at whether it fits in.
     held: Option<Output>,
     sampling: Sampling,
     report: Report,
 }
+
+/// How many handshakes are remembered by what they prove: an answer is not always to come.
+const CLAIMS: usize = 65_536;
 
 /// Whose a session is, as its frames name it.
 struct Owner {
@@ -84,11 +105,16 @@ struct Owner {
 impl Edge {
     /// The edge of the listener `listener`, which stands for the realm `realm`.
     pub fn new(listener: &str, realm: &str, endpoint: Endpoint) -> Self {
+        let (listener, realm) = (listener.to_owned(), realm.to_owned());
+        let listen = Listen { listener: listener.clone(), realm: realm.clone() };
         Self {
-            listener: listener.to_owned(),
-            realm: realm.to_owned(),
+            listener,
+            realm,
             endpoint,
             owners: BTreeMap::new(),
+            claims: BTreeMap::new(),
+            finding: Finding::new(),
+            frames: VecDeque::from([FromEdge::Listen(listen).encode()]),
             held: None,
             sampling: Sampling::NONE,
             report: Report::default(),
@@ -107,7 +133,23 @@ impl Edge {
 
     /// Takes one datagram.
     pub fn receive(&mut self, now: Duration, from: SocketAddr, datagram: &[u8]) {
+        let strays = |endpoint: &Endpoint| endpoint.counters().dropped(DropReason::NoSession);
+        let before = strays(&self.endpoint);
         self.endpoint.receive(now, from, datagram);
+        if strays(&self.endpoint) > before {
+            self.find(now, from, datagram);
+        }
+    }
+
+    /// Asks for a session that is not held here.
+    fn find(&mut self, now: Duration, from: SocketAddr, datagram: &[u8]) {
+        let Some(call) = self.finding.ask(now, from, datagram) else {
+            self.report.strays[3] += 1;
+            return;
+        };
+        let (listener, datagram) = (self.listener.clone(), datagram.to_vec());
+        let find = FromEdge::Find(Find { call, listener, from, datagram });
+        self.frames.push_back(find.encode());
     }
 
     /// Takes back the bytes of a datagram that was sent, to write the next one into.
@@ -141,7 +183,31 @@ impl Edge {
         match ToEdge::decode(frame).map_err(|_| Undone::Unreadable)? {
             ToEdge::Opened(opened) => self.opened(now, &opened)?,
             ToEdge::Refused(refused) => {
-                self.endpoint.refused(now, CallId(refused.call), refusal(refused.refusal));
+                let call = CallId(refused.call);
+                self.claims.remove(&call);
+                self.endpoint.refused(now, call, refusal(refused.refusal));
+            }
+            ToEdge::Signed(signed) => {
+                let made = signed.signature.map(Into::into);
+                self.report.signatures[usize::from(made.is_none())] += 1;
+                self.endpoint.signed(now, CallId(signed.call), made);
+            }
+            ToEdge::Present(present) => self.present(present)?,
+            ToEdge::Accepted(accepted) => {
+                let front::Accepted { call, suite, server_hello, finished } = accepted;
+                let accepted = resume::Accepted { suite, server_hello, finished };
+                self.endpoint.resumed(now, CallId(call), &accepted);
+            }
+            ToEdge::NotResumed(it) => {
+                self.endpoint.not_resumed(now, CallId(it.call), not_resumed(it.why));
+            }
+            ToEdge::Continue(it) => self.go_on(now, &it)?,
+            ToEdge::Unknown(unknown) => {
+                let stray = self.finding.answered(unknown.call).ok_or(Undone::NotAsked)?;
+                if unknown.nobody {
+                    self.finding.nobody(now, &stray);
+                }
+                self.report.strays[if unknown.nobody { 1 } else { 2 }] += 1;
             }
             ToEdge::Transmit(transmit) => self.transmit(now, &transmit)?,
             ToEdge::Close(close) => {
@@ -149,13 +215,6 @@ impl Edge {
                 self.owners.remove(&session);
                 self.endpoint.close(session);
             }
-            // Nothing is asked yet that these would answer.
-            ToEdge::Signed(_)
-            | ToEdge::Present(_)
-            | ToEdge::Accepted(_)
-            | ToEdge::NotResumed(_)
-            | ToEdge::Continue(_)
-            | ToEdge::Unknown(_) => {}
         }
         Ok(())
     }
@@ -163,13 +222,49 @@ impl Edge {
     fn opened(&mut self, now: Duration, opened: &front::Opened) -> Result<(), Undone> {
         let keys = SessionKeys::from_bytes(&opened.keys).ok_or(Undone::Unreadable)?;
         let session = SessionId(opened.session);
-        let verify_data = opened.verify_data;
+        let (verify_data, call) = (opened.verify_data, CallId(opened.call));
         let answer = Opened { session, keys, verify_data };
+        let resumed = self.endpoint.counters().resumed;
         // An answer that comes too late opens nothing, and nothing may be kept of it.
-        if self.endpoint.opened(now, CallId(opened.call), answer) {
+        if self.endpoint.opened(now, call, answer) {
+            let resumed = self.endpoint.counters().resumed > resumed;
             let (tenant, device) = (opened.tenant.as_str().into(), opened.device.as_str().into());
             self.owners.insert(session, Owner { tenant, device });
+            // Only where a pre-shared key went into its secret can a session be resumed.
+            let claim = self.claims.remove(&call).unwrap_or(0);
+            self.report.opened[claim][usize::from(resumed)] += 1;
         }
+        Ok(())
+    }
+
+    /// Takes what the listener is to present from now on.
+    fn present(&mut self, present: front::Present) -> Result<(), Undone> {
+        if present.realm != self.realm {
+            // Another listener of this edge stands for that realm.
+            return Ok(());
+        }
+        if present.public_key.is_empty() {
+            self.endpoint.present(None);
+            return Ok(());
+        }
+        let group = Group::by_id(present.group).ok_or(Undone::NotPresentable)?;
+        let scheme = SignatureScheme::by_id(present.scheme).ok_or(Undone::NotPresentable)?;
+        let chain = present.chain.into_iter().map(Into::into).collect();
+        let identity = PublicIdentity::new(chain, present.public_key, group, scheme);
+        self.endpoint.present(Some(identity.map_err(|_| Undone::NotPresentable)?));
+        Ok(())
+    }
+
+    /// Goes on with a session that this edge did not hold, and reads its datagram again.
+    fn go_on(&mut self, now: Duration, it: &front::Continue) -> Result<(), Undone> {
+        let stray = self.finding.answered(it.call).ok_or(Undone::NotAsked)?;
+        let stored = StoredSession::decode(&it.stored).ok_or(Undone::Unreadable)?;
+        if self.endpoint.restore(now, &stored) {
+            let (tenant, device) = (it.tenant.as_str().into(), it.device.as_str().into());
+            self.owners.insert(stored.session, Owner { tenant, device });
+        }
+        self.report.strays[0] += 1;
+        self.endpoint.receive(now, stray.from, &stray.datagram);
         Ok(())
     }
 
@@ -211,6 +306,9 @@ impl Edge {
     }
 
     fn next(&mut self) -> Option<Output> {
+        if let Some(frame) = self.frames.pop_front() {
+            return Some(Output::Frame(frame));
+        }
         loop {
             let frame = match self.endpoint.poll()? {
                 Dtls::Datagram { to, bytes } => return Some(Output::Datagram { to, bytes }),
@@ -219,10 +317,8 @@ impl Edge {
                     return Some(Output::Event(event));
                 }
                 Dtls::Open(call) => Some(self.open(*call).encode()),
-                // The ledger keeps no sessions to be resumed yet, so the option for them is off.
-                Dtls::NeedSession(_) => None,
-                // A listener without a key presents none, and nobody presents one to it.
-                Dtls::Sign(_) => None,
+                Dtls::NeedSession(call) => Some(self.resume(*call).encode()),
+                Dtls::Sign(call) => Some(self.sign(*call).encode()),
                 Dtls::Record(record) => self.deliver(record),
                 Dtls::Repeat { session } => self.repeat(session).map(|frame| frame.encode()),
                 Dtls::Displaced { session } => {
@@ -236,11 +332,18 @@ impl Edge {
         }
     }
 
-    fn open(&self, call: OpenCall) -> FromEdge {
-        let identity = match call.claim {
-            Claim::Psk { identity } => identity,
-            Claim::Key(_) | Claim::Nothing => Vec::new(),
+    fn open(&mut self, call: OpenCall) -> FromEdge {
+        // What a key or a chain says of its holder is read where it is checked: from the transcript.
+        let (claim, identity) = match call.claim {
+            Claim::Psk { identity } => (0, identity),
+            Claim::Key(Presented::RawPublicKey(_)) => (1, Vec::new()),
+            Claim::Key(Presented::Chain(_)) => (2, Vec::new()),
+            Claim::Nothing => (0, Vec::new()),
         };
+        self.claims.insert(call.call, claim);
+        if self.claims.len() > CLAIMS {
+            self.claims.pop_first();
+        }
         FromEdge::Open(Open {
             trace: self.trace(SessionId::of(&call.transcript)),
             call: call.call.0,
@@ -254,6 +357,38 @@ impl Edge {
             cid: call.cid,
             peer_cid: call.peer_cid,
             shared: call.shared.map(|shared| Shared(shared.expose().to_vec())),
+        })
+    }
+
+    fn sign(&self, call: SignCall) -> FromEdge {
+        FromEdge::Sign(Sign {
+            call: call.call.0,
+            listener: self.listener.clone(),
+            realm: self.realm.clone(),
+            scheme: call.scheme as u16,
+            message: call.message,
+        })
+    }
+
+    fn resume(&self, call: SessionCall) -> FromEdge {
+        let (trace, step) = match call.step {
+            ResumptionStep::Accept { hello, random, sequence } => {
+                (SessionId::of(&hello), Step::Accept { hello, random, sequence })
+            }
+            ResumptionStep::Open { suite, transcript, finished } => {
+                (SessionId::of(&transcript), Step::Open { suite, transcript, finished })
+            }
+        };
+        FromEdge::Resume(Resume {
+            trace: self.trace(trace),
+            call: call.call.0,
+            listener: self.listener.clone(),
+            realm: self.realm.clone(),
+            peer: call.peer,
+            handle: call.handle,
+            cid: call.cid,
+            peer_cid: call.peer_cid,
+            step,
         })
     }
 
@@ -305,6 +440,14 @@ fn may_share(bytes: &[u8], more: &[u8]) -> bool {
     let of_a_flight = |datagram: &[u8]| datagram.get(3..5) == Some(&[0, 0]);
     let flight = of_a_flight(bytes) || of_a_flight(more);
     bytes.len() + more.len() <= if flight { SHARED_FLIGHT } else { SHARED }
+}
+
+const fn not_resumed(why: front::WhyNotResumed) -> NotResumed {
+    match why {
+        front::WhyNotResumed::FullHandshake => NotResumed::FullHandshake,
+        front::WhyNotResumed::Forbidden => NotResumed::Forbidden,
+        front::WhyNotResumed::Unavailable => NotResumed::Unavailable,
+    }
 }
 
 const fn refusal(refusal: front::Refusal) -> Refusal {

@@ -18,9 +18,26 @@ pub struct Report {
     pub handshaking: Duration,
     /// Handshakes that ended without one, by reason in the order of [`FAILURES`].
     pub failed: [u64; FAILURES.len()],
+    /// Sessions opened, by credential in the order of [`CREDENTIALS`] and by mode in the order of
+    /// [`MODES`].
+    pub opened: [[u64; MODES.len()]; CREDENTIALS.len()],
+    /// Signatures asked for, by what came of it in the order of [`SIGNATURES`].
+    pub signatures: [u64; SIGNATURES.len()],
+    /// Datagrams of sessions that it did not hold, by what came of it in the order of [`STRAYS`].
+    pub strays: [u64; STRAYS.len()],
     /// Frames of the actors that were not carried out.
     pub frames_undone: u64,
 }
+
+/// What a device proves itself by, as the metrics label it.
+pub const CREDENTIALS: [&str; 3] = ["psk", "public_key", "certificate"];
+/// How a session is opened, as the metrics label it.
+pub const MODES: [&str; 2] = ["full", "resumed"];
+/// What comes of a question for a signature, as the metrics label it.
+pub const SIGNATURES: [&str; 2] = ["made", "failed"];
+/// What comes of a datagram whose session is not held, as the metrics label it: the session goes on
+/// here; nobody has it; the record is not the session's, or was read before; it was not asked about.
+pub const STRAYS: [&str; 4] = ["continued", "nobody", "refused", "not_asked"];
 
 /// Why a handshake fails, as the metrics label it.
 pub const FAILURES: [&str; 8] = [

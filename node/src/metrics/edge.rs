@@ -1,11 +1,11 @@
 //! An edge's numbers.
 
 use super::Source;
-use super::family::{Labels, counter, counters, gauge, summary};
+use super::family::{Labels, Name, counter, counters, gauge, summary};
 use super::names;
 use crate::edge::Shown;
 use claviger_dtls::DropReason;
-use claviger_edge::{FAILURES, Report};
+use claviger_edge::{CREDENTIALS, FAILURES, MODES, Report, SIGNATURES, STRAYS};
 use prometheus::proto::MetricFamily;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -31,6 +31,9 @@ impl Source for Edge {
             counter(names::FRAMES_UNDONE, report.frames_undone),
             dropped(&report),
             handshakes(&report),
+            opened(&report),
+            by(names::SIGNATURES, SIGNATURES, report.signatures),
+            by(names::STRAYS, STRAYS, report.strays),
         ];
         families.extend(engine(&report));
         families
@@ -45,12 +48,27 @@ fn dropped(report: &Report) -> MetricFamily {
 }
 
 fn handshakes(report: &Report) -> MetricFamily {
-    let labels = |result| [("credential", "psk"), ("mode", "full"), ("result", result)];
+    let labels = |result| [("result", result)];
     let ok = labels("ok");
     let failed = FAILURES.map(labels);
     let failed = failed.iter().map(|labels| &labels[..]).zip(report.failed);
     let ok: (Labels<'_>, u64) = (&ok, report.established);
     counters(names::HANDSHAKES, core::iter::once(ok).chain(failed))
+}
+
+fn opened(report: &Report) -> MetricFamily {
+    let mut series = Vec::new();
+    for (credential, counts) in CREDENTIALS.iter().zip(report.opened) {
+        for (mode, count) in MODES.iter().zip(counts) {
+            series.push(([("credential", *credential), ("mode", *mode)], count));
+        }
+    }
+    counters(names::ESTABLISHED, series.iter().map(|(labels, count)| (&labels[..], *count)))
+}
+
+fn by<const N: usize>(name: Name, results: [&str; N], counts: [u64; N]) -> MetricFamily {
+    let labels = results.map(|result| [("result", result)]);
+    counters(name, labels.iter().map(|labels| &labels[..]).zip(counts))
 }
 
 fn engine(report: &Report) -> Vec<MetricFamily> {
@@ -62,7 +80,9 @@ fn engine(report: &Report) -> Vec<MetricFamily> {
         counter(names::HELLO_VERIFY, dtls.cookies_sent),
         counter(names::COOKIES, dtls.cookies_accepted),
         counter(names::DTLS_RETRANSMISSIONS, dtls.retransmissions),
+        counter(names::RESTORED, dtls.restored),
         counter(names::OPENS, dtls.opens),
+        counter(names::RESUMPTIONS, dtls.resumption_calls),
         counter(names::LATE_ANSWERS, dtls.late_answers),
         counters(
             names::ALERTS,

@@ -24,7 +24,23 @@ pub(super) const UDP_OVERFLOWED: Name = (
 pub(super) const UDP_DROPPED: Name =
     ("claviger_udp_datagrams_dropped_total", "Records and messages dropped, by reason.");
 pub(super) const HANDSHAKES: Name =
-    ("claviger_dtls_handshakes_total", "Handshakes that have ended.");
+    ("claviger_dtls_handshakes_total", "Handshakes that have ended, by result.");
+pub(super) const ESTABLISHED: Name = (
+    "claviger_dtls_sessions_established_total",
+    "Handshakes that have ended with a session, by what the device proved itself with.",
+);
+pub(super) const SIGNATURES: Name =
+    ("claviger_dtls_signatures_total", "Signatures of the listener's key, by what came of it.");
+pub(super) const STRAYS: Name = (
+    "claviger_dtls_strays_total",
+    "Datagrams of sessions that this edge did not hold, by what came of asking for the session.",
+);
+pub(super) const RESTORED: Name = (
+    "claviger_dtls_sessions_restored_total",
+    "Sessions that went on at this edge without a handshake.",
+);
+pub(super) const RESUMPTIONS: Name =
+    ("claviger_dtls_resumption_calls_total", "Steps of resumptions asked of the ledger.");
 pub(super) const HANDSHAKE_DURATION: Name = (
     "claviger_dtls_handshake_duration_seconds",
     "How long handshakes took that ended with a session.",

@@ -114,7 +114,8 @@ fn nothing_is_kept_of_an_answer_that_comes_too_late() {
             device.client.receive(play.now, &datagram);
         }
     }
-    let answer = play.judge(&play.opens[0]);
+    let open = play.opens[0].clone();
+    let answer = play.judge(&open);
     play.now += core::time::Duration::from_secs(60);
     play.edge.handle_timeout(play.now);
     play.drain();

@@ -3,9 +3,10 @@
 use claviger_dtls::schedule::{self, OpenError};
 use claviger_dtls::{
     Client, ClientConfig, ClientOutput, ClusterKeys, DropReason, Endpoint, EndpointConfig,
+    StoredSession,
 };
 use claviger_front::{
-    Close, Content, Deliver, FromEdge, Open, Opened, Refusal, Refused, ToEdge, Transmit,
+    Close, Content, Deliver, Find, FromEdge, Open, Opened, Refusal, Refused, ToEdge, Transmit,
 };
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -58,6 +59,11 @@ pub(super) struct Play {
     pub(super) edge: Edge,
     pub(super) opens: Vec<Open>,
     pub(super) delivered: Vec<Deliver>,
+    pub(super) finds: Vec<Find>,
+    /// All else that it told them.
+    pub(super) others: Vec<FromEdge>,
+    /// What the ledger keeps of the session that was opened last.
+    pub(super) stored: Vec<u8>,
     /// Datagrams that are on their way to devices.
     pub(super) sent: Vec<(SocketAddr, Vec<u8>)>,
 }
@@ -72,6 +78,9 @@ impl Play {
             edge: Edge::new("coaps", "default", endpoint),
             opens: Vec::new(),
             delivered: Vec::new(),
+            finds: Vec::new(),
+            others: Vec::new(),
+            stored: Vec::new(),
             sent: Vec::new(),
         }
     }
@@ -88,7 +97,8 @@ impl Play {
                 Output::Frame(frame) => match FromEdge::decode(&frame).expect("our frame") {
                     FromEdge::Open(open) => self.opens.push(open),
                     FromEdge::Deliver(deliver) => self.delivered.push(deliver),
-                    other => drop(other),
+                    FromEdge::Find(find) => self.finds.push(find),
+                    other => self.others.push(other),
                 },
                 Output::Event(_) => {}
             }
@@ -107,7 +117,7 @@ impl Play {
     }
 
     /// What a ledger with this one device answers.
-    pub(super) fn judge(&self, open: &Open) -> ToEdge {
+    pub(super) fn judge(&mut self, open: &Open) -> ToEdge {
         let refused = |refusal| ToEdge::Refused(Refused { call: open.call, refusal });
         if open.identity != NAME.as_bytes() {
             return refused(Refusal::UnknownIdentity);
@@ -121,14 +131,19 @@ impl Play {
             shared: None,
         };
         match schedule::open(KEY, self.now, &evidence) {
-            Ok(opened) => ToEdge::Opened(Opened {
-                call: open.call,
-                session: opened.session.0,
-                tenant: "default".into(),
-                device: "1".into(),
-                keys: opened.keys.to_bytes().to_vec(),
-                verify_data: opened.verify_data,
-            }),
+            Ok(opened) => {
+                let stored = StoredSession::at_open(&evidence, &opened, open.peer, self.now);
+                let stored = stored.and_then(|stored| stored.encode()).expect("it is whole");
+                self.stored = stored.to_vec();
+                ToEdge::Opened(Opened {
+                    call: open.call,
+                    session: opened.session.0,
+                    tenant: "default".into(),
+                    device: "1".into(),
+                    keys: opened.keys.to_bytes().to_vec(),
+                    verify_data: opened.verify_data,
+                })
+            }
             Err(OpenError::BadFinished) => refused(Refusal::BadFinished),
             Err(_) => refused(Refusal::Unavailable),
         }

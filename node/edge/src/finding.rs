@@ -1,0 +1,188 @@
+//! Datagrams of sessions that this edge does not hold, and what is asked about them.
+//!
+//! Whoever sends them has proven nothing, so it is bounded what they cost: a bucket for the edge and
+//! one for each prefix, one question a key at a time, and for a second no further one about a key
+//! that nobody holds.
+
+use claviger_dtls::PrefixLimits;
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use core::time::Duration;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// Questions of one prefix at once, and the time in which one more may be asked.
+const OF_PREFIX: (u32, Duration) = (512, Duration::from_millis(8));
+/// Those of the whole edge.
+const OF_EDGE: (u32, Duration) = (8192, Duration::from_micros(250));
+/// Questions that may be out at once: each holds a datagram.
+const OUT: usize = 1024;
+/// How long an answer is waited for. A frame may be lost.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How long nobody holds a key that nobody held.
+const NOBODY: Duration = Duration::from_secs(1);
+/// How many keys that nobody holds are remembered.
+const REMEMBERED: usize = 4096;
+
+/// What a session is looked for by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Key {
+    Cid([u8; 8]),
+    Address(SocketAddr),
+}
+
+impl Key {
+    /// That of a datagram, by its first record.
+    fn of(from: SocketAddr, datagram: &[u8]) -> Self {
+        // tls12_cid: the id stands behind type, version, epoch and sequence (RFC 9146 §4).
+        let cid = datagram.strip_prefix(&[25]).and_then(|rest| rest.get(10..)?.first_chunk());
+        cid.map_or(Self::Address(from), |cid| Self::Cid(*cid))
+    }
+}
+
+/// A datagram that waits for its session.
+#[derive(Debug)]
+pub(crate) struct Stray {
+    pub(crate) from: SocketAddr,
+    pub(crate) datagram: Vec<u8>,
+    key: Key,
+    asked: Duration,
+}
+
+/// What is out, and what came of it.
+#[derive(Debug)]
+pub(crate) struct Finding {
+    out: BTreeMap<u64, Stray>,
+    keys: BTreeSet<Key>,
+    nobody: BTreeSet<Key>,
+    forgetting: VecDeque<(Duration, Key)>,
+    prefixes: PrefixLimits,
+    edge: PrefixLimits,
+    calls: u64,
+}
+
+impl Finding {
+    pub(crate) const fn new() -> Self {
+        Self {
+            out: BTreeMap::new(),
+            keys: BTreeSet::new(),
+            nobody: BTreeSet::new(),
+            forgetting: VecDeque::new(),
+            prefixes: PrefixLimits::new(OF_PREFIX.0, OF_PREFIX.1),
+            edge: PrefixLimits::new(OF_EDGE.0, OF_EDGE.1),
+            calls: 0,
+        }
+    }
+
+    /// The number of the question to ask about this datagram; none if it is not to be asked.
+    pub(crate) fn ask(&mut self, now: Duration, from: SocketAddr, datagram: &[u8]) -> Option<u64> {
+        self.forget(now);
+        let key = Key::of(from, datagram);
+        if self.keys.contains(&key) || self.nobody.contains(&key) || self.out.len() >= OUT {
+            return None;
+        }
+        // One bucket for all, whatever the address.
+        let anybody = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        if !self.prefixes.allow(now, from.ip()) || !self.edge.allow(now, anybody) {
+            return None;
+        }
+        self.calls += 1;
+        self.keys.insert(key);
+        let stray = Stray { from, datagram: datagram.to_vec(), key, asked: now };
+        self.out.insert(self.calls, stray);
+        Some(self.calls)
+    }
+
+    /// The datagram that an answer is about; none if it comes too late.
+    pub(crate) fn answered(&mut self, call: u64) -> Option<Stray> {
+        let stray = self.out.remove(&call)?;
+        self.keys.remove(&stray.key);
+        Some(stray)
+    }
+
+    /// Nobody holds what this datagram is of.
+    pub(crate) fn nobody(&mut self, now: Duration, stray: &Stray) {
+        if self.nobody.len() < REMEMBERED && self.nobody.insert(stray.key) {
+            self.forgetting.push_back((now + NOBODY, stray.key));
+        }
+    }
+
+    fn forget(&mut self, now: Duration) {
+        while let Some((_, key)) = self.forgetting.pop_front_if(|(at, _)| *at <= now) {
+            self.nobody.remove(&key);
+        }
+        while let Some(oldest) = self.out.first_entry() {
+            if now < oldest.get().asked + PATIENCE {
+                return;
+            }
+            self.keys.remove(&oldest.remove().key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Duration = Duration::from_secs(1000);
+
+    fn at(host: u8, port: u16) -> SocketAddr {
+        SocketAddr::from(([192, 0, 2, host], port))
+    }
+
+    /// A record with a connection id.
+    fn record(cid: u64) -> Vec<u8> {
+        let header = [&[25, 0xFE, 0xFD, 0, 1][..], &[0; 6], &cid.to_be_bytes(), &[0, 1, 7]];
+        header.concat()
+    }
+
+    #[test]
+    fn one_question_a_key_is_out_at_a_time() {
+        let mut finding = Finding::new();
+
+        let first = finding.ask(NOW, at(1, 1), &record(7)).expect("it is asked");
+        assert_eq!(finding.ask(NOW, at(9, 9), &record(7)), None);
+        assert!(finding.ask(NOW, at(1, 1), &record(8)).is_some());
+        assert!(finding.ask(NOW, at(1, 1), &[23, 0xFE, 0xFD]).is_some());
+        assert_eq!(finding.ask(NOW, at(1, 1), &[22, 0xFE, 0xFD]), None);
+
+        assert_eq!(finding.answered(first).expect("it is out").from, at(1, 1));
+        assert!(finding.ask(NOW, at(9, 9), &record(7)).is_some());
+        assert!(finding.answered(first).is_none());
+    }
+
+    #[test]
+    fn what_nobody_holds_is_not_asked_for_again_within_a_second() {
+        let mut finding = Finding::new();
+        let call = finding.ask(NOW, at(1, 1), &record(7)).expect("it is asked");
+        let stray = finding.answered(call).expect("it is out");
+
+        finding.nobody(NOW, &stray);
+
+        assert_eq!(finding.ask(NOW + NOBODY / 2, at(1, 1), &record(7)), None);
+        assert!(finding.ask(NOW + NOBODY, at(1, 1), &record(7)).is_some());
+    }
+
+    #[test]
+    fn an_answer_that_is_lost_keeps_no_key_for_ever() {
+        let mut finding = Finding::new();
+        assert!(finding.ask(NOW, at(1, 1), &record(7)).is_some());
+
+        assert!(finding.ask(NOW + PATIENCE, at(1, 1), &record(7)).is_some());
+
+        assert_eq!((finding.out.len(), finding.keys.len()), (1, 1));
+    }
+
+    #[test]
+    fn a_flood_of_keys_is_bounded_by_its_prefix_and_by_what_is_out() {
+        let (mut finding, mut later) = (Finding::new(), NOW);
+        let asked = (0..5000).filter(|cid| finding.ask(NOW, at(1, 1), &record(*cid)).is_some());
+        assert_eq!(asked.count(), OF_PREFIX.0 as usize);
+        for host in 0..100 {
+            later += PATIENCE / 200;
+            for cid in 0..100 {
+                let from = SocketAddr::from(([10, host, 0, 1], 1));
+                finding.ask(later, from, &record(10_000 + u64::from(host) * 100 + cid));
+            }
+        }
+        assert!(finding.out.len() <= OUT && finding.keys.len() <= OUT);
+    }
+}
