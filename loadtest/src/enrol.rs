@@ -169,8 +169,8 @@ fn lines(numbers: Range<u32>) -> Result<Bytes, Failure> {
     for number in numbers {
         let name = fleet::endpoint(number);
         let key = KeyInput::hex(&fleet::key(&name));
-        let psk = NewPsk { identity: name.clone(), key };
-        let device = NewDevice { endpoint: name, id: None, profile: NAME.to_owned(), psk };
+        let psk = Some(NewPsk { identity: name.clone(), key });
+        let device = NewDevice { psk, ..NewDevice::new(name, NAME) };
         let written = serde_json::to_writer(&mut lines, &device);
         written.map_err(Failure::because("a device has no JSON"))?;
         lines.push(b'\n');

@@ -1,8 +1,13 @@
 //! What a device is before it is switched on.
 
+use claviger_dtls::{
+    CertificateType, ClientConfig, Curves, Presented, PublicIdentity, Resumption, Suite,
+};
 use claviger_lwm2m::Format;
+use claviger_machine::Signer;
 use core::fmt;
 use core::time::Duration;
+use std::sync::Arc;
 use zeroize::Zeroizing;
 
 /// The version of LwM2M that a device speaks.
@@ -14,6 +19,21 @@ pub enum Version {
     V1_1,
 }
 
+/// What a device has that proves itself by a key that signs.
+#[derive(Clone)]
+pub struct Keys {
+    /// What it presents. It presents it in the one form that it has, or offers the choice.
+    pub identity: PublicIdentity,
+    /// Its private key.
+    pub signer: Arc<dyn Signer>,
+    /// Key agreement, and the verification of signatures.
+    pub curves: Arc<dyn Fn() -> Box<dyn Curves> + Send + Sync>,
+    /// In which forms it knows the server, the best first.
+    pub accepts: Vec<CertificateType>,
+    /// Whether this is the server.
+    pub trusts: Arc<dyn Fn(&Presented) -> bool + Send + Sync>,
+}
+
 /// A device as it leaves the factory.
 #[derive(Clone)]
 pub struct DeviceConfig {
@@ -23,6 +43,12 @@ pub struct DeviceConfig {
     pub identity: Vec<u8>,
     /// The key of its bootstrap account.
     pub psk: Zeroizing<Vec<u8>>,
+    /// By which it proves itself instead of the pre-shared key, if it has them.
+    pub keys: Option<Keys>,
+    /// A session that it had before, to be resumed.
+    pub resumption: Option<Resumption>,
+    /// True if it asks for a ticket to resume its session by; a session id is kept unasked.
+    pub tickets: bool,
     /// True if it offers to use the server's connection id (RFC 9146).
     pub cid: bool,
     /// The version that it speaks.
@@ -47,6 +73,9 @@ impl DeviceConfig {
             endpoint: name.to_owned(),
             identity: name.as_bytes().to_vec(),
             psk,
+            keys: None,
+            resumption: None,
+            tickets: false,
             cid: true,
             version: Version::V1_1,
             format: Format::Tlv,
@@ -55,6 +84,27 @@ impl DeviceConfig {
             asks: true,
             refuse: None,
         }
+    }
+
+    /// The same device, which proves itself by a key that signs.
+    pub fn keyed(name: &str, keys: Keys) -> Self {
+        Self { keys: Some(keys), ..Self::new(name, Zeroizing::default()) }
+    }
+
+    /// What its DTLS client is told.
+    pub(crate) fn client(&self) -> ClientConfig {
+        let mut client = ClientConfig::new(self.identity.clone(), self.psk.clone());
+        client.cid = self.cid.then(Vec::new);
+        client.retransmit = self.retransmit;
+        client.resumption = self.resumption.clone();
+        client.tickets = self.tickets;
+        if let Some(keys) = &self.keys {
+            let signed = |id: &u16| Suite::by_id(*id).is_some_and(|suite| !suite.uses_psk());
+            client.suites = Suite::defaults().into_iter().filter(signed).collect();
+            client.public_identity = Some(keys.identity.clone());
+            client.accepts = keys.accepts.clone();
+        }
+        client
     }
 }
 

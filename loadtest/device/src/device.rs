@@ -3,7 +3,7 @@
 use crate::line::{Line, Said};
 use crate::objects::Objects;
 use crate::{Account, DeviceConfig, DeviceEvent, DeviceOutput, Failure, Version};
-use claviger_dtls::ClientConfig;
+use claviger_dtls::Resumption;
 use claviger_lwm2m::request::BootstrapRequest;
 use claviger_machine::{Code, Method, Request, Response};
 use core::time::Duration;
@@ -36,12 +36,10 @@ impl Device {
         let objects = Objects::new(&config);
         let asks = config.asks;
         let preferred = (config.version == Version::V1_1).then_some(config.format);
+        let line = Line::new(now, config.client(), config.keys, rng);
         let request = BootstrapRequest { endpoint: Some(config.endpoint), preferred };
-        let mut client = ClientConfig::new(config.identity, config.psk);
-        client.cid = config.cid.then(Vec::new);
-        client.retransmit = config.retransmit;
         Self {
-            line: Line::new(now, client, rng),
+            line,
             objects,
             request: request.to_request(),
             asks,
@@ -80,6 +78,11 @@ impl Device {
         self.line.request(self.now, self.request.clone());
     }
 
+    /// What a later handshake can resume the session by, if its server keeps it.
+    pub fn resumption(&self) -> Option<Resumption> {
+        self.line.resumption()
+    }
+
     /// Ends the session in good order.
     pub fn close(&mut self) {
         self.line.close();
@@ -96,8 +99,8 @@ impl Device {
             };
             match said {
                 Said::Datagram(bytes) => return Some(DeviceOutput::Datagram(bytes)),
-                Said::Established { suite, cid } => {
-                    self.event(DeviceEvent::Handshake { suite, cid });
+                Said::Established { suite, cid, resumed } => {
+                    self.event(DeviceEvent::Handshake { suite, cid, resumed });
                     if self.asks {
                         self.line.request(self.now, self.request.clone());
                     }

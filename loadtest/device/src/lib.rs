@@ -16,7 +16,7 @@ mod output;
 mod registration;
 
 pub use claviger_lwm2m::Format;
-pub use config::{DeviceConfig, Version};
+pub use config::{DeviceConfig, Keys, Version};
 pub use device::Device;
 pub use output::{Account, DeviceEvent, DeviceOutput, Failure};
 pub use registration::{Registration, RegistrationOutput};

@@ -1,7 +1,8 @@
 //! CoAP over DTLS from the client's side: what devices and registrations have in common.
 
+use crate::Keys;
 use claviger_coap::{Association, ExchangeId, Output, Params};
-use claviger_dtls::{Client, ClientConfig, ClientFailure, ClientOutput};
+use claviger_dtls::{Client, ClientConfig, ClientFailure, ClientOutput, Resumption};
 use claviger_machine::{Request, Response, Unanswered};
 use core::time::Duration;
 use rand_core::CryptoRng;
@@ -9,7 +10,7 @@ use rand_core::CryptoRng;
 /// What comes out of a line.
 pub(crate) enum Said {
     Datagram(Vec<u8>),
-    Established { suite: u16, cid: Option<Vec<u8>> },
+    Established { suite: u16, cid: Option<Vec<u8>>, resumed: bool },
     Request { exchange: ExchangeId, request: Request },
     Response(Result<Response, Unanswered>),
     Failed(ClientFailure),
@@ -19,6 +20,7 @@ pub(crate) enum Said {
 /// One DTLS session and the CoAP in it.
 pub(crate) struct Line {
     client: Client,
+    keys: Option<Keys>,
     coap: Association,
     rng: Box<dyn CryptoRng + Send>,
     now: Duration,
@@ -28,11 +30,15 @@ impl Line {
     pub(crate) fn new(
         now: Duration,
         config: ClientConfig,
+        keys: Option<Keys>,
         mut rng: Box<dyn CryptoRng + Send>,
     ) -> Self {
-        let client = Client::new(now, config, &mut *rng);
+        let client = match &keys {
+            Some(keys) => Client::with_curves(now, config, (keys.curves)(), &mut *rng),
+            None => Client::new(now, config, &mut *rng),
+        };
         let message_id = rng.next_u32() as u16;
-        Self { client, coap: Association::new(Params::default(), message_id), rng, now }
+        Self { client, keys, coap: Association::new(Params::default(), message_id), rng, now }
     }
 
     pub(crate) fn receive(&mut self, now: Duration, datagram: &[u8]) {
@@ -61,6 +67,10 @@ impl Line {
         self.coap.respond(self.now, exchange, response);
     }
 
+    pub(crate) fn resumption(&self) -> Option<Resumption> {
+        self.client.resumption()
+    }
+
     pub(crate) fn close(&mut self) {
         self.client.close();
     }
@@ -69,8 +79,8 @@ impl Line {
         loop {
             match self.client.poll() {
                 Some(ClientOutput::Datagram(bytes)) => return Some(Said::Datagram(bytes)),
-                Some(ClientOutput::Established { suite, cid, .. }) => {
-                    return Some(Said::Established { suite, cid });
+                Some(ClientOutput::Established { suite, cid, resumed }) => {
+                    return Some(Said::Established { suite, cid, resumed });
                 }
                 Some(ClientOutput::Data(bytes)) => {
                     self.coap.receive(self.now, &bytes, &mut *self.rng);
@@ -78,8 +88,18 @@ impl Line {
                 }
                 Some(ClientOutput::Failed(why)) => return Some(Said::Failed(why)),
                 Some(ClientOutput::Closed) => return Some(Said::Closed),
-                // Only with suites of keys that sign, which it does not offer.
-                Some(ClientOutput::Verify(_) | ClientOutput::Sign { .. }) | None => {}
+                Some(ClientOutput::Verify(server)) => {
+                    let trusted = self.keys.as_ref().is_some_and(|keys| (keys.trusts)(&server));
+                    self.client.verified(self.now, trusted);
+                    continue;
+                }
+                Some(ClientOutput::Sign { scheme, message }) => {
+                    let keys = self.keys.as_ref();
+                    let signature = keys.and_then(|keys| keys.signer.sign(scheme as u16, &message));
+                    self.client.signed(self.now, signature);
+                    continue;
+                }
+                None => {}
             }
             match self.coap.poll()? {
                 // A session that is gone says so itself.

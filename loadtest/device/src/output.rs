@@ -28,6 +28,8 @@ pub enum DeviceEvent {
         suite: u16,
         /// The server's connection id, if one was negotiated.
         cid: Option<Vec<u8>>,
+        /// Whether an earlier session was resumed.
+        resumed: bool,
     },
     /// The Bootstrap-Request was answered.
     Requested {

@@ -50,7 +50,7 @@ impl Registration {
         ];
         request.content_format = Some(claviger_lwm2m::content_format::LINK_FORMAT);
         request.payload = b"</1/0>,</3/0>".to_vec();
-        Self { line: Line::new(now, client, rng), request: Some(request), now }
+        Self { line: Line::new(now, client, None, rng), request: Some(request), now }
     }
 
     /// Takes a datagram of the server.
@@ -75,7 +75,7 @@ impl Registration {
         loop {
             return Some(match self.line.poll()? {
                 Said::Datagram(bytes) => RegistrationOutput::Datagram(bytes),
-                Said::Established { suite, cid } => {
+                Said::Established { suite, cid, .. } => {
                     if let Some(request) = self.request.take() {
                         self.line.request(self.now, request);
                     }

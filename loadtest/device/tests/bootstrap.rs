@@ -295,7 +295,7 @@ fn holds_what_the_server_granted_whatever_its_version_and_format() {
                 "Post /bs 0 2",
             ]
         );
-        let handshake = DeviceEvent::Handshake { suite: 0xc0a8, cid: None };
+        let handshake = DeviceEvent::Handshake { suite: 0xc0a8, cid: None, resumed: false };
         assert_eq!(story.events[0] == handshake, !cid, "{:?}", story.events[0]);
     }
 }
