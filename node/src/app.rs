@@ -2,11 +2,12 @@
 
 use crate::admin_token::{self, AdminTokenError};
 use crate::clock::SystemClock;
-use crate::config::{Coaps, Config};
+use crate::config::{Coaps, Config, CredentialKind};
 use crate::connectors::outbox::OutboxWorker;
 use crate::crypto::SystemCrypto;
 use crate::edge::{EdgeTask, FRAMES, Shown};
 use crate::http::{self, AdminToken, Api, Desk, Identity, Keys, Server, Streams, TlsError};
+use crate::identity;
 use crate::kek::{self, KekError};
 use crate::metrics::{Metrics, Sources};
 use crate::socket::{self, Inode};
@@ -14,11 +15,12 @@ use crate::sweeper::Sweeper;
 use crate::telemetry::{self, Traces};
 use crate::thread::Thread;
 use claviger_actors::{Clock, Counters, Devices, EdgeId, Edges, Ports, Unproven};
-use claviger_curves::AwsLc;
-use claviger_dtls::{ClusterKeys, Endpoint, EndpointConfig};
+use claviger_curves::{AwsLc, SigningKey};
+use claviger_dtls::{CertificateType, ClusterKeys, Endpoint, EndpointConfig, Suite};
 use claviger_edge::{Edge, Sampling};
 use claviger_ledger::{
-    Command, CreateTenant, Envelope, Found, Ledger, Outcome, RequestId, Unavailable, View,
+    Command, CreateTenant, Envelope, Found, Ledger, Outcome, PutServerIdentity, RequestId,
+    Unavailable, View,
 };
 use claviger_machine::{Crypto, Draw};
 use claviger_raft::{MemoryTransport, Node, NodeConfig};
@@ -99,6 +101,9 @@ pub enum StartError {
     /// The ledger does not answer.
     #[error("the new ledger does not answer: {0}")]
     Unavailable(#[from] Unavailable),
+    /// No key for listeners could be made.
+    #[error("the system gives no randomness for the key of the listeners")]
+    ServerKey,
     /// The key file is not the one that the ledger was sealed with.
     #[error("the key file does not open this ledger; restore the one that belongs to it")]
     WrongKek,
@@ -200,6 +205,7 @@ impl App {
         let actors = Thread::start("actors").await.map_err(StartError::Thread)?;
         let devices = actors.spawn(async { Devices::start(ports) }).await;
         let devices = devices.map_err(|broken| StartError::Thread(broken.into()))?;
+        let presenting = devices.clone();
         let mut tasks = JoinSet::new();
         let answered = devices.clone();
         tasks.spawn(worker.run(Arc::new(move |device, credential, result| {
@@ -250,6 +256,7 @@ impl App {
             crypto,
             unproven,
             ended: Arc::new(move |ended| devices.ended(ended)),
+            presented: Arc::new(move |realm| presenting.identity_changed(realm)),
             admin_token,
             streams: Streams::new(http.clone(), stopping.clone()),
             metrics: Arc::new(metrics),
@@ -410,12 +417,34 @@ async fn ensure(world: &World, tenant: &str) -> Result<(), StartError> {
     world.ledger.read(&mut |rows| {
         wrapped = View::new(rows).tenant(tenant).map(|tenant| tenant.wrapped_key);
     });
-    if let Some(wrapped) = wrapped {
-        return kek.unwrap(tenant, &wrapped).map_err(|_| StartError::WrongKek).map(drop);
+    let key = match wrapped {
+        Some(wrapped) => kek.unwrap(tenant, &wrapped).map_err(|_| StartError::WrongKek)?,
+        None => {
+            let key = TenantKey::new(crypto.random());
+            let wrapped_key = kek.wrap(tenant, &key, crypto.random());
+            let create = CreateTenant { tenant: tenant.to_owned(), wrapped_key };
+            let outcome = world.propose(create).await?;
+            debug_assert!(matches!(outcome, Outcome::Done), "it was not there");
+            key
+        }
+    };
+    present(world, tenant, &key).await
+}
+
+/// Makes the key that the tenant's listeners prove themselves by, if it has none.
+async fn present(world: &World, tenant: &str, tenant_key: &TenantKey) -> Result<(), StartError> {
+    let mut found = false;
+    world.ledger.read(&mut |rows| found = View::new(rows).server_identity(tenant).is_some());
+    if found {
+        return Ok(());
     }
-    let wrapped_key = kek.wrap(tenant, &TenantKey::new(crypto.random()), crypto.random());
-    let outcome = world.propose(CreateTenant { tenant: tenant.to_owned(), wrapped_key }).await?;
-    debug_assert!(matches!(outcome, Outcome::Done), "it was not there");
+    let pkcs8 = SigningKey::generate().map_err(|_| StartError::ServerKey)?;
+    let key = SigningKey::from_pkcs8(&pkcs8).map_err(|_| StartError::ServerKey)?;
+    let sealed = identity::seal(tenant, tenant_key, &key, Vec::new(), world.crypto.as_ref());
+    let identity = sealed.map_err(|_| StartError::ServerKey)?;
+    let tenant = tenant.to_owned();
+    // Another node may have made one meanwhile: that one stays.
+    world.propose(PutServerIdentity { tenant, identity, expect: Some(0) }).await.map(drop)?;
     Ok(())
 }
 
@@ -424,12 +453,34 @@ async fn ensure(world: &World, tenant: &str) -> Result<(), StartError> {
 fn edge(coaps: &Coaps, address: SocketAddr, kek: &Kek, crypto: &Arc<dyn Crypto>) -> Edge {
     let keys = ClusterKeys::new(*kek.derive("dtls cookie"), *kek.derive("dtls connection id"));
     let config = EndpointConfig {
+        suites: suites(coaps),
+        client_types: client_types(coaps),
+        resumption: coaps.resumption,
         retransmit: Duration::from_secs(coaps.retransmission_timeout.get().into()),
         half_open: coaps.half_open_limit.get() as usize,
         hide_unknown_identity: coaps.hide_unknown_identity,
         ..EndpointConfig::default()
     };
     let endpoint = Endpoint::new(config, keys, Box::new(Draw(crypto.clone())));
+    let endpoint = endpoint.with_curves(Box::new(AwsLc));
     let sampling = telemetry::traces().map_or(Sampling::NONE, Traces::sampling);
     Edge::new(&format!("coaps://{address}"), coaps.tenant.as_str(), endpoint).sampled(sampling)
+}
+
+/// The suites of a listener: those that are named, less those of a pre-shared key where it takes
+/// none.
+fn suites(coaps: &Coaps) -> Vec<u16> {
+    let psk = coaps.credentials.take(CredentialKind::Psk);
+    let named = coaps.suites.numbers().iter().copied();
+    named.filter(|id| psk || Suite::by_id(*id).is_some_and(|suite| !suite.uses_psk())).collect()
+}
+
+/// In which forms a listener takes keys that sign.
+fn client_types(coaps: &Coaps) -> Vec<CertificateType> {
+    let types = [
+        (CredentialKind::Certificate, CertificateType::X509),
+        (CredentialKind::PublicKey, CertificateType::RawPublicKey),
+    ];
+    let taken = types.into_iter().filter(|(kind, _)| coaps.credentials.take(*kind));
+    taken.map(|(_, kind)| kind).collect()
 }

@@ -15,10 +15,21 @@ pub struct Credential {
     pub kind: CredentialType,
     /// `staged`, `delivered`, `active`, `superseded`, `revoked` or `expired`.
     pub state: String,
-    /// The PSK identity.
-    pub identity: String,
-    /// The length of its key in bytes.
-    pub key_length: u16,
+    /// The PSK identity, of a pre-shared key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<String>,
+    /// The length of its key in bytes, of a pre-shared key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_length: Option<u16>,
+    /// The public key, as SubjectPublicKeyInfo: its DER in base64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_key: Option<String>,
+    /// The public key's fingerprint: SHA-256 over its SubjectPublicKeyInfo, in hexadecimal digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<String>,
+    /// The trust anchor that a certificate's chain must lead to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trust_anchor: Option<String>,
     /// Who made it: `manufacturer` or `claviger`.
     pub origin: String,
     /// The services that it is for, as URIs; empty for Claviger itself.
@@ -35,10 +46,14 @@ pub struct Credential {
 
 /// The kinds of credentials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub enum CredentialType {
     /// A pre-shared key.
     Psk,
+    /// A raw public key (RFC 7250).
+    PublicKey,
+    /// A certificate that leads to a trust anchor.
+    Certificate,
 }
 
 /// An LwM2M server's report that it saw a credential in use:

@@ -18,8 +18,41 @@ pub struct NewDevice {
     /// The bootstrap profile that it gets its LwM2M server account by.
     #[schema(value_type = pattern::Name)]
     pub profile: String,
-    /// The pre-shared key that its manufacturer put into it.
-    pub psk: NewPsk,
+    /// The pre-shared key that its manufacturer put into it. There must be this, or `public_key`,
+    /// or `certificate`, and only one of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub psk: Option<NewPsk>,
+    /// The public half of the key that its manufacturer put into it, on P-256 or P-384: a
+    /// SubjectPublicKeyInfo, its DER in base64 or in PEM.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<pattern::PublicKey>)]
+    pub public_key: Option<String>,
+    /// By which certificates it proves itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<NewCertificate>,
+}
+
+impl NewDevice {
+    /// A device that nothing is said of yet by which it proves itself.
+    pub fn new(endpoint: impl Into<String>, profile: impl Into<String>) -> Self {
+        Self {
+            endpoint: endpoint.into(),
+            id: None,
+            profile: profile.into(),
+            psk: None,
+            public_key: None,
+            certificate: None,
+        }
+    }
+}
+
+/// A manufacturer's certificate, which names the device's endpoint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewCertificate {
+    /// The trust anchor of the tenant that its chain must lead to.
+    #[schema(value_type = pattern::Name)]
+    pub trust_anchor: String,
 }
 
 /// A manufacturer's pre-shared key.

@@ -1,11 +1,14 @@
 //! A tenant as a whole, on its way out: `GET` and `POST /api/v1/tenants/{tenant}/export`.
 //!
 //! An export is NDJSON. Its first line is an [`ExportHead`], its last an [`ExportEnd`]: without
-//! that it is not whole. Between them stand the profiles, the connectors and the devices, these in
-//! the ledger's order. A reader passes over lines of a type, and fields, that it does not know.
+//! that it is not whole. Between them stand the profiles, the connectors, what devices know the
+//! server by, the trust anchors and the devices, these in the ledger's order. A reader passes over lines of a type, and fields, that it does not know.
 //! Parts of one export may stand behind each other in one file, each with its head.
 
-use crate::{Connector, Credential, Device, KeyInput, Profile, PublicJwk, Timestamp};
+use crate::{
+    Connector, Credential, Device, KeyInput, Profile, PublicJwk, ServerIdentity, Timestamp,
+    TrustAnchor,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -19,6 +22,10 @@ pub enum ExportLine {
     Profile(Profile),
     /// A connector, without its secret.
     Connector(Connector),
+    /// What devices know the server by; never its private key.
+    ServerIdentity(ServerIdentity),
+    /// A trust anchor.
+    TrustAnchor(TrustAnchor),
     /// A device and its credentials.
     Device(ExportedDevice),
     /// The last line.

@@ -28,15 +28,19 @@ pub mod pattern;
 mod problem;
 mod profile;
 mod secret;
+mod server_identity;
 mod timeline;
 mod timestamp;
+mod trust_anchor;
 mod webhook;
 
 pub use attempt::{UnprovenAttempt, UnprovenAttempts};
 pub use bulk::{BulkAnswer, BulkStatus};
 pub use connector::{AskedPsk, Connector, ConnectorKind, Connectors, PskRequest, PutConnector};
 pub use credential::{Credential, CredentialType, Credentials, RevokeCredential, UseReport};
-pub use device::{Device, DeviceDetail, DevicePage, NewDevice, NewPsk, UpdateDevice};
+pub use device::{
+    Device, DeviceDetail, DevicePage, NewCertificate, NewDevice, NewPsk, UpdateDevice,
+};
 pub use event::{Event, EventPage};
 pub use export::{
     ExportEnd, ExportHead, ExportLine, ExportSecrets, ExportedCredential, ExportedDevice,
@@ -46,8 +50,10 @@ pub use key::{KeyError, KeyFormat, KeyInput};
 pub use problem::{Code, Problem};
 pub use profile::{Profile, Profiles, PutProfile, SecurityMode};
 pub use secret::Secret;
+pub use server_identity::{PutServerIdentity, ServerIdentity};
 pub use timeline::{Audit, Timeline, TimelineEntry};
 pub use timestamp::{NotRfc3339, Timestamp};
+pub use trust_anchor::{Authority, EndpointIn, PutTrustAnchor, TrustAnchor, TrustAnchors};
 pub use webhook::{
     CredentialRevoked, CredentialStaged, EventType, RevokedCredential, RevokedPsk,
     StagedCredential, StagedPsk,

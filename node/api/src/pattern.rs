@@ -47,6 +47,10 @@ texts! {
     WebhookUrl 0..=2048, webhook_url(), "https://lwm2m.example.com/claviger";
     /// A key of X25519, or a thumbprint: 32 bytes in base64url without padding.
     Bytes32 43..=43, THUMBPRINT, "hSDwCYkwp1R0i33ctD73Wg2_Og0mOBr066SpjqqbTmo";
+    /// A public key: SubjectPublicKeyInfo, its DER in base64 or in PEM.
+    PublicKey 120..=4096, PUBLIC_KEY, "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEaxfR8uEsQkf4vOblY6RA8ncDfYEt6zOg9KE5RdiYwpZP40Li/hp/m47n60p8D54WK84zV2sxXs7LtkBoN79R9Q==";
+    /// One or more certificates in PEM.
+    Pem 1..=65536, PEM, "-----BEGIN CERTIFICATE-----\nMIIB...\n-----END CERTIFICATE-----";
 }
 
 fn text(
@@ -76,6 +80,12 @@ pub const ETAG: &str = r#"^"[1-9][0-9]{0,18}"$"#;
 pub const IDEMPOTENCY_KEY: &str = "^[!-~]{1,255}$";
 /// A key of 16 to 64 bytes in hexadecimal digits.
 pub(crate) const KEY_HEX: &str = "^([0-9A-Fa-f]{2}){16,64}$";
+
+/// A public key in base64, or in PEM.
+const PUBLIC_KEY: &str =
+    "^([A-Za-z0-9+/]{4}){30,}([A-Za-z0-9+/]{2,3}={1,2})?$|-----BEGIN PUBLIC KEY-----";
+/// A text that has a certificate in PEM.
+const PEM: &str = "-----BEGIN CERTIFICATE-----";
 
 /// A key that is encrypted to an import key.
 pub(crate) const KEY_HPKE: &str = "^1\\.[A-Za-z0-9_-]{43}\\.([A-Za-z0-9_-]{4}){21,48}$";

@@ -2,7 +2,7 @@
 
 use super::client::{Client, Remote};
 use super::confirm::confirm;
-use super::device::credentials;
+use super::device::{credentials, proof};
 use super::exit::Failure;
 use super::output::facts;
 use clap::{Args, Subcommand};
@@ -98,14 +98,23 @@ impl Credential {
     }
 }
 
+fn key(credential: &Row) -> String {
+    match (credential.key_length, &credential.public_key) {
+        (Some(length), _) => format!("{length} bytes"),
+        (None, Some(public)) => public.clone(),
+        (None, None) => "-".to_owned(),
+    }
+}
+
 fn shown(credential: &Row) -> String {
     let end = credential.not_after.map_or_else(|| "-".to_owned(), |end| end.to_string());
     facts(&[
         ("Credential", credential.id.clone()),
         ("State", credential.state.clone()),
         ("Origin", credential.origin.clone()),
-        ("Identity", credential.identity.clone()),
-        ("Key", format!("{} bytes", credential.key_length)),
+        ("Proof", proof(credential)),
+        ("Key", key(credential)),
+        ("Fingerprint", credential.fingerprint.clone().unwrap_or_else(|| "-".to_owned())),
         (
             "For",
             if credential.parties.is_empty() {

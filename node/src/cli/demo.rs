@@ -4,7 +4,7 @@ use super::client::{Client, Remote};
 use super::exit::{Exit, Failure};
 use super::output::{self, Format};
 use super::serve::Stop;
-use super::simulate;
+use super::simulate::{self, How, Proof};
 use crate::app::{App, TENANT};
 use crate::config::{Coaps, Config, Http, Node};
 use crate::crypto::SystemCrypto;
@@ -61,5 +61,6 @@ async fn show(app: &App, token: &str) -> Result<(), Failure> {
         output: Format::Table,
     };
     let client = Client::new(&remote)?;
-    simulate::run(&client, coaps, &[], claviger_device::Format::Tlv, Format::Table).await
+    let how = How { written_as: claviger_device::Format::Tlv, proof: Proof::Psk };
+    simulate::run(&client, coaps, &[], how, Format::Table).await
 }

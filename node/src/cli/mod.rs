@@ -19,6 +19,7 @@ mod events;
 mod exit;
 mod export;
 mod factory;
+mod identity;
 mod import;
 mod import_key;
 mod input;
@@ -29,6 +30,7 @@ mod progress;
 mod serve;
 mod server;
 mod simulate;
+mod trust_anchor;
 mod version;
 
 use begin::{begin, quiet};
@@ -94,6 +96,12 @@ enum Command {
     /// Make and show import keys: what manufacturers encrypt their lists to.
     #[command(subcommand)]
     ImportKey(import_key::ImportKey),
+    /// Set and show trust anchors: whose certificates devices may prove themselves by.
+    #[command(subcommand)]
+    TrustAnchor(trust_anchor::TrustAnchor),
+    /// Set and show the server's own key: what devices know it by.
+    #[command(subcommand)]
+    Identity(identity::Identity),
     /// Encrypt and decrypt lists of devices; needs no server.
     #[command(subcommand)]
     Factory(factory::Factory),
@@ -156,6 +164,8 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Profile(profile) => profile.run().await,
         Command::Connector(connector) => connector.run().await,
         Command::ImportKey(key) => key.run().await,
+        Command::TrustAnchor(anchor) => anchor.run().await,
+        Command::Identity(identity) => identity.run().await,
         Command::Factory(factory) => factory.run(),
         Command::Export(export) => export.run().await,
         Command::Import(import) => import.run().await,
@@ -198,6 +208,10 @@ mod tests {
             "claviger dev -o json --data d --http 127.0.0.1:0 --coaps 127.0.0.1:0",
             "claviger simulate lwm2m --endpoint a --endpoint b",
             "claviger device enrol --endpoint e --profile p --psk-file - --token t",
+            "claviger device enrol --endpoint e --profile p --public-key device.pub",
+            "claviger device enrol --endpoint e --profile p --certificate --trust-anchor a",
+            "claviger trust-anchor put a --certificates ca.pem --endpoint-in uri",
+            "claviger identity set --private-key k.pem --chain c.pem",
             "claviger profile put p --server-uri coaps://h --connector c",
             "claviger connector put c --url https://h/",
             "claviger connector put c --leshan --url http://127.0.0.1:8081",
@@ -211,5 +225,20 @@ mod tests {
     fn takes_no_key_as_an_argument() {
         let line = "claviger device enrol --endpoint e --profile p --psk 00";
         assert!(Cli::try_parse_from(line.split(' ')).is_err());
+    }
+
+    #[test]
+    fn a_device_proves_itself_in_one_way() {
+        for proof in [
+            "",
+            "--psk-file f --public-key k",
+            "--certificate",
+            "--trust-anchor a",
+            "--public-key k --certificate --trust-anchor a",
+            "--public-key k --identity i",
+        ] {
+            let line = format!("claviger device enrol --endpoint e --profile p {proof}");
+            assert!(Cli::try_parse_from(line.split_whitespace()).is_err(), "{line}");
+        }
     }
 }

@@ -6,6 +6,7 @@
 //! secret, only the files that do. What has no user yet is not in it.
 
 mod faults;
+mod listener;
 mod read;
 mod section;
 mod show;
@@ -14,6 +15,7 @@ mod tests;
 mod value;
 
 pub use faults::{ConfigError, Fault};
+pub use listener::{CredentialKind, Credentials, Suites};
 pub use value::{Bounded, LogFormat, LogLevel, PublicUrl, TenantName};
 
 use core::net::{Ipv4Addr, SocketAddr};
@@ -103,6 +105,17 @@ section! {
         /// Answer an unknown PSK identity with silence, as a wrong key, instead of DTLS alert
         /// 115: strangers learn nothing, and a device learns late that it is not enrolled.
         hide_unknown_identity: bool = false,
+        /// What devices may prove themselves by here: psk (a pre-shared key), public_key (a raw
+        /// public key) and certificate. A handshake with one of the latter two is many times the
+        /// work of one with a pre-shared key.
+        credentials: Credentials = Credentials::default(),
+        /// The cipher suites that are taken, by their IANA names. More may be named than stand in
+        /// the default: TLS_ECDHE_PSK_WITH_AES_128_CBC_SHA256.
+        suites: Suites = Suites::default(),
+        /// Let devices with pre-shared keys resume a session (RFC 5246 §7.3, RFC 5077): then a
+        /// later handshake is shorter. What is kept of a session is sealed in the ledger, for a
+        /// day at most, and goes with its credential.
+        resumption: bool = true,
         /// How long to wait before a flight of the handshake is sent again, in seconds; it
         /// doubles each time. 1 for most networks, 9 for slow ones such as NB-IoT
         /// (RFC 7925 §11).

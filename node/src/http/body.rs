@@ -125,9 +125,9 @@ mod tests {
 
     #[test]
     fn says_which_field_is_missing_and_where() {
-        let words = refusal(r#"{"endpoint":"x","profile":"p"}"#);
-        assert!(words.contains("missing field `psk`"), "{words}");
-        assert!(words.contains("line 1, column 30"), "{words}");
+        let words = refusal(r#"{"endpoint":"x","psk":null}"#);
+        assert!(words.contains("missing field `profile`"), "{words}");
+        assert!(words.contains("line 1, column 27"), "{words}");
     }
 
     #[test]

@@ -59,6 +59,8 @@ pub struct Api {
     pub unproven: Arc<Unproven>,
     /// Whom to tell what a change has ended.
     pub ended: Arc<dyn Fn(Ended) + Send + Sync>,
+    /// Whom to tell in which realm the key of listeners has changed.
+    pub presented: Arc<dyn Fn(&str) + Send + Sync>,
     /// What fingerprints of requests with an Idempotency-Key are made under.
     pub keys: Keys,
     /// What is kept of look-ups by LwM2M servers.

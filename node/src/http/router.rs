@@ -1,7 +1,8 @@
 //! The paths, and what holds for all of them.
 
 use super::admin::{
-    attempts, connectors, credentials, devices, events, export, import_keys, profiles, use_report,
+    attempts, connectors, credentials, devices, events, export, import_keys, profiles,
+    server_identity, trust_anchors, use_report,
 };
 use super::problem::Fault;
 use super::{Api, auth, health, openapi, pull, trace, version};
@@ -74,6 +75,9 @@ fn admin() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(credentials::revoke))
         .routes(routes!(import_keys::list, import_keys::create))
         .routes(routes!(import_keys::show, import_keys::delete))
+        .routes(routes!(trust_anchors::list))
+        .routes(routes!(trust_anchors::show, trust_anchors::put, trust_anchors::delete))
+        .routes(routes!(server_identity::show, server_identity::put))
         .routes(routes!(export::plain, export::with_secrets))
         .routes(routes!(events::list))
         .routes(routes!(devices::audit))

@@ -6,6 +6,7 @@ mod factory;
 mod pull;
 mod reading;
 mod serving;
+mod trust;
 
 use super::*;
 use crate::connectors::{SigningSecret, headers};
@@ -78,6 +79,7 @@ impl Rig {
             clock: Arc::new(Stopped),
             crypto,
             unproven: Arc::default(),
+            presented: Arc::new(|_| {}),
             ended: Arc::new(move |what| heard.lock().unwrap().push(what)),
             keys: Keys::new(&[5; 32]),
             desk,

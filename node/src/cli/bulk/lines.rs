@@ -1,15 +1,19 @@
 //! The enrolments in a file, one after the other, each as the JSON that the API takes.
 
 use super::super::exit::{Exit, Failure};
-use claviger_api::{ExportLine, ExportedDevice, KeyFormat, KeyInput, NewDevice, NewPsk, Secret};
+use claviger_api::{
+    ExportLine, ExportedCredential, ExportedDevice, KeyFormat, KeyInput, NewCertificate, NewDevice,
+    NewPsk, Secret,
+};
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 use zeroize::Zeroizing;
 
-/// The columns that a CSV file may have. `endpoint` and one of `psk` and `psk_hpke` are needed;
-/// `identity` and `id` are the endpoint, and `profile` what the command line says, where they are
-/// absent or empty.
-pub const COLUMNS: [&str; 6] = ["endpoint", "psk", "identity", "id", "profile", "psk_hpke"];
+/// The columns that a CSV file may have. `endpoint` and one of `psk`, `psk_hpke`, `public_key` and
+/// `trust_anchor` are needed; `identity` and `id` are the endpoint, and `profile` what the command
+/// line says, where they are absent or empty.
+pub const COLUMNS: [&str; 8] =
+    ["endpoint", "psk", "identity", "id", "profile", "psk_hpke", "public_key", "trust_anchor"];
 
 /// One enrolment.
 pub struct Line {
@@ -140,10 +144,14 @@ impl Places {
                 return Err(usage(format!("the column {name} stands there twice")));
             }
         }
-        let [endpoint, psk, .., psk_hpke] = places;
+        let [endpoint, psk, _, _, _, psk_hpke, public_key, trust_anchor] = places;
+        let known = [psk, psk_hpke, public_key, trust_anchor].into_iter().flatten().count();
         match (endpoint, psk, psk_hpke) {
             (None, ..) => Err(usage("the column endpoint is missing".to_owned())),
-            (_, None, None) => Err(usage("the column psk is missing".to_owned())),
+            _ if known == 0 => Err(usage(
+                "the column psk is missing, or one of psk_hpke, public_key and trust_anchor"
+                    .to_owned(),
+            )),
             (_, Some(_), Some(_)) => {
                 Err(usage("the columns psk and psk_hpke stand for the same key".to_owned()))
             }
@@ -159,22 +167,23 @@ impl Places {
         let value = |place: Option<usize>| {
             place.and_then(|place| row.get(place)).filter(|value| !value.is_empty())
         };
-        let [endpoint, psk, identity, id, of_row, psk_hpke] = self.0.map(value);
+        let [endpoint, psk, identity, id, of_row, psk_hpke, public_key, trust_anchor] =
+            self.0.map(value);
         let endpoint = endpoint.ok_or("the endpoint is missing")?;
-        let key = match (psk, psk_hpke) {
-            (Some(psk), _) => {
-                KeyInput { format: KeyFormat::Hex, value: Secret::new(psk.to_owned()) }
-            }
-            (None, Some(value)) => KeyInput::hpke(value.to_owned()),
-            (None, None) => return Err("the psk is missing".to_owned()),
-        };
+        let hex = |psk: &str| KeyInput { format: KeyFormat::Hex, value: Secret::new(psk.into()) };
+        let key = psk.map(hex).or_else(|| psk_hpke.map(|value| KeyInput::hpke(value.to_owned())));
         let profile = of_row.or(profile).ok_or("the profile is missing; give one by --profile")?;
+        let owned = |text: &str| text.to_owned();
         let new = NewDevice {
-            endpoint: endpoint.to_owned(),
-            id: id.map(ToOwned::to_owned),
-            profile: profile.to_owned(),
-            psk: NewPsk { identity: identity.unwrap_or(endpoint).to_owned(), key },
+            id: id.map(owned),
+            psk: key.map(|key| NewPsk { identity: owned(identity.unwrap_or(endpoint)), key }),
+            public_key: public_key.map(owned),
+            certificate: trust_anchor.map(|name| NewCertificate { trust_anchor: owned(name) }),
+            ..NewDevice::new(endpoint, profile)
         };
+        if new.psk.is_none() && new.public_key.is_none() && new.certificate.is_none() {
+            return Err("the psk is missing".to_owned());
+        }
         serde_json::to_string(&new).map(Zeroizing::new).map_err(|error| error.to_string())
     }
 }
@@ -195,17 +204,21 @@ fn of_export(line: &[u8]) -> Option<Result<Zeroizing<String>, String>> {
 
 /// A device of an export, with the newest of its manufacturer's keys that stands there.
 fn enrolment_of(of: ExportedDevice) -> Result<Zeroizing<String>, String> {
+    let mut new = NewDevice::new(of.device.endpoint, of.device.profile);
+    new.id = Some(of.device.id);
     let mut credentials = of.credentials.into_iter().rev();
-    let psk = credentials.find_map(|it| {
-        let manufacturers = it.credential.origin == "manufacturer";
-        let identity = it.credential.identity;
-        it.key.filter(|_| manufacturers).map(|key| NewPsk { identity, key })
+    let proof = credentials.find(|it| {
+        let public = it.credential.public_key.is_some() || it.credential.trust_anchor.is_some();
+        let is_live = !["superseded", "revoked", "expired"].contains(&&*it.credential.state);
+        it.credential.origin == "manufacturer" && (it.key.is_some() || public && is_live)
     });
-    let psk = psk.ok_or(
+    let ExportedCredential { credential, key } = proof.ok_or(
         "its manufacturer's key is not in the export: it was made without secrets, or the key has ended",
     )?;
-    let of = of.device;
-    let new = NewDevice { endpoint: of.endpoint, id: Some(of.id), profile: of.profile, psk };
+    let identity = credential.identity.unwrap_or_default();
+    new.psk = key.map(|key| NewPsk { identity, key });
+    new.public_key = credential.public_key;
+    new.certificate = credential.trust_anchor.map(|trust_anchor| NewCertificate { trust_anchor });
     serde_json::to_string(&new).map(Zeroizing::new).map_err(|error| error.to_string())
 }
 

@@ -6,7 +6,7 @@ use crate::cli::client::{Client, Remote};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::input;
 use clap::Args;
-use claviger_api::{DeviceDetail, KeyFormat, KeyInput, NewDevice, NewPsk, Secret};
+use claviger_api::{DeviceDetail, KeyFormat, KeyInput, NewCertificate, NewDevice, NewPsk, Secret};
 use reqwest::Method;
 use std::path::PathBuf;
 
@@ -16,7 +16,7 @@ pub struct Enrol {
     #[command(flatten)]
     remote: Remote,
     /// Its LwM2M endpoint client name.
-    #[arg(long, value_name = "NAME", requires_all = ["profile", "psk_file"])]
+    #[arg(long, value_name = "NAME", requires_all = ["profile", "proof"])]
     endpoint: Option<String>,
     /// Its id; the endpoint name where absent.
     #[arg(long)]
@@ -28,10 +28,19 @@ pub struct Enrol {
     #[arg(long)]
     identity: Option<String>,
     /// A file with its key in hexadecimal digits; `-` for standard input.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", group = "proof")]
     psk_file: Option<PathBuf>,
+    /// A file with its public key, in PEM or DER; `-` for standard input.
+    #[arg(long, value_name = "FILE", group = "proof", conflicts_with = "identity")]
+    public_key: Option<PathBuf>,
+    /// It proves itself by a certificate that names its endpoint, under --trust-anchor.
+    #[arg(long, group = "proof", conflicts_with = "identity", requires = "trust_anchor")]
+    certificate: bool,
+    /// The trust anchor that its certificate must lead to.
+    #[arg(long, value_name = "NAME", requires = "certificate")]
+    trust_anchor: Option<String>,
     /// A file that lists devices; `-` for standard input.
-    #[arg(long, value_name = "FILE", required_unless_present = "endpoint", conflicts_with_all = ["endpoint", "id", "identity", "psk_file"])]
+    #[arg(long, value_name = "FILE", required_unless_present = "endpoint", conflicts_with_all = ["endpoint", "id", "identity", "proof"])]
     file: Option<PathBuf>,
     /// How the file is written; by default as its name says.
     #[arg(long, value_enum, requires = "file")]
@@ -55,18 +64,27 @@ impl Enrol {
                 .run(&client)
                 .await;
         }
-        // The command line asks for them together.
-        let (Some(endpoint), Some(profile), Some(file)) =
-            (self.endpoint, self.profile, &self.psk_file)
-        else {
-            return Err(Failure::new(Exit::Usage, "say --endpoint, --profile and --psk-file"));
-        };
-        let key = input::secret(file)?;
-        let value = Secret::new(key.as_str().to_owned());
-        let identity = self.identity.unwrap_or_else(|| endpoint.clone());
-        let key = KeyInput { format: KeyFormat::Hex, value };
-        let new = NewDevice { endpoint, id: self.id, profile, psk: NewPsk { identity, key } };
+        let new = self.device()?;
         let device: DeviceDetail = client.send_to(Method::POST, &["devices"], &new).await?;
         self.remote.output.print(&device, story)
+    }
+
+    /// The one device that is described.
+    fn device(&self) -> Result<NewDevice, Failure> {
+        // The command line asks for them together.
+        let (Some(endpoint), Some(profile)) = (&self.endpoint, &self.profile) else {
+            return Err(Failure::new(Exit::Usage, "say --endpoint and --profile"));
+        };
+        let mut new = NewDevice { id: self.id.clone(), ..NewDevice::new(endpoint, profile) };
+        if let Some(file) = &self.psk_file {
+            let value = Secret::new(input::secret(file)?.as_str().to_owned());
+            let identity = self.identity.as_ref().unwrap_or(endpoint).clone();
+            let key = KeyInput { format: KeyFormat::Hex, value };
+            new.psk = Some(NewPsk { identity, key });
+        }
+        new.public_key = self.public_key.as_deref().map(input::public_key).transpose()?;
+        let certificate = |name: &String| NewCertificate { trust_anchor: name.clone() };
+        new.certificate = self.trust_anchor.as_ref().map(certificate);
+        Ok(new)
     }
 }

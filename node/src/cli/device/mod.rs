@@ -4,7 +4,7 @@ mod enrol;
 mod list;
 mod story;
 
-pub use story::credentials;
+pub use story::{credentials, proof};
 
 use super::client::{Client, Remote};
 use super::confirm::confirm;
@@ -25,12 +25,15 @@ Examples:
   claviger device enrol --endpoint urn:dev:1 --profile site --psk-file key.hex
   claviger device show urn:dev:1")]
 pub enum Device {
-    /// Enrol a device with the pre-shared key that its manufacturer put into it, or all in a file.
+    /// Enrol a device with the key that its manufacturer put into it, or all in a file.
     #[command(after_help = "\
+A device proves itself by a pre-shared key (--psk-file), by a key of which you have the public half
+(--public-key), or by a certificate of its factory (--certificate).
+
 A file is NDJSON, each line as `POST /devices` takes it, or CSV whose first line names its columns:
 endpoint and psk (in hexadecimal digits), and if need be identity, id and profile. Instead of psk
-it may have psk_hpke, from a list that `claviger factory encrypt` made. An export with secrets,
-encrypted to an import key of this tenant, is such a list too. A line that is refused stops no
+it may have public_key (the DER in base64), trust_anchor, or psk_hpke, from a list that `claviger
+factory encrypt` made. An export with secrets, encrypted to an import key of this tenant, is such a list too. A line that is refused stops no
 other, and the exit code is then 7. Giving the same file again is safe. A dry run writes nothing,
 so it may miss that two lines contradict each other.
 
@@ -38,6 +41,8 @@ Examples:
   claviger device enrol --endpoint urn:dev:1 --profile site --psk-file key.hex
   openssl rand -hex 16 | tee key.hex | \\
     claviger device enrol --endpoint urn:dev:2 --profile site --psk-file -
+  claviger device enrol --endpoint urn:dev:3 --profile site --public-key device.pub
+  claviger device enrol --endpoint urn:dev:4 --profile site --certificate --trust-anchor factory
   claviger device enrol --file devices.csv --profile site --dry-run
   claviger device enrol --file devices.ndjson -o json > answers.ndjson")]
     Enrol(Box<Enrol>),

@@ -1,7 +1,7 @@
 //! Devices as they are told to people.
 
 use crate::cli::output::{facts, plain, table};
-use claviger_api::{Credential, Device as Row, DeviceDetail, TimelineEntry};
+use claviger_api::{Credential, CredentialType, Device as Row, DeviceDetail, TimelineEntry};
 
 /// A line for each device.
 pub(super) fn rows(devices: &[Row]) -> String {
@@ -28,7 +28,22 @@ pub(super) fn story(device: &DeviceDetail) -> String {
 /// A line for each credential.
 pub fn credentials(credentials: &[Credential]) -> String {
     let rows: Vec<_> = credentials.iter().map(credential).collect();
-    table(&["CREDENTIAL", "ORIGIN", "STATE", "IDENTITY", "FOR", "VALID UNTIL"], &rows)
+    table(&["CREDENTIAL", "ORIGIN", "STATE", "PROOF", "FOR", "VALID UNTIL"], &rows)
+}
+
+/// What a credential is known by: a PSK identity, the begin of a fingerprint, or a trust anchor.
+pub fn proof(credential: &Credential) -> String {
+    let Credential { identity, fingerprint, trust_anchor, .. } = credential;
+    match credential.kind {
+        CredentialType::Psk => format!("psk {}", identity.as_deref().unwrap_or_default()),
+        CredentialType::PublicKey => {
+            let fingerprint = fingerprint.as_deref().unwrap_or_default();
+            format!("public key {}", fingerprint.get(..16).unwrap_or(fingerprint))
+        }
+        CredentialType::Certificate => {
+            format!("certificate by {}", trust_anchor.as_deref().unwrap_or_default())
+        }
+    }
 }
 
 /// The cells of a credential.
@@ -41,7 +56,7 @@ fn credential(credential: &Credential) -> Vec<String> {
         credential.id.clone(),
         credential.origin.clone(),
         credential.state.clone(),
-        credential.identity.clone(),
+        proof(credential),
         parties,
         credential.not_after.map_or_else(|| "-".to_owned(), |end| end.to_string()),
     ]
@@ -59,7 +74,7 @@ pub(super) fn timeline(entries: &[TimelineEntry]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use claviger_api::{CredentialType, Timestamp};
+    use claviger_api::Timestamp;
 
     fn device() -> DeviceDetail {
         let time = Timestamp(1_795_543_200_000);
@@ -82,8 +97,11 @@ mod tests {
                 id: "00".into(),
                 kind: CredentialType::Psk,
                 state: "delivered".into(),
-                identity: "i".into(),
-                key_length: 16,
+                identity: Some("i".into()),
+                key_length: Some(16),
+                public_key: None,
+                fingerprint: None,
+                trust_anchor: None,
                 origin: "manufacturer".into(),
                 parties: Vec::new(),
                 not_before: Timestamp(0),
@@ -103,8 +121,8 @@ mod tests {
         assert_eq!(
             story(&device()),
             "Device    d\nEndpoint  urn:dev:1\nProfile   site\nEnrolled  2026-11-24T18:00:00Z\n\n\
-             CREDENTIAL  ORIGIN        STATE      IDENTITY  FOR        VALID UNTIL\n\
-             00          manufacturer  delivered  i         bootstrap  -\n\n\
+             CREDENTIAL  ORIGIN        STATE      PROOF  FOR        VALID UNTIL\n\
+             00          manufacturer  delivered  psk i  bootstrap  -\n\n\
              2026-11-24T18:00:00Z      device.enrolled           Enrolled.\n\
              2026-11-24T18:00:00Z      session.opened            Proved\u{fffd}[0m its key.\n"
         );

@@ -164,7 +164,7 @@ impl Work<'_> {
                 "manufacturer" => Purpose::Manufacturer,
                 _ => Purpose::Operational,
             };
-            let identity = it.credential.identity.as_bytes();
+            let identity = it.credential.identity.as_deref().unwrap_or_default().as_bytes();
             let binding = Binding { purpose, endpoint: &of.device.endpoint, identity };
             it.key = Some(self.turn.key(binding, key)?);
             self.done();

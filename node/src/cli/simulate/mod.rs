@@ -7,6 +7,7 @@
 mod drive;
 mod held;
 mod print;
+mod proof;
 mod server;
 
 use super::client::{Client, Remote};
@@ -18,8 +19,7 @@ use crate::crypto::SystemCrypto;
 use clap::{Args, Subcommand, ValueEnum};
 use claviger_actors::Clock;
 use claviger_api::{
-    Connector, ConnectorKind, Credential, DeviceDetail, KeyInput, NewDevice, NewPsk, Profile,
-    PutConnector, PutProfile,
+    Connector, ConnectorKind, Credential, DeviceDetail, Profile, PutConnector, PutProfile,
 };
 use claviger_device::{Account, Device, DeviceConfig, Registration};
 use claviger_machine::{Crypto, Draw};
@@ -28,10 +28,10 @@ use core::time::Duration;
 use data_encoding::HEXLOWER;
 use drive::Wire;
 use print::Story;
+pub use proof::Proof;
 use reqwest::Method;
 use server::Server;
 use std::sync::Arc;
-use zeroize::Zeroizing;
 
 /// The name of the connector and of the profile that a simulation sets.
 const NAME: &str = "simulator";
@@ -52,6 +52,7 @@ pub enum Simulate {
     #[command(after_help = "\
 Examples:
   claviger simulate lwm2m
+  claviger simulate lwm2m --credential rpk
   claviger simulate lwm2m --format senml-cbor
   claviger simulate lwm2m --endpoint urn:dev:a --endpoint urn:dev:b
   claviger simulate lwm2m -o json          a line of JSON for each step, and the credential")]
@@ -66,6 +67,9 @@ pub struct Lwm2m {
     /// Where Claviger waits for devices.
     #[arg(long, default_value = "127.0.0.1:5684", value_name = "HOST:PORT")]
     coaps: String,
+    /// By what the device proves itself to Claviger.
+    #[arg(long, default_value = "psk", value_name = "KIND")]
+    credential: Proof,
     /// The format that the device asks to be written in.
     #[arg(long, default_value = "tlv", value_name = "FORMAT")]
     format: WrittenAs,
@@ -101,16 +105,27 @@ impl Simulate {
     /// # Errors
     /// What did not work, in words.
     pub async fn run(self) -> Result<(), Failure> {
-        let Self::Lwm2m(Lwm2m { remote, coaps, format, endpoint }) = self;
+        let Self::Lwm2m(Lwm2m { remote, coaps, credential, format, endpoint }) = self;
         let client = Client::new(&remote)?;
         let usage = || Failure::new(Exit::Usage, format!("--coaps {coaps}: no such host and port"));
         let mut found = tokio::net::lookup_host(&coaps).await.map_err(|_| usage())?;
-        run(&client, found.next().ok_or_else(usage)?, &endpoint, format.into(), remote.output).await
+        let coaps = found.next().ok_or_else(usage)?;
+        let how = How { written_as: format.into(), proof: credential };
+        run(&client, coaps, &endpoint, how, remote.output).await
     }
 }
 
+/// What a simulated device is like.
+#[derive(Debug, Clone, Copy)]
+pub struct How {
+    /// What it asks to be written in.
+    pub written_as: claviger_device::Format,
+    /// By what it proves itself.
+    pub proof: Proof,
+}
+
 /// Simulates devices of these names, or one of a random name, at the Claviger that `client` asks
-/// and that waits for devices at `coaps`; they ask to be written as `written_as`.
+/// and that waits for devices at `coaps`.
 ///
 /// # Errors
 /// What did not work, in words.
@@ -118,14 +133,15 @@ pub async fn run(
     client: &Client,
     coaps: SocketAddr,
     names: &[String],
-    written_as: claviger_device::Format,
+    how: How,
     format: Format,
 ) -> Result<(), Failure> {
+    let How { written_as, proof } = how;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let crypto: Arc<dyn Crypto> = Arc::new(SystemCrypto);
     let story = Story::new(format);
     let server = Server::start(story, clock.clone(), crypto.clone()).await?;
-    let mut stage = Stage { client, coaps, written_as, clock, crypto, story, server };
+    let mut stage = Stage { client, coaps, written_as, proof, clock, crypto, story, server };
     stage.set().await?;
     let random = [format!("urn:dev:simulated-{}", HEXLOWER.encode(&stage.crypto.random::<4>()))];
     for name in if names.is_empty() { &random } else { names } {
@@ -140,6 +156,7 @@ struct Stage<'a> {
     client: &'a Client,
     coaps: SocketAddr,
     written_as: claviger_device::Format,
+    proof: Proof,
     clock: Arc<dyn Clock>,
     crypto: Arc<dyn Crypto>,
     story: Story,
@@ -167,14 +184,13 @@ impl Stage<'_> {
 
     /// One device from its enrolment to its registration.
     async fn play(&mut self, name: &str) -> Result<(), Failure> {
-        let psk = Zeroizing::new(self.crypto.random::<16>().to_vec());
-        self.enrol(name, &psk).await?;
+        let config = self.enrol(name).await?;
         let story = self.story;
         let clock = self.clock.clone();
         let crypto = self.crypto.clone();
         let draw = || Box::new(Draw(crypto.clone()));
         let mut wire = Wire::new(self.coaps, clock.as_ref()).await?;
-        let config = DeviceConfig { format: self.written_as, ..DeviceConfig::new(name, psk) };
+        let config = DeviceConfig { format: self.written_as, ..config };
         let mut device = Device::new(clock.now(), config, draw());
         let account = drive::bootstrap(&mut device, &mut wire, story).await?;
         self.held(name, &account).await?;
@@ -190,17 +206,6 @@ impl Stage<'_> {
             return Err(Failure::failed(format!("the credential is {}", credential.state)));
         }
         story.end(&account.server_uri, &credential)
-    }
-
-    async fn enrol(&self, name: &str, psk: &[u8]) -> Result<(), Failure> {
-        let body = NewDevice {
-            endpoint: name.to_owned(),
-            id: None,
-            profile: NAME.to_owned(),
-            psk: NewPsk { identity: name.to_owned(), key: KeyInput::hex(psk) },
-        };
-        let _: DeviceDetail = self.client.send_to(Method::POST, &["devices"], &body).await?;
-        self.story.say(&format!("Device {name} enrolled with a fresh key"))
     }
 
     /// Tells what the device holds now.
@@ -241,7 +246,9 @@ impl Stage<'_> {
     /// The credential that the account was made from.
     async fn credential(&self, name: &str, account: &Account) -> Result<Credential, Failure> {
         let device: DeviceDetail = self.client.get(&["devices", name], &[]).await?;
-        let ours = |c: &Credential| c.identity.as_bytes() == account.identity;
+        let ours = |c: &Credential| {
+            c.identity.as_ref().is_some_and(|identity| identity.as_bytes() == account.identity)
+        };
         let found = device.credentials.into_iter().find(ours);
         found.ok_or_else(|| Failure::failed("the API knows nothing of the credential"))
     }

@@ -54,7 +54,7 @@ impl Story {
 /// A step of a bootstrap.
 pub(super) fn event(event: &DeviceEvent) -> String {
     match event {
-        DeviceEvent::Handshake { suite, cid } => handshake("Claviger", *suite, cid.as_deref()),
+        DeviceEvent::Handshake { suite, cid, .. } => handshake("Claviger", *suite, cid.as_deref()),
         DeviceEvent::Requested { code } => format!("Asked to be bootstrapped: {code}"),
         DeviceEvent::Operation { method, path, format, bytes, code } => {
             let name = match method {
@@ -96,7 +96,8 @@ pub(super) fn handshake(with: &str, suite: u16, cid: Option<&[u8]>) -> String {
 /// A credential, without its key.
 pub(super) fn credential(credential: &Credential) -> String {
     let until = credential.not_after.map_or_else(|| "ever".to_owned(), |end| end.to_string());
-    let (id, state, bytes) = (&credential.id, &credential.state, credential.key_length);
+    let (id, state, bytes) =
+        (&credential.id, &credential.state, credential.key_length.unwrap_or_default());
     format!("Credential {id}: {state}, a key of {bytes} bytes, valid until {until}")
 }
 

@@ -6,7 +6,7 @@
 //! events behind the place that the head names. Where the ledger does not answer, the body breaks
 //! off without its last line, and a further request goes on behind a device.
 
-use super::{connectors, devices, profiles};
+use super::{connectors, devices, profiles, server_identity, trust_anchors};
 use crate::http::Api;
 use crate::http::body::{Names, NoParameters, Parameters};
 use crate::http::change::ChangeTo;
@@ -177,11 +177,12 @@ impl Export {
         let (name, whole) = (self.tenant.clone(), after.is_none());
         let look = |view: &View<'_>| {
             let tenant = view.tenant(&name)?;
-            let rest = whole.then(|| (view.profiles(&name), view.connectors(&name)));
+            let trust = || (view.server_identity(&name), view.trust_anchors(&name));
+            let rest = whole.then(|| (view.profiles(&name), view.connectors(&name), trust()));
             Some((tenant, rest.unwrap_or_default(), view.newest_event(&name)))
         };
         let seen = self.api.look(look).await?;
-        let (tenant, (profiles, connectors), event) =
+        let (tenant, (profiles, connectors, (identity, anchors)), event) =
             seen.ok_or_else(|| Fault::not_found("tenant", &name))?;
         let mut lines = vec![ExportLine::Export(ExportHead {
             version: VERSION,
@@ -197,6 +198,10 @@ impl Export {
         lines.extend(profiles.into_iter().map(profile));
         let connector = |(name, row)| ExportLine::Connector(connectors::shown(name, row));
         lines.extend(connectors.into_iter().map(connector));
+        let identity = identity.map(server_identity::shown);
+        lines.extend(identity.map(ExportLine::ServerIdentity));
+        let anchor = |(name, row)| ExportLine::TrustAnchor(trust_anchors::shown(name, row));
+        lines.extend(anchors.into_iter().map(anchor));
         let place = after.map(|device| View::place_of(&DeviceRef { tenant: name, device }));
         self.stage = Stage::Devices(place);
         Ok(text(&lines))
@@ -257,7 +262,7 @@ impl Secrets {
                 Origin::Claviger => Purpose::Operational,
             };
             let credential = devices::described(id, credential);
-            let identity = credential.identity.as_bytes();
+            let identity = credential.identity.as_deref().unwrap_or_default().as_bytes();
             let binding = Binding { purpose, endpoint: &device.endpoint, identity };
             let key = sealed.map(|sealed| self.seal_again(&of, id, binding, &sealed, rng));
             let key = key.transpose()?;

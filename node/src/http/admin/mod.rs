@@ -8,4 +8,6 @@ pub(super) mod events;
 pub(super) mod export;
 pub(super) mod import_keys;
 pub(super) mod profiles;
+pub(super) mod server_identity;
+pub(super) mod trust_anchors;
 pub(super) mod use_report;

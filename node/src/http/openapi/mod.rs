@@ -29,6 +29,7 @@ texts are counted in bytes of UTF-8.";
         (name = "credentials", description = "What devices prove themselves by; never a key."),
         (name = "profiles", description = "What a bootstrap writes into a device."),
         (name = "connectors", description = "How LwM2M servers come to their devices' keys."),
+        (name = "trust", description = "Whose certificates devices may have, and the server's own key."),
         (name = "factory", description = "Keys on their way: lists from factories, and exports."),
         (name = "events", description = "What happened in a tenant."),
         (name = "servers", description = "What LwM2M servers ask and report."),

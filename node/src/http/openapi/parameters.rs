@@ -22,7 +22,7 @@ macro_rules! parameters {
 parameters! {
     /// What belongs to a tenant.
     OfTenant: tenant;
-    /// A connector or profile.
+    /// A connector, profile or trust anchor.
     Named: tenant name;
     /// A device.
     OfDevice: tenant device;

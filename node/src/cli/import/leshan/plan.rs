@@ -155,12 +155,8 @@ fn line(number: u64, device: Device, profile: &str) -> Result<Line, Obstacle> {
         hint: "Enrol it by itself.",
     };
     let Proof::Psk { identity, key } = device.proof else { return Err(unreadable()) };
-    let new = NewDevice {
-        endpoint: device.endpoint,
-        id: None,
-        profile: profile.to_owned(),
-        psk: NewPsk { identity, key: KeyInput::hex(&key) },
-    };
+    let psk = Some(NewPsk { identity, key: KeyInput::hex(&key) });
+    let new = NewDevice { psk, ..NewDevice::new(device.endpoint, profile) };
     let json = serde_json::to_string(&new).map_err(|_| unreadable())?;
     Ok(Line { number, json: Ok(Zeroizing::new(json)) })
 }

@@ -122,16 +122,9 @@ impl Desk {
     ) -> Result<Enrolment, Fault> {
         let new: NewDevice = read(line)?;
         *device = Some(new.id.as_ref().unwrap_or(&new.endpoint).clone());
-        let names = self.dry_run.then(|| {
-            [
-                ("id", new.id.as_ref().unwrap_or(&new.endpoint).clone()),
-                ("endpoint", new.endpoint.clone()),
-                ("PSK identity", new.psk.identity.clone()),
-            ]
-        });
         let enrolment = Enrolment::read(&self.api, &self.opener, &self.name, new)?;
-        if let Some(names) = names {
-            seen.take(&names)?;
+        if self.dry_run {
+            seen.take(&enrolment.names())?;
         }
         Ok(enrolment)
     }
@@ -177,15 +170,16 @@ struct Seen(BTreeSet<[u8; 16]>);
 
 impl Seen {
     /// Takes the names of one line, or none of them.
-    fn take(&mut self, names: &[(&str, String); 3]) -> Result<(), Fault> {
+    fn take(&mut self, names: &[(&str, String)]) -> Result<(), Fault> {
         if self.0.len() >= 3 * COMPARED {
             let words = format!("a dry run compares {COMPARED} lines: give the rest by itself");
             return Err(Fault::new(Code::TooLarge, words));
         }
-        let hashes = names.each_ref().map(|(what, name)| {
+        let hash = |(what, name): &(&str, String)| {
             let hash: [u8; 32] = Sha256::digest(format!("{what} {name}")).into();
             *hash.first_chunk::<16>().expect("16 is less than 32")
-        });
+        };
+        let hashes: Vec<_> = names.iter().map(hash).collect();
         let taken = names.iter().zip(&hashes).find(|(_, hash)| self.0.contains(*hash));
         if let Some(((what, _), _)) = taken {
             return Err(Fault::new(Code::Taken, format!("an earlier line has the {what}")));

@@ -14,6 +14,7 @@ use crate::http::openapi::problems::{Any, Changes, ChangesTo, Pages};
 use crate::http::paging::{self, Paging};
 use crate::http::problem::Fault;
 use crate::http::version::Versioned;
+use crate::public;
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -23,12 +24,14 @@ use claviger_api::{
     TimelineEntry, Timestamp, UpdateDevice,
 };
 use claviger_ledger::{
-    self as ledger, CredentialId, DeleteDevice, DeviceRef, Origin, RotateCredential, View,
+    self as ledger, CredentialId, CredentialKind, DeleteDevice, DeviceRef, Origin,
+    RotateCredential, View,
 };
+use data_encoding::BASE64;
 use enrolment::Enrolment;
 use std::sync::Arc;
 
-/// Enrols a device with its manufacturer's key.
+/// Enrols a device with what its manufacturer gave it to prove itself by.
 #[utoipa::path(
     post, path = "/devices", operation_id = "enrolDevice", tag = "devices", params(OfTenant, Repeatable),
     request_body = NewDevice,
@@ -53,9 +56,9 @@ pub(crate) async fn enrol(
     }
     let owner = api.tenant(&tenant).await?;
     let key = api.key_of(&tenant, &owner)?;
-    let opener = match new.psk.key.format {
-        KeyFormat::Hpke => Opener::of(&api, &tenant, &key).await?,
-        KeyFormat::Hex | KeyFormat::Base64url => Opener::none(),
+    let opener = match new.psk.as_ref().map(|psk| psk.key.format) {
+        Some(KeyFormat::Hpke) => Opener::of(&api, &tenant, &key).await?,
+        Some(KeyFormat::Hex | KeyFormat::Base64url) | None => Opener::none(),
     };
     let enrolment = Enrolment::read(&api, &opener, &tenant, new)?;
     let device = enrolment.device.clone();
@@ -228,12 +231,22 @@ pub(super) fn shown(id: String, device: ledger::Device) -> Device {
 }
 
 pub(super) fn described(id: CredentialId, credential: ledger::Credential) -> Credential {
+    let (identity, text) = (&credential.identity, String::from_utf8_lossy(&credential.identity));
+    let of = |kind| (credential.kind == kind).then_some(());
+    let (psk, key) = (of(CredentialKind::Psk), of(CredentialKind::PublicKey));
     Credential {
         id: id.to_string(),
-        kind: CredentialType::Psk,
+        kind: match credential.kind {
+            CredentialKind::Psk => CredentialType::Psk,
+            CredentialKind::PublicKey => CredentialType::PublicKey,
+            CredentialKind::Certificate => CredentialType::Certificate,
+        },
         state: credential.state.to_string(),
-        identity: String::from_utf8_lossy(&credential.identity).into_owned(),
-        key_length: credential.key_length,
+        identity: psk.map(|()| text.to_string()),
+        key_length: psk.map(|()| credential.key_length),
+        public_key: key.map(|()| BASE64.encode(identity)),
+        fingerprint: key.map(|()| public::fingerprint(identity)),
+        trust_anchor: of(CredentialKind::Certificate).map(|()| text.to_string()),
         origin: match credential.origin {
             Origin::Manufacturer => "manufacturer".to_owned(),
             Origin::Claviger => "claviger".to_owned(),

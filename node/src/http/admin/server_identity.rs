@@ -1,0 +1,108 @@
+//! `server-identity`: the key that a tenant's devices know Claviger by.
+//!
+//! The private half is sealed in the ledger and leaves it in no form.
+
+use crate::http::Api;
+use crate::http::body::{Names, NoParameters};
+use crate::http::change::ChangeTo;
+use crate::http::openapi::parameters::{Conditions, OfTenant, Seen};
+use crate::http::openapi::problems::{Any, ChangesTo};
+use crate::http::problem::Fault;
+use crate::http::version::Versioned;
+use crate::identity;
+use crate::public;
+use axum::extract::State;
+use axum::http::StatusCode;
+use claviger_api::{PutServerIdentity, Secret, ServerIdentity};
+use claviger_curves::{SigningKey, pem};
+use claviger_ledger as ledger;
+use data_encoding::BASE64;
+use std::sync::Arc;
+
+/// Sets the key that the tenant's devices know Claviger by, or has one made.
+#[utoipa::path(
+    put, path = "/server-identity", operation_id = "putServerIdentity", tag = "trust", params(OfTenant, Conditions),
+    request_body = PutServerIdentity,
+    security(("admin" = [])),
+    responses((status = 200, description = "It is changed.", body = ServerIdentity, headers(("ETag" = String, description = "Its version."))), (status = 201, description = "It is made.", body = ServerIdentity, headers(("ETag" = String, description = "Its version."))), ChangesTo)
+)]
+pub(crate) async fn put(
+    State(api): State<Arc<Api>>,
+    Names(tenant): Names<String>,
+    _: NoParameters,
+    ChangeTo(mut write, body): ChangeTo<PutServerIdentity>,
+) -> Result<Versioned<ServerIdentity>, Fault> {
+    let (key, chain) = read(&body)?;
+    let owner = api.tenant(&tenant).await?;
+    let of_owner = api.key_of(&tenant, &owner)?;
+    let sealed = identity::seal(&tenant, &of_owner, &key, chain, api.crypto.as_ref());
+    let identity = sealed.map_err(|why| Fault::invalid("chain", why))?;
+    let expect = write.expected.take();
+    let command = ledger::PutServerIdentity { tenant: tenant.clone(), identity, expect };
+    let made = api.change(write, command).await?;
+    (api.presented)(&owner.realm);
+    let identity = find(&api, &tenant).await?;
+    let status = if made { StatusCode::CREATED } else { StatusCode::OK };
+    Ok(Versioned(status, identity.version, identity))
+}
+
+/// Shows what the tenant's devices know Claviger by; never the private key.
+#[utoipa::path(
+    get, path = "/server-identity", operation_id = "showServerIdentity", tag = "trust", params(OfTenant, Seen),
+    security(("admin" = [])),
+    responses((status = 200, description = "What they know.", body = ServerIdentity, headers(("ETag" = String, description = "Its version."))), (status = 304, description = "It is at the version that was seen.", headers(("ETag" = String, description = "Its version."))), Any)
+)]
+pub(crate) async fn show(
+    State(api): State<Arc<Api>>,
+    Names(tenant): Names<String>,
+    _: NoParameters,
+) -> Result<Versioned<ServerIdentity>, Fault> {
+    let identity = find(&api, &tenant).await?;
+    Ok(Versioned(StatusCode::OK, identity.version, identity))
+}
+
+/// The key that is asked for, with its chain.
+fn read(body: &PutServerIdentity) -> Result<(SigningKey, Vec<Vec<u8>>), Fault> {
+    match (body.generate, &body.private_key, &body.chain) {
+        (true, None, None) => {
+            let key = SigningKey::generate().and_then(|pkcs8| SigningKey::from_pkcs8(&pkcs8));
+            let key = key.map_err(|_| Fault::internal("the system gives no randomness"))?;
+            Ok((key, Vec::new()))
+        }
+        (true, ..) => Err(Fault::invalid("generate", "a key that is made has no chain yet")),
+        (false, None, _) => {
+            Err(Fault::invalid("private_key", "give a key, or say `\"generate\": true`"))
+        }
+        (false, Some(private), chain) => {
+            let key = key(private)?;
+            let bad = |rule| Fault::invalid("chain", rule);
+            let chain = chain.as_deref().map(|pem| public::chain_of(&key, pem).map_err(bad));
+            Ok((key, chain.transpose()?.unwrap_or_default()))
+        }
+    }
+}
+
+fn key(private: &Secret) -> Result<SigningKey, Fault> {
+    let rule = "it must be one key on P-256 or P-384 in PEM, not encrypted";
+    let bad = || Fault::invalid("private_key", rule);
+    let der = pem::private_key(private.expose()).map_err(|_| bad())?;
+    SigningKey::from_der(&der).map_err(|_| bad())
+}
+
+async fn find(api: &Api, tenant: &str) -> Result<ServerIdentity, Fault> {
+    let look = |view: &ledger::View<'_>| (view.tenant(tenant), view.server_identity(tenant));
+    let (owner, row) = api.look(look).await?;
+    owner.ok_or_else(|| Fault::not_found("tenant", tenant))?;
+    row.map(shown).ok_or_else(|| Fault::not_found("server identity of the tenant", tenant))
+}
+
+pub(super) fn shown(row: ledger::ServerIdentity) -> ServerIdentity {
+    let chain: Vec<Vec<u8>> = row.chain.into_iter().map(Into::into).collect();
+    ServerIdentity {
+        public_key: BASE64.encode(&row.public_key),
+        public_key_pem: pem::encode(pem::PUBLIC_KEY, &row.public_key).unwrap_or_default(),
+        fingerprint: public::fingerprint(&row.public_key),
+        chain: (!chain.is_empty()).then(|| public::chain_pem(&chain)),
+        version: row.version,
+    }
+}
