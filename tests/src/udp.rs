@@ -1,6 +1,7 @@
 //! A simulated device on a real UDP socket.
 
-use claviger_device::{Account, Device, DeviceConfig, DeviceOutput, Failure};
+use claviger_device::{Account, Device, DeviceConfig, DeviceEvent, DeviceOutput, Failure};
+use claviger_dtls::Resumption;
 use claviger_machine::{Crypto, Draw};
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -15,6 +16,8 @@ pub struct UdpDevice {
     device: Device,
     /// True if its network doubles each datagram that it sends.
     pub doubles: bool,
+    /// Of each of its handshakes, whether it resumed a session.
+    pub handshakes: Vec<bool>,
 }
 
 fn now() -> Duration {
@@ -33,7 +36,33 @@ impl UdpDevice {
     ) -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").await.expect("a free port");
         socket.connect(server).await.expect("loopback can be reached");
-        Self { socket, device: Device::new(now(), config, Box::new(Draw(crypto))), doubles: false }
+        let device = Device::new(now(), config, Box::new(Draw(crypto)));
+        Self { socket, device, doubles: false, handshakes: Vec::new() }
+    }
+
+    /// Asks to be bootstrapped again in the session that is open, and runs as
+    /// [`Self::bootstrap`] does.
+    ///
+    /// # Errors
+    /// Why it failed.
+    pub async fn bootstrap_again(&mut self) -> Result<Account, Failure> {
+        self.device.ask_again(now());
+        self.bootstrap().await
+    }
+
+    /// Ends its session in good order.
+    pub async fn close(&mut self) {
+        self.device.close();
+        while let Some(output) = self.device.poll() {
+            if let DeviceOutput::Datagram(bytes) = output {
+                drop(self.socket.send(&bytes).await);
+            }
+        }
+    }
+
+    /// What another device of the same configuration can resume its session by.
+    pub fn resumption(&self) -> Option<Resumption> {
+        self.device.resumption()
     }
 
     /// Runs until the device holds an account or has failed.
@@ -50,6 +79,9 @@ impl UdpDevice {
                         for _ in 0..1 + usize::from(self.doubles) {
                             drop(self.socket.send(&bytes).await);
                         }
+                    }
+                    DeviceOutput::Event(DeviceEvent::Handshake { resumed, .. }) => {
+                        self.handshakes.push(resumed);
                     }
                     DeviceOutput::Event(_) => {}
                     DeviceOutput::Bootstrapped(account) => return Ok(account),
