@@ -45,6 +45,9 @@ impl KnownBy {
     }
 }
 
+/// How much of a subject is shown, in bytes.
+const SUBJECT: usize = 256;
+
 /// How a claim is shown to people who have to recognize it: a PSK identity as it was sent, a public
 /// key by the first half of its fingerprint, a certificate by its subject.
 pub(crate) fn claimed(ports: &Ports, claim: &Claim) -> Vec<u8> {
@@ -57,7 +60,9 @@ pub(crate) fn claimed(ports: &Ports, claim: &Claim) -> Vec<u8> {
         }
         Claim::Key(Presented::Chain(chain)) => {
             let subject = chain.first().and_then(|leaf| ports.pki.subject(leaf));
-            subject.map(|subject| subject.text.into_bytes()).unwrap_or_default()
+            let mut text = subject.map(|subject| subject.text.into_bytes()).unwrap_or_default();
+            text.truncate(SUBJECT);
+            text
         }
         Claim::Nothing => Vec::new(),
     }

@@ -75,6 +75,31 @@ fn a_bootstrap_for_a_server_that_asks_is_two_commits_without_a_range() {
 }
 
 #[test]
+fn a_session_that_can_be_resumed_costs_one_row_more_and_so_does_the_fifth() {
+    let mut rig = enrolled(ConnectorKind::Pull);
+    let open = |n| OpenSession { fresh: None, ..open_resumable(1, n, n) };
+
+    let costs = costs(&mut rig, (1..6).map(|n| open(n).into()).collect());
+
+    let first = "OpenSession 8 0 10 0 1050";
+    let fifth = "OpenSession 8 1 8 3 886";
+    assert_eq!([&costs[0], &costs[4]], [first, fifth]);
+}
+
+#[test]
+fn a_device_at_first_contact_is_enrolled_and_staged_in_one_commit_without_a_range() {
+    let mut rig = enrolled(ConnectorKind::Pull);
+    rig.run(put_trust_anchor(Some("meters")));
+    let anchor = Some(rig.view().trust_anchor("default", "factory").unwrap().version);
+    let enrol = Some(Box::new(enrol_certificate(2)));
+    let command = OpenSession { anchor, enrol, ..open_with(2, 1, 10) };
+
+    let costs = costs(&mut rig, vec![command.into()]);
+
+    assert_eq!(costs, ["OpenSession 23 0 17 0 2051"]);
+}
+
+#[test]
 fn a_server_that_is_told_costs_one_commit_more() {
     let mut rig = enrolled(ConnectorKind::Webhook);
     let commands = vec![
