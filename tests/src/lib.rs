@@ -8,6 +8,7 @@
 
 mod command;
 mod crypto;
+mod gate;
 mod net;
 mod peer;
 mod ports;

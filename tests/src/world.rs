@@ -1,8 +1,9 @@
 //! The world itself.
 
+use crate::gate::Gate;
 use crate::{Datagram, Faults, FrameQueue, Net, SeededCrypto, SimOutbox, VirtualClock};
 use claviger_actors::{Clock, Counters, Devices, EdgeId, Ports, Unproven};
-use claviger_curves::AwsLc;
+use claviger_curves::{AwsLc, SigningKey};
 use claviger_device::{Account, Device, DeviceConfig, DeviceOutput, Failure};
 use claviger_dtls::{ClusterKeys, Endpoint, EndpointConfig};
 use claviger_edge::{Edge, Output};
@@ -10,7 +11,7 @@ use claviger_front::ToEdge;
 use claviger_ledger::{
     Command, ConfirmOutbox, ConfirmWithdrawal, ConnectorKind, CreateTenant, CredentialId,
     CredentialKind, DeviceRef, Ended, EnrolDevice, Envelope, Found, Ledger, Outcome, Profile,
-    PutConnector, PutProfile, RequestId, View,
+    PutConnector, PutProfile, PutServerIdentity, RequestId, ServerIdentity, View, fingerprint,
 };
 use claviger_machine::{Crypto, Draw};
 use claviger_seal::{Kek, Label, TenantKey};
@@ -66,8 +67,12 @@ pub struct World {
     pub log: Vec<String>,
     /// While false, no LwM2M server answers.
     pub server_up: bool,
+    /// What devices sent, while it is recorded.
+    pub recorded: Option<Vec<Vec<u8>>>,
     ports: Ports,
+    gate: Arc<Gate>,
     edge: Edge,
+    edge_id: EdgeId,
     address: SocketAddr,
     net: Net,
     frames: UnboundedReceiver<(EdgeId, Zeroizing<Vec<u8>>)>,
@@ -87,6 +92,14 @@ pub fn system<T>(test: impl Future<Output = T>) -> T {
 
 fn kek() -> Arc<Kek> {
     Arc::new(Kek::new([0x5e; 32]))
+}
+
+/// An edge that has seen nothing.
+fn edge(crypto: &Arc<dyn Crypto>) -> Edge {
+    let keys = ClusterKeys::new([0xc0; 32], [0xc1; 32]);
+    let config = EndpointConfig { resumption: true, ..EndpointConfig::default() };
+    let endpoint = Endpoint::new(config, keys, Box::new(Draw(crypto.clone())));
+    Edge::new("coaps", TENANT, endpoint.with_curves(Box::new(AwsLc)))
 }
 
 /// The tenant's key, and a profile with its connector, in a ledger that is new.
@@ -124,6 +137,11 @@ pub async fn found(ledger: &dyn Ledger, clock: &dyn Clock, crypto: &dyn Crypto) 
     }
 }
 
+/// The device `name`, which is its id too.
+fn reference(name: &str) -> DeviceRef {
+    DeviceRef { tenant: TENANT.to_owned(), device: name.to_owned() }
+}
+
 async fn propose(
     ledger: &dyn Ledger,
     clock: &dyn Clock,
@@ -143,8 +161,9 @@ impl World {
         let (outbox_in, outbox) = unbounded_channel();
         let unproven = Arc::new(Unproven::default());
         let counters = Arc::new(Counters::default());
+        let gate = Arc::new(Gate::new(ledger.clone()));
         let ports = Ports {
-            ledger: ledger.clone(),
+            ledger: gate.clone(),
             kek: kek(),
             clock: Arc::new(clock),
             crypto: crypto.clone(),
@@ -155,27 +174,47 @@ impl World {
             counters: counters.clone(),
         };
         let devices = Devices::start(ports.clone());
-        let keys = ClusterKeys::new([0xc0; 32], [0xc1; 32]);
-        let rng = Box::new(Draw(crypto.clone()));
-        let endpoint = Endpoint::new(EndpointConfig::default(), keys, rng);
         Self {
             clock,
+            edge: edge(&crypto),
+            edge_id: EdgeId(0),
             crypto,
             devices,
             ports,
+            gate,
             counters,
             unproven,
             ledger,
             fleet: BTreeMap::new(),
             log: Vec::new(),
             server_up: true,
-            edge: Edge::new("coaps", TENANT, endpoint),
+            recorded: None,
             address: SocketAddr::from(([192, 0, 2, 1], 5684)),
             net: Net::new(seed, faults),
             frames,
             outbox,
             numbers: BTreeSet::new(),
             ended: BTreeSet::new(),
+        }
+    }
+
+    /// Kills the process with its edge and its actors, and starts it again: what it had in memory
+    /// is gone, and the ledger is as it was.
+    pub fn restart(&mut self) {
+        self.gate.close();
+        while self.frames.try_recv().is_ok() {}
+        while self.outbox.try_recv().is_ok() {}
+        self.gate = Arc::new(Gate::new(self.ledger.clone()));
+        self.ports.ledger = self.gate.clone();
+        // What the actors of before still send goes to an edge that is not there any more.
+        self.edge_id.0 += 1;
+        self.edge = edge(&self.crypto);
+        self.devices = Devices::start(self.ports.clone());
+        self.note("restarted");
+        let mut waiting = Vec::new();
+        self.ledger.read(&mut |rows| waiting = View::new(rows).outbox());
+        for (device, credential, _) in waiting {
+            self.tell(device, credential);
         }
     }
 
@@ -198,8 +237,8 @@ impl World {
     /// # Panics
     /// If it is refused.
     pub async fn end(&mut self, command: impl Into<Command>, announced: bool) -> Ended {
-        while let Ok((_, frame)) = self.frames.try_recv() {
-            self.frame(&frame);
+        while let Ok((to, frame)) = self.frames.try_recv() {
+            self.frame(to, &frame);
         }
         let outcome = self.propose(command).await;
         let Outcome::Ended(ended) = outcome else { panic!("{outcome:?}") };
@@ -213,21 +252,60 @@ impl World {
 
     /// Enrols the device `name` with `psk`; its identity and endpoint are its name.
     pub async fn enrol(&self, name: &str, psk: &[u8]) -> DeviceRef {
-        let device = DeviceRef { tenant: TENANT.to_owned(), device: name.to_owned() };
         let credential = CredentialId(self.crypto.random());
         let label = Label::Credential { tenant: TENANT, device: name, credential: &credential.0 };
-        let outcome = self.propose(EnrolDevice {
-            device: device.clone(),
-            endpoint: name.to_owned(),
-            profile: "profile".to_owned(),
+        let enrol = EnrolDevice {
             credential,
-            identity: name.as_bytes().to_vec(),
             sealed_key: TenantKey::new([7; 32]).seal(label, psk, self.crypto.random()),
             key_length: u16::try_from(psk.len()).expect("keys are short"),
-            kind: CredentialKind::Psk,
-        });
-        assert_eq!(outcome.await, Outcome::Done);
-        device
+            ..self.enrolment(name, CredentialKind::Psk, name.as_bytes())
+        };
+        assert_eq!(self.propose(enrol).await, Outcome::Done);
+        reference(name)
+    }
+
+    /// Enrols the device `name`, which proves what is known by `identity`, and no secret of ours.
+    pub async fn enrol_by(&self, name: &str, kind: CredentialKind, identity: &[u8]) -> DeviceRef {
+        let enrol = self.enrolment(name, kind, identity);
+        assert_eq!(self.propose(enrol).await, Outcome::Done);
+        reference(name)
+    }
+
+    fn enrolment(&self, name: &str, kind: CredentialKind, identity: &[u8]) -> EnrolDevice {
+        EnrolDevice {
+            device: reference(name),
+            endpoint: name.to_owned(),
+            profile: "profile".to_owned(),
+            credential: CredentialId(self.crypto.random()),
+            identity: identity.to_vec(),
+            sealed_key: Vec::new(),
+            key_length: 0,
+            kind,
+        }
+    }
+
+    /// Gives the listeners a key pair of their own, with a chain for it or none; gives the public
+    /// key.
+    ///
+    /// # Panics
+    /// If it is no key pair, or is refused.
+    pub async fn give_identity(&self, pkcs8: &[u8], chain: Vec<Vec<u8>>) -> Vec<u8> {
+        let key = SigningKey::from_pkcs8(pkcs8).expect("a key pair");
+        let public_key = key.public_key().expect("it has an encoding");
+        let label = Label::ServerKey { tenant: TENANT, fingerprint: &fingerprint(&public_key) };
+        let sealed_key = TenantKey::new([7; 32]).seal(label, pkcs8, self.crypto.random());
+        let identity = ServerIdentity {
+            chain: chain.into_iter().map(Into::into).collect(),
+            public_key: public_key.clone(),
+            group: key.group() as u16,
+            scheme: key.scheme() as u16,
+            sealed_key,
+            version: 0,
+        };
+        let put = PutServerIdentity { tenant: TENANT.to_owned(), identity, expect: None };
+        assert!(matches!(self.propose(put).await, Outcome::Made | Outcome::Done));
+        self.devices.identity_changed(TENANT);
+        public_key
     }
 
     /// Switches on a device of the given configuration at `192.0.2.2:port`.
@@ -271,11 +349,11 @@ impl World {
             let due = tokio::time::sleep_until(self.clock.instant(due));
             tokio::select! {
                 biased;
-                Some((_, frame)) = self.frames.recv() => {
-                    self.frame(&frame);
+                Some((to, frame)) = self.frames.recv() => {
+                    self.frame(to, &frame);
                     // What is ready goes out together, as in the binary.
-                    while let Ok((_, frame)) = self.frames.try_recv() {
-                        self.frame(&frame);
+                    while let Ok((to, frame)) = self.frames.try_recv() {
+                        self.frame(to, &frame);
                     }
                 }
                 Some((device, credential)) = self.outbox.recv() => self.tell(device, credential),
@@ -319,7 +397,10 @@ impl World {
     /// # Panics
     /// If it gives a record a number that was given before in its session, or if its session was
     /// ended before.
-    fn frame(&mut self, frame: &[u8]) {
+    fn frame(&mut self, to: EdgeId, frame: &[u8]) {
+        if to != self.edge_id {
+            return;
+        }
         if let Ok(ToEdge::Transmit(transmit)) = ToEdge::decode(frame) {
             let number = (transmit.session, transmit.sequence);
             assert!(self.numbers.insert(number), "{number:?} is given twice");
@@ -359,7 +440,7 @@ impl World {
         while let Some(output) = self.edge.poll() {
             match output {
                 Output::Datagram { to, bytes } => self.send(self.address, to, bytes),
-                Output::Frame(frame) => self.devices.frame(EdgeId(0), frame),
+                Output::Frame(frame) => self.devices.frame(self.edge_id, frame),
                 Output::Event(event) => self.note(&format!("edge {event:?}")),
             }
         }
@@ -390,7 +471,15 @@ impl World {
         }
     }
 
+    /// Sends a datagram to the edge from this address, as somebody who has recorded it does.
+    pub fn replay(&mut self, from: SocketAddr, bytes: Vec<u8>) {
+        self.send(from, self.address, bytes);
+    }
+
     fn send(&mut self, from: SocketAddr, to: SocketAddr, bytes: Vec<u8>) {
+        if let Some(recorded) = self.recorded.as_mut().filter(|_| to == self.address) {
+            recorded.push(bytes.clone());
+        }
         let digest: [u8; 32] = Sha256::digest(&bytes).into();
         let [a, b, c, d, ..] = digest;
         let length = bytes.len();

@@ -1,5 +1,7 @@
 //! Whole bootstraps in virtual time, on a seeded network.
 
 mod bootstrap;
+mod credentials;
 mod replicated;
 mod revocation;
+mod takeover;

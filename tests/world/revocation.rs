@@ -13,7 +13,11 @@ use core::sync::atomic::Ordering;
 use core::time::Duration;
 use std::sync::Arc;
 
-fn credential(ledger: &dyn Ledger, of: &DeviceRef, origin: Origin) -> Option<CredentialId> {
+pub(crate) fn credential(
+    ledger: &dyn Ledger,
+    of: &DeviceRef,
+    origin: Origin,
+) -> Option<CredentialId> {
     let mut found = None;
     ledger.read(&mut |rows| {
         let rows = View::new(rows).credentials(of).into_iter();
@@ -22,7 +26,7 @@ fn credential(ledger: &dyn Ledger, of: &DeviceRef, origin: Origin) -> Option<Cre
     found.map(|(id, _)| id)
 }
 
-fn revoke(device: &DeviceRef, credential: CredentialId) -> Command {
+pub(crate) fn revoke(device: &DeviceRef, credential: CredentialId) -> Command {
     let reason = "It was copied.".to_owned();
     RevokeCredential { device: device.clone(), credential, reason }.into()
 }
