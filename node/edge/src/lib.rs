@@ -96,10 +96,21 @@ pub struct Edge {
 /// How many handshakes are remembered by what they prove: an answer is not always to come.
 const CLAIMS: usize = 65_536;
 
-/// Whose a session is, as its frames name it.
+/// Whose a session is, as its frames name it: in one piece, since there are many.
 struct Owner {
-    tenant: Box<str>,
-    device: Box<str>,
+    /// The tenant, whose name has no line feed; a line feed; the device.
+    names: Box<str>,
+}
+
+impl Owner {
+    fn new(tenant: &str, device: &str) -> Self {
+        Self { names: format!("{tenant}\n{device}").into() }
+    }
+
+    fn names(&self) -> (String, String) {
+        let (tenant, device) = self.names.split_once('\n').unwrap_or(("", &self.names));
+        (tenant.to_owned(), device.to_owned())
+    }
 }
 
 impl Edge {
@@ -228,8 +239,7 @@ impl Edge {
         // An answer that comes too late opens nothing, and nothing may be kept of it.
         if self.endpoint.opened(now, call, answer) {
             let resumed = self.endpoint.counters().resumed > resumed;
-            let (tenant, device) = (opened.tenant.as_str().into(), opened.device.as_str().into());
-            self.owners.insert(session, Owner { tenant, device });
+            self.owners.insert(session, Owner::new(&opened.tenant, &opened.device));
             // Only where a pre-shared key went into its secret can a session be resumed.
             let claim = self.claims.remove(&call).unwrap_or(0);
             self.report.opened[claim][usize::from(resumed)] += 1;
@@ -260,8 +270,7 @@ impl Edge {
         let stray = self.finding.answered(it.call).ok_or(Undone::NotAsked)?;
         let stored = StoredSession::decode(&it.stored).ok_or(Undone::Unreadable)?;
         if self.endpoint.restore(now, &stored) {
-            let (tenant, device) = (it.tenant.as_str().into(), it.device.as_str().into());
-            self.owners.insert(stored.session, Owner { tenant, device });
+            self.owners.insert(stored.session, Owner::new(&it.tenant, &it.device));
         }
         self.report.strays[0] += 1;
         self.endpoint.receive(now, stray.from, &stray.datagram);
@@ -393,12 +402,12 @@ impl Edge {
     }
 
     fn deliver(&mut self, record: Record) -> Option<Zeroizing<Vec<u8>>> {
-        let owner = self.owners.get(&record.session)?;
+        let (tenant, device) = self.owners.get(&record.session)?.names();
         let mut frame = FromEdge::Deliver(Deliver {
             trace: self.trace(record.session),
             session: record.session.0,
-            tenant: owner.tenant.to_string(),
-            device: owner.device.to_string(),
+            tenant,
+            device,
             alert: record.content == ContentType::Alert,
             epoch: record.epoch,
             sequence: record.sequence,
@@ -418,8 +427,7 @@ impl Edge {
     }
 
     fn repeat(&self, session: SessionId) -> Option<FromEdge> {
-        let owner = self.owners.get(&session)?;
-        let (tenant, device) = (owner.tenant.to_string(), owner.device.to_string());
+        let (tenant, device) = self.owners.get(&session)?.names();
         Some(FromEdge::Repeat(Repeat { session: session.0, tenant, device }))
     }
 

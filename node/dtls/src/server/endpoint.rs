@@ -13,7 +13,7 @@ use super::limits::PrefixLimits;
 use super::output::{CallId, Claim, FailureReason, HandshakeEvent, Opened, Output, Refusal};
 use super::pending::Pending;
 use super::resuming::Resuming;
-use super::session::{LastFlight, Name, Said, Session, Sessions};
+use super::session::{LastFlight, Place, Said, Session, Sessions};
 use super::spare::Spare;
 use crate::cid;
 use crate::counters::{Counters, DropReason};
@@ -391,8 +391,7 @@ impl Endpoint {
         let mut session = Session {
             cipher: agreement.suite.cipher,
             keys: opened.keys,
-            peer,
-            name: agreement.cid.map_or(Name::Home(peer), Name::Cid),
+            place: Place::new(agreement.cid, peer),
             longest: limit::payload(agreement.limit, !peer_cid.is_empty()),
             rrc: agreement.rrc,
             peer_cid: peer_cid.into(),

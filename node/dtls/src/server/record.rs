@@ -71,8 +71,10 @@ impl Endpoint {
         }
         self.counters.records_sealed += 1;
         session.last_sealed = sequence;
-        session.peer = to.unwrap_or(session.peer);
-        self.outputs.push_back(Output::Datagram { to: session.peer, bytes });
+        if let Some(to) = to {
+            session.place.moved(to);
+        }
+        self.outputs.push_back(Output::Datagram { to: session.place.peer(), bytes });
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use super::endpoint::Endpoint;
-use super::session::{FLIGHT_KEPT, LastFlight, Name, Said, Session};
+use super::session::{FLIGHT_KEPT, LastFlight, Name, Place, Said, Session};
 use crate::limit;
 use crate::stored::StoredSession;
 use crate::suite::Suite;
@@ -49,8 +49,7 @@ impl Endpoint {
         let session = Session {
             cipher: suite.cipher,
             keys: stored.keys.clone(),
-            peer: stored.peer,
-            name,
+            place: Place::new(stored.cid, stored.peer),
             longest: limit::payload(stored.record_limit, !stored.peer_cid.is_empty()),
             rrc: stored.rrc,
             peer_cid: stored.peer_cid.as_slice().into(),

@@ -8,7 +8,7 @@ use super::half_open::GIVE_UP;
 use super::hello::Numbers;
 use super::output::{CallId, FailureReason, HandshakeEvent, Opened, Output, Refusal};
 use super::resuming::{Resumed, Resuming, Wish};
-use super::session::{LastFlight, Name, Session};
+use super::session::{LastFlight, Place, Session};
 use crate::cid;
 use crate::counters::DropReason;
 use crate::handle;
@@ -199,8 +199,7 @@ impl Endpoint {
         let mut session = Session {
             cipher: suite.cipher,
             keys: opened.keys,
-            peer,
-            name: wish.cid.map_or(Name::Home(peer), Name::Cid),
+            place: Place::new(wish.cid, peer),
             longest: limit::payload(wish.limit, !peer_cid.is_empty()),
             rrc: wish.rrc,
             peer_cid: peer_cid.into(),

@@ -18,14 +18,12 @@ pub(super) const FLIGHT_KEPT: Duration = Duration::from_secs(240);
 /// Between two reports that the client repeats itself.
 const REPEAT_EVERY: Duration = Duration::from_secs(1);
 
-/// One open session: 152 bytes that stay, and its place in the maps.
+/// One open session: 136 bytes that stay, and its place in the maps.
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) cipher: Cipher,
     pub(super) keys: SessionKeys,
-    /// Where records go.
-    pub(super) peer: SocketAddr,
-    pub(super) name: Name,
+    pub(super) place: Place,
     /// Most application data in a record to the peer.
     pub(super) longest: u16,
     /// Whether the peer answers checks of its address (RFC 9853).
@@ -46,12 +44,56 @@ pub(super) enum Name {
     Home(SocketAddr),
 }
 
+/// What a session is known by, and where its records go.
+#[derive(Debug)]
+pub(super) enum Place {
+    Cid {
+        cid: [u8; 8],
+        peer: SocketAddr,
+    },
+    Home {
+        home: SocketAddr,
+        /// Where its records go, if not there.
+        away: Option<Box<SocketAddr>>,
+    },
+}
+
+impl Place {
+    pub(super) fn new(cid: Option<[u8; 8]>, peer: SocketAddr) -> Self {
+        cid.map_or(Self::Home { home: peer, away: None }, |cid| Self::Cid { cid, peer })
+    }
+
+    fn name(&self) -> Name {
+        match self {
+            Self::Cid { cid, .. } => Name::Cid(*cid),
+            Self::Home { home, .. } => Name::Home(*home),
+        }
+    }
+
+    pub(super) fn peer(&self) -> SocketAddr {
+        match self {
+            Self::Cid { peer, .. } => *peer,
+            Self::Home { home, away } => away.as_deref().copied().unwrap_or(*home),
+        }
+    }
+
+    /// Records go to another address from now on.
+    pub(super) fn moved(&mut self, to: SocketAddr) {
+        match self {
+            Self::Cid { peer, .. } => *peer = to,
+            Self::Home { home, away } if *home == to => *away = None,
+            Self::Home { away: Some(away), .. } => **away = to,
+            Self::Home { away, .. } => *away = Some(Box::new(to)),
+        }
+    }
+}
+
 impl Session {
     /// The connection id that the client puts into its records; empty if none.
     pub(super) fn cid(&self) -> &[u8] {
-        match &self.name {
-            Name::Cid(cid) => cid,
-            Name::Home(_) => &[],
+        match &self.place {
+            Place::Cid { cid, .. } => cid,
+            Place::Home { .. } => &[],
         }
     }
 }
@@ -87,7 +129,8 @@ pub(super) struct Said {
 /// All sessions of an endpoint.
 #[derive(Debug, Default)]
 pub(super) struct Sessions {
-    by_id: BTreeMap<SessionId, Session>,
+    /// In boxes: the nodes of a map are two thirds full, and a session is long.
+    by_id: BTreeMap<SessionId, Box<Session>>,
     by_cid: BTreeMap<[u8; 8], SessionId>,
     /// Sessions without an id, and those whose last flight is kept.
     by_home: BTreeMap<SocketAddr, SessionId>,
@@ -134,7 +177,7 @@ impl Sessions {
         session: Session,
         flight: Option<LastFlight>,
     ) {
-        match session.name {
+        match session.place.name() {
             Name::Cid(cid) => {
                 self.by_cid.insert(cid, id);
             }
@@ -142,7 +185,7 @@ impl Sessions {
                 self.by_home.insert(home, id);
             }
         }
-        self.by_id.insert(id, session);
+        self.by_id.insert(id, Box::new(session));
         if let Some(flight) = flight {
             if self.named(Name::Home(flight.home)).is_none() {
                 self.by_home.insert(flight.home, id);
@@ -160,7 +203,8 @@ impl Sessions {
     /// The session of this name. An address where a session with an id had its handshake is
     /// nobody's name.
     fn named(&self, name: Name) -> Option<SessionId> {
-        let is_named = |id: &SessionId| self.by_id.get(id).is_some_and(|it| it.name == name);
+        let is_named =
+            |id: &SessionId| self.by_id.get(id).is_some_and(|it| it.place.name() == name);
         match name {
             Name::Cid(cid) => self.with_cid(&cid),
             Name::Home(home) => self.at_home(home).filter(is_named),
@@ -173,7 +217,7 @@ impl Sessions {
         };
         let flight = self.flights.remove(&id);
         self.forgeries.remove(&id);
-        match session.name {
+        match session.place.name() {
             Name::Cid(cid) => {
                 self.by_cid.remove(&cid);
             }
@@ -192,7 +236,7 @@ impl Sessions {
     }
 
     pub(super) fn get_mut(&mut self, id: SessionId) -> Option<&mut Session> {
-        self.by_id.get_mut(&id)
+        self.by_id.get_mut(&id).map(Box::as_mut)
     }
 
     /// Whether so many forgeries have come for this session that none is looked at now.
@@ -210,7 +254,7 @@ impl Sessions {
         &mut self,
         id: SessionId,
     ) -> Option<(&mut Session, Option<&mut LastFlight>)> {
-        Some((self.by_id.get_mut(&id)?, self.flights.get_mut(&id)))
+        Some((self.by_id.get_mut(&id)?.as_mut(), self.flights.get_mut(&id)))
     }
 
     pub(super) fn with_cid(&self, cid: &[u8]) -> Option<SessionId> {
