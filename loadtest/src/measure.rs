@@ -21,8 +21,20 @@ pub fn measure(
     server: Option<Process>,
     hooks: &mut Hooks<'_>,
 ) -> io::Result<(Report, Tally)> {
+    measure_by(load, server, || drive(load, hooks))
+}
+
+/// The same, whoever drives the load.
+///
+/// # Errors
+/// As [`measure`], and those of `drive`.
+pub fn measure_by(
+    load: &Load,
+    server: Option<Process>,
+    drive: impl FnOnce() -> io::Result<Tally>,
+) -> io::Result<(Report, Tally)> {
     let look = Look::begin(server, load)?;
-    let tally = drive(load, hooks)?;
+    let tally = drive()?;
     let report = look.end(load, &tally)?;
     Ok((report, tally))
 }

@@ -163,9 +163,12 @@ impl Report {
         lines.extend(self.server.iter().flat_map(|server| server.lines("server")));
         lines.extend(self.driver.lines("driver"));
         let way = |each: &Each| format!("{:.2} datagrams, {:.0} bytes", each.datagrams, each.bytes);
-        lines.push(("up, each", way(&self.up)));
-        lines.push(("down, each", way(&self.down)));
-        lines.push(("sent again", format!("{} datagrams", self.retransmissions)));
+        // Of clients that are not ours nobody counts them.
+        if self.up.datagrams > 0.0 {
+            lines.push(("up, each", way(&self.up)));
+            lines.push(("down, each", way(&self.down)));
+            lines.push(("sent again", format!("{} datagrams", self.retransmissions)));
+        }
         lines.extend(self.others.iter().map(|others| ("meanwhile", others.to_string())));
         lines
     }

@@ -3,6 +3,7 @@
 mod bootstrap;
 mod compare;
 mod course;
+mod handshakes;
 mod output;
 mod peer;
 mod server;
@@ -32,6 +33,8 @@ struct Cli {
 enum Command {
     /// Drive simulated LwM2M devices through whole bootstraps.
     Bootstrap(bootstrap::Bootstrap),
+    /// Drive clients through handshakes, ours or those of another DTLS library.
+    Handshakes(handshakes::Handshakes),
     /// Open more and more sessions that stay, and see whether the old ones live.
     Sessions(sessions::Sessions),
     /// Put the same load on Claviger and on a peer, turn by turn.
@@ -47,6 +50,7 @@ pub(crate) fn main() -> ExitCode {
     let cli = Cli::parse();
     let ended = raise_limit().and_then(|()| end_when_asked()).and_then(|()| match cli.command {
         Command::Bootstrap(bootstrap) => bootstrap.run(),
+        Command::Handshakes(handshakes) => handshakes.run(),
         Command::Sessions(sessions) => sessions.run(),
         Command::Compare(compare) => compare.run(),
         Command::Peer(peer) => peer.run(),
