@@ -3,8 +3,8 @@
 //! Nothing here is about time. Figures come from `just bench-bootstrap`, on a build for release.
 
 use claviger_loadtest::{
-    Api, Failure, Goal, Hooks, Kind, Load, Lwm2m, Pace, Process, Report, Sessions, Tally, measure,
-    measure_sessions,
+    Api, Failure, Goal, Hooks, Kind, Load, Lwm2m, Pace, Process, Report, Sessions, Tally,
+    drive_foreign, measure, measure_by, measure_sessions,
 };
 use claviger_tests::{Claviger, Place};
 use core::time::Duration;
@@ -94,6 +94,29 @@ async fn fifty_devices_are_bootstrapped_eight_at_a_time() {
     let server = report.server.unwrap();
     assert!(server.cpu > 0.0 && server.peak_rss_mib >= server.rss_mib, "{server:?}");
     assert!(report.others.is_some_and(|others| others.processes >= 0.0), "{report:?}");
+}
+
+#[tokio::test]
+async fn forty_clients_of_another_library_open_sessions() {
+    let folder = tempfile::tempdir().unwrap();
+    let claviger = claviger(&folder).await;
+    let (url, token) = (claviger.url.clone(), claviger.token.clone());
+    let load = load(&claviger, 40, Pace::Closed(8), Goal::Handshake);
+    let process = Process(claviger.pid());
+    let run = move || {
+        Api::new(&url, &token)?.prepare(0..40)?;
+        let mut hooks = Hooks { check: &|_, _| Ok(()), watch: &mut |_| {} };
+        let measured = measure_by(&load, Some(process), || drive_foreign(&load, &mut hooks));
+        measured.map_err(Failure::because("cannot measure"))
+    };
+
+    let ran = tokio::task::spawn_blocking(run).await;
+
+    let (report, tally) = ran.expect("it does not panic").expect("it can be measured");
+    assert_eq!(tally.failures, []);
+    assert_eq!((report.done, tally.ended.len()), (40, 40));
+    assert_eq!(counted(&claviger, OPENED, 40).await, 40);
+    assert!(!report.table().contains("up, each"), "{}", report.table());
 }
 
 #[tokio::test]
