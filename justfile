@@ -30,6 +30,18 @@ test:
 long:
     CLAVIGER_LONG=1 cargo test --workspace --locked
 
+# Fuzzes each target of tests/fuzz for so many seconds; what it finds stays in tests/fuzz/artifacts. Needs a nightly
+# compiler and `cargo install cargo-fuzz`.
+fuzz seconds="60":
+    #!/usr/bin/env bash
+    set -euo pipefail
+    cd tests/fuzz
+    for target in $(cargo +nightly fuzz list --fuzz-dir .); do
+        mkdir -p corpus/"$target"
+        cargo +nightly fuzz run --fuzz-dir . "$target" corpus/"$target" seeds/"$target" -- \
+            -max_total_time={{seconds}} -max_len=8192 -timeout=10
+    done
+
 # Fixes what can be fixed: lints, formatting, spelling. Look at the diff afterwards.
 fix:
     cargo clippy --workspace --all-targets --fix --allow-dirty --allow-staged
