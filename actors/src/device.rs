@@ -334,6 +334,9 @@ impl Device {
         line.path.received(frame.from, newest, frame.payload.len());
         line.heard = frame.from;
         line.trace = frame.trace;
+        if let Some(limit) = frame.limit {
+            line.talk.association.keep_within(limit.into());
+        }
         match frame.check {
             Some(Check::Message) => return self.check(world, session, &frame.payload),
             Some(Check::Answered) => self.challenge(world, session),

@@ -1,5 +1,6 @@
 //! The association: which half a message belongs to.
 
+use crate::block::size_of;
 use crate::client::Client;
 use crate::message::{Class, Kind, Malformed, Message};
 use crate::options::read_response;
@@ -28,6 +29,17 @@ impl Association {
             wire: Wire::new(params, first_message_id),
             client: Client::default(),
             server: Server::default(),
+        }
+    }
+
+    /// The peer takes at most `longest` bytes in a message (RFC 8449): blocks become so short that
+    /// header, token and options have room before them.
+    pub fn keep_within(&mut self, longest: usize) {
+        /// What stands before a block, with room to spare.
+        const AROUND: usize = 64;
+        let szx = &mut self.wire.params.block_szx;
+        while *szx > 0 && size_of(*szx) + AROUND > longest {
+            *szx -= 1;
         }
     }
 

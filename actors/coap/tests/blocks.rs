@@ -389,3 +389,19 @@ fn a_block_of_a_body_that_is_gone() {
     assert_eq!(block[block.len() - 5..], [0xff, 16, 17, 18, 19]);
     assert_eq!(refused, message(ACK, 0x88, 2, &[2], &[], &[]));
 }
+
+#[test]
+fn blocks_fit_into_what_the_peer_takes_in_a_message() {
+    for (longest, block) in [(16_384, 512), (512, 256), (300, 128), (64, 16)] {
+        let mut server = Script::new();
+        server.coap.keep_within(longest);
+        let (exchange, ..) = server.asked(&message(CON, GET, 1, &[1], &[0xb1, b'o'], &[]));
+
+        let response = Response { payload: body(600), ..Response::new(Code::CONTENT) };
+        let reply = server.respond(exchange, response);
+
+        let marker = reply.iter().position(|byte| *byte == 0xff).expect("there is a payload");
+        assert_eq!(reply.len() - marker - 1, block);
+        assert!(reply.len() <= longest);
+    }
+}

@@ -159,6 +159,9 @@ pub struct Deliver {
     /// Whether its peer answers checks of its address, and whether it is one.
     #[n(10)]
     pub check: Option<Check>,
+    /// Most application data that its peer takes in a record, if it says so (RFC 8449).
+    #[n(11)]
+    pub limit: Option<u16>,
 }
 
 /// What a record has to do with checks of its peer's address (RFC 9853).

@@ -101,6 +101,7 @@ mod tests {
             newest: true,
             payload: vec![0x40, 0, 0, 1],
             check: None,
+            limit: None,
         })
     }
 
@@ -162,14 +163,17 @@ mod tests {
     }
 
     #[test]
-    fn checks_of_addresses_take_numbers_that_were_free() {
+    fn checks_of_addresses_and_limits_take_numbers_that_were_free() {
         let FromEdge::Deliver(before) = deliver() else { unreachable!() };
         let plain = FromEdge::Deliver(before.clone()).encode();
+        let limited = FromEdge::Deliver(Deliver { limit: Some(512), ..before.clone() });
         let answered = FromEdge::Deliver(Deliver { check: Some(Check::Answered), ..before });
         // Ten fields, as before there was an eleventh.
         assert_eq!(plain[1..5], [0x82, 0x01, 0x81, 0x8A]);
         assert_eq!(answered.encode()[1..5], [0x82, 0x01, 0x81, 0x8B]);
         assert_eq!(FromEdge::decode(&answered.encode()), Ok(answered));
+        assert!(limited.encode().ends_with(&[0xF6, 0x19, 2, 0]));
+        assert_eq!(FromEdge::decode(&limited.encode()), Ok(limited));
         for (content, number) in
             [(Content::PathChallenge([7; 8]), 3), (Content::PathResponse([7; 8]), 4)]
         {
@@ -203,6 +207,7 @@ mod tests {
             newest: true,
             payload: vec![255; 16_384],
             check: Some(Check::Message),
+            limit: Some(u16::MAX),
         });
         let transmit = ToEdge::Transmit(Transmit {
             session: [255; 16],

@@ -418,6 +418,7 @@ impl Edge {
                 ContentType::ReturnRoutabilityCheck => Some(Check::Message),
                 _ => record.rrc.then_some(Check::Answered),
             },
+            limit: Some(record.longest).filter(|longest| *longest < 1 << 14),
         });
         let bytes = frame.encode();
         if let FromEdge::Deliver(deliver) = &mut frame {

@@ -120,6 +120,7 @@ fn frames() {
         newest: true,
         payload: vec![0x40, 0, 0, 1],
         check: None,
+        limit: None,
     };
     let repeat = Repeat { session: [3; 16], tenant: "default".into(), device: "1".into() };
     let up = [FromEdge::Open(open), FromEdge::Deliver(deliver), FromEdge::Repeat(repeat)];

@@ -96,10 +96,12 @@ impl Changes<'_> {
 fn server_is_ours(changes: &mut Changes<'_>) {
     let (mut server, mut peer) = (Server::default(), Dimpl::new(true));
     for _ in 0..8 {
+        let mut answers = Vec::new();
         for datagram in peer.said().into_iter().flat_map(|it| changes.arrive(it)) {
-            for answer in server.receive(&datagram) {
-                changes.arrive(answer).iter().for_each(|it| peer.receive(it));
-            }
+            answers.extend(server.receive(&datagram));
+        }
+        for answer in answers.into_iter().flat_map(|it| changes.arrive(it)) {
+            peer.receive(&answer);
         }
     }
     if server.sessions.is_empty() || !peer.open || peer.dead {

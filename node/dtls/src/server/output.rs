@@ -286,6 +286,8 @@ pub struct Record {
     pub newest: bool,
     /// Whether the peer answers checks of its address (RFC 9853).
     pub rrc: bool,
+    /// Most application data in a record to the peer: 2^14 bytes, less if it takes less.
+    pub longest: u16,
     /// Plaintext.
     pub payload: Vec<u8>,
 }
@@ -300,6 +302,7 @@ impl fmt::Debug for Record {
             .field("from", &self.from)
             .field("newest", &self.newest)
             .field("rrc", &self.rrc)
+            .field("longest", &self.longest)
             .field("length", &self.payload.len())
             .finish()
     }

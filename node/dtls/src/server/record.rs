@@ -137,7 +137,7 @@ impl Endpoint {
     ) -> Result<(), DropReason> {
         let mut payload = self.spare.take();
         match self.read(now, id, record, &mut payload) {
-            Ok(Some(Read { content, newest, rrc })) => {
+            Ok(Some(Read { content, newest, rrc, longest })) => {
                 self.counters.records_opened += 1;
                 self.outputs.push_back(Output::Record(Record {
                     session: id,
@@ -147,6 +147,7 @@ impl Endpoint {
                     from,
                     newest,
                     rrc,
+                    longest,
                     payload,
                 }));
                 Ok(())
@@ -176,7 +177,7 @@ impl Endpoint {
             return Err(DropReason::BadMac);
         }
         let content = opened?;
-        let rrc = session.rrc;
+        let (rrc, longest) = (session.rrc, session.longest);
         let newest = session.window.accept(record.sequence).ok_or(DropReason::Replayed)?;
         let meant = match content {
             ContentType::ApplicationData => true,
@@ -187,7 +188,8 @@ impl Endpoint {
             }
             ContentType::ChangeCipherSpec | ContentType::Tls12Cid => false,
         };
-        if meant { Ok(Some(Read { content, newest, rrc })) } else { Err(DropReason::Meaningless) }
+        let read = Read { content, newest, rrc, longest };
+        if meant { Ok(Some(read)) } else { Err(DropReason::Meaningless) }
     }
 
     /// A handshake message inside a session: the client's Finished again, since ours was lost,
@@ -227,6 +229,7 @@ struct Read {
     content: ContentType,
     newest: bool,
     rrc: bool,
+    longest: u16,
 }
 
 impl Session {
