@@ -1,10 +1,12 @@
 //! Secrets stay inside: planted and made keys are looked for everywhere that can be seen.
 //!
-//! A device is enrolled with a planted key and bootstraps, so that Claviger makes keys; strangers
-//! fail. Then the log at its most talkative, the data folder, the metrics and every answer of the
+//! A device is enrolled with a planted key and bootstraps, so that Claviger makes keys; another does
+//! by a raw public key, for which a planted key of the listener signs; strangers fail. Then the log at its most talkative, the data folder, the metrics and every answer of the
 //! API are searched for each secret, raw, in hexadecimal and in base64.
 
-use claviger_device::DeviceConfig;
+use claviger_curves::{AwsLc, SigningKey, pem};
+use claviger_device::{DeviceConfig, Keys};
+use claviger_dtls::{CertificateType, Presented};
 use claviger_machine::Crypto;
 use claviger_tests::{Claviger, Place, Receiver, SeededCrypto, UdpDevice, psk, secrets};
 use core::time::Duration;
@@ -17,6 +19,43 @@ const NAME: &str = "urn:dev:canary";
 /// Everything, also of the libraries that are quiet unless they are named.
 const TALKATIVE: &str = "trace,openraft=trace,fjall=trace,lsm_tree=trace";
 const PLANTED: [u8; 16] = *b"\xc1planted-key-01\xf0";
+/// Planted as the key of the listener.
+const LISTENER: &str = include_str!("../../node/curves/tests/pki/ca.key");
+const KEYED: &str = "urn:dev:keyed";
+
+/// The private number in a PKCS#8 document of a key on P-256.
+fn scalar(pkcs8: &[u8]) -> &[u8] {
+    // RFC 5915: an OCTET STRING of 32 bytes behind the version.
+    let at = pkcs8.windows(5).position(|it| it == [2, 1, 1, 4, 32]).expect("an ECPrivateKey");
+    &pkcs8[at + 5..at + 37]
+}
+
+/// Gives the listener its planted key, and lets a device bootstrap by a raw public key.
+async fn bootstrap_by_key(claviger: &Claviger, crypto: Arc<dyn Crypto>) {
+    let put = json!({ "private_key": LISTENER });
+    let (status, body) = claviger.api("PUT", "/server-identity", Some(put)).await;
+    assert!((200..300).contains(&status), "{body}");
+    let listener = pem::private_key(LISTENER).expect("a private key");
+    let listener =
+        SigningKey::from_der(&listener).and_then(|key| key.public_key()).expect("on P-256");
+    let key =
+        SigningKey::generate().and_then(|key| SigningKey::from_pkcs8(&key)).expect("randomness");
+    let public_key = BASE64.encode(&key.public_key().expect("it has an encoding"));
+    let new = json!({ "endpoint": KEYED, "profile": "profile", "public_key": public_key });
+    let (status, body) = claviger.api("POST", "/devices", Some(new)).await;
+    assert_eq!(status, 201, "{body}");
+    let keys = Keys {
+        identity: key.identity(Vec::new()).expect("it is short"),
+        signer: Arc::new(key),
+        curves: Arc::new(|| Box::new(AwsLc)),
+        accepts: vec![CertificateType::RawPublicKey],
+        trusts: Arc::new(move |shown| *shown == Presented::RawPublicKey(listener.clone())),
+    };
+    let config = DeviceConfig::keyed(KEYED, keys);
+    let mut device = UdpDevice::switch_on(claviger.coaps, config, crypto).await;
+    let account = tokio::time::timeout(Duration::from_secs(30), device.bootstrap()).await;
+    account.expect("it finishes").expect("it succeeds");
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_secret_is_seen_outside() {
@@ -37,11 +76,12 @@ async fn no_secret_is_seen_outside() {
         assert!(!matches!(fate, Ok(Ok(_))), "{name} must fail");
     }
     let config = DeviceConfig::new(NAME, psk(PLANTED));
-    let mut device = UdpDevice::switch_on(claviger.coaps, config, crypto).await;
+    let mut device = UdpDevice::switch_on(claviger.coaps, config, crypto.clone()).await;
     let account = tokio::time::timeout(Duration::from_secs(30), device.bootstrap()).await;
     let account = account.expect("it finishes").expect("it succeeds");
     let made = receiver.told().into_values().next().unwrap();
     assert_eq!(made.key, *account.key);
+    bootstrap_by_key(&claviger, crypto).await;
 
     // When everything that can be seen is collected
     let mut seen = vec![("metrics".to_owned(), claviger.page("/metrics").await.1.into_bytes())];
@@ -52,6 +92,7 @@ async fn no_secret_is_seen_outside() {
         format!("{device}/audit"),
         "/connectors/server".to_owned(),
         "/profiles/profile".to_owned(),
+        "/server-identity".to_owned(),
         "/unproven-attempts".to_owned(),
     ];
     for path in paths {
@@ -66,14 +107,24 @@ async fn no_secret_is_seen_outside() {
     let (status, body) = claviger.api("POST", "/devices", Some(bad)).await;
     assert!((400..500).contains(&status), "{status}");
     seen.push(("a refusal".to_owned(), body.to_string().into_bytes()));
+    let bad = json!({ "private_key": LISTENER, "chain": LISTENER });
+    let (status, body) = claviger.api("PUT", "/server-identity", Some(bad)).await;
+    assert!((400..500).contains(&status), "{status}");
+    seen.push(("a refusal of a key".to_owned(), body.to_string().into_bytes()));
     assert!(claviger.stop("-TERM").await.success());
     collect(folder.path(), &mut seen);
 
     // Then none of it holds a secret
     let secret = receiver.secret.trim_start_matches("whsec_");
     let secret = BASE64.decode(secret.as_bytes()).unwrap();
-    let planted =
-        [("planted key", &PLANTED[..]), ("made key", &made.key), ("webhook secret", &secret)];
+    let listener = pem::private_key(LISTENER).unwrap();
+    let planted = [
+        ("planted key", &PLANTED[..]),
+        ("made key", &made.key),
+        ("webhook secret", &secret),
+        ("listener's key", &listener),
+        ("listener's number", scalar(&listener)),
+    ];
     assert!(
         seen.iter().any(|(_, bytes)| secrets::find(bytes, NAME.as_bytes())),
         "nothing was collected"

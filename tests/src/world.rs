@@ -67,6 +67,8 @@ pub struct World {
     pub log: Vec<String>,
     /// While false, no LwM2M server answers.
     pub server_up: bool,
+    /// The realm that the listener stands for; another one holds after a restart.
+    pub realm: String,
     /// What devices sent, while it is recorded.
     pub recorded: Option<Vec<Vec<u8>>>,
     ports: Ports,
@@ -95,11 +97,11 @@ fn kek() -> Arc<Kek> {
 }
 
 /// An edge that has seen nothing.
-fn edge(crypto: &Arc<dyn Crypto>) -> Edge {
+fn edge(crypto: &Arc<dyn Crypto>, realm: &str) -> Edge {
     let keys = ClusterKeys::new([0xc0; 32], [0xc1; 32]);
     let config = EndpointConfig { resumption: true, ..EndpointConfig::default() };
     let endpoint = Endpoint::new(config, keys, Box::new(Draw(crypto.clone())));
-    Edge::new("coaps", TENANT, endpoint.with_curves(Box::new(AwsLc)))
+    Edge::new("coaps", realm, endpoint.with_curves(Box::new(AwsLc)))
 }
 
 /// The tenant's key, and a profile with its connector, in a ledger that is new.
@@ -176,7 +178,7 @@ impl World {
         let devices = Devices::start(ports.clone());
         Self {
             clock,
-            edge: edge(&crypto),
+            edge: edge(&crypto, TENANT),
             edge_id: EdgeId(0),
             crypto,
             devices,
@@ -188,6 +190,7 @@ impl World {
             fleet: BTreeMap::new(),
             log: Vec::new(),
             server_up: true,
+            realm: TENANT.to_owned(),
             recorded: None,
             address: SocketAddr::from(([192, 0, 2, 1], 5684)),
             net: Net::new(seed, faults),
@@ -208,7 +211,7 @@ impl World {
         self.ports.ledger = self.gate.clone();
         // What the actors of before still send goes to an edge that is not there any more.
         self.edge_id.0 += 1;
-        self.edge = edge(&self.crypto);
+        self.edge = edge(&self.crypto, &self.realm);
         self.devices = Devices::start(self.ports.clone());
         self.note("restarted");
         let mut waiting = Vec::new();
@@ -248,6 +251,16 @@ impl World {
             self.devices.ended(ended.clone());
         }
         ended
+    }
+
+    /// Makes another tenant; its realm has its name.
+    ///
+    /// # Panics
+    /// If it is refused.
+    pub async fn make_tenant(&self, name: &str) {
+        let wrapped_key = kek().wrap(name, &TenantKey::new([8; 32]), self.crypto.random());
+        let outcome = self.propose(CreateTenant { tenant: name.to_owned(), wrapped_key }).await;
+        assert_eq!(outcome, Outcome::Done);
     }
 
     /// Enrols the device `name` with `psk`; its identity and endpoint are its name.

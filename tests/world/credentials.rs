@@ -295,3 +295,60 @@ fn a_session_is_not_resumed_after_its_time_or_its_credentials() {
         });
     }
 }
+
+#[test]
+fn a_session_is_resumed_in_its_own_realm_alone() {
+    system(async {
+        let (mut world, ledger) = world(27, Faults::default()).await;
+        world.enrol(NAME, &KEY).await;
+        let config = to_be_resumed(&mut world, false).await;
+        world.make_tenant("other").await;
+        world.realm = "other".to_owned();
+        world.restart();
+        let before = ledger.applied();
+
+        let (_, done) = comes_to(&mut world, 1001, config).await;
+
+        assert!(!done);
+        assert_eq!(world.counters.resumptions.load(Ordering::Relaxed), 0);
+        assert_eq!(ledger.applied(), before);
+        let attempts = world.unproven.attempts("other");
+        assert_eq!(attempts[0].reason, Reason::UnknownIdentity);
+    });
+}
+
+#[test]
+fn a_revocation_at_any_moment_of_a_resumption_is_the_end_of_it() {
+    let mut moments = 0;
+    for datagrams in 1..9 {
+        system(async {
+            let (mut world, ledger) = world(28, Faults::default()).await;
+            let of = world.enrol(NAME, &KEY).await;
+            let config = to_be_resumed(&mut world, datagrams % 2 == 0).await;
+            let sent = |world: &World| world.log.iter().filter(|it| it.contains(" -> ")).count();
+            let until = sent(&world) + datagrams;
+            let address = world.switch_on(1001, config);
+            assert!(world.run_until(MINUTE, |world| sent(world) >= until).await);
+            if bootstrapped(&world, address) {
+                return;
+            }
+            moments += 1;
+            let proven = credential(&*ledger, &of, Origin::Manufacturer).unwrap();
+
+            // The world sees to it that nothing is said in a session that has ended.
+            world.end(revoke(&of, proven), datagrams % 2 == 1).await;
+            let opened = seen(&*ledger, &of).1;
+            world.run_for(MINUTE).await;
+
+            assert!(!bootstrapped(&world, address), "{datagrams}: {}", world.log.join("\n"));
+            let is_opening = |code: &&EventCode| **code == EventCode::SessionOpened;
+            let after = seen(&*ledger, &of).1;
+            assert_eq!(
+                after.iter().filter(is_opening).count(),
+                opened.iter().filter(is_opening).count(),
+                "{datagrams}"
+            );
+        });
+    }
+    assert!(moments >= 6, "{moments}");
+}
