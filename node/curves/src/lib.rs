@@ -9,6 +9,7 @@
 
 mod agreement;
 mod chain;
+mod issue;
 mod key;
 mod leaf;
 pub mod pem;
@@ -17,5 +18,6 @@ pub mod public;
 
 pub use agreement::AwsLc;
 pub use chain::{Anchors, BadAnchor, Untrusted};
+pub use issue::{Authority, NotIssued};
 pub use key::{BadIdentity, BadKey, SigningKey};
 pub use leaf::{BadCertificate, Leaf, NamedIn};

@@ -53,6 +53,7 @@ pub enum Simulate {
 Examples:
   claviger simulate lwm2m
   claviger simulate lwm2m --credential rpk
+  claviger simulate lwm2m --credential x509
   claviger simulate lwm2m --format senml-cbor
   claviger simulate lwm2m --endpoint urn:dev:a --endpoint urn:dev:b
   claviger simulate lwm2m -o json          a line of JSON for each step, and the credential")]

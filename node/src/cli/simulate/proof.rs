@@ -4,14 +4,21 @@ use super::{NAME, Stage};
 use crate::cli::exit::Failure;
 use crate::public;
 use clap::ValueEnum;
-use claviger_api::{DeviceDetail, KeyInput, NewDevice, NewPsk, ServerIdentity};
-use claviger_curves::{AwsLc, Leaf, SigningKey};
+use claviger_api::{
+    DeviceDetail, EndpointIn, KeyInput, NewCertificate, NewDevice, NewPsk, PutTrustAnchor,
+    ServerIdentity, TrustAnchor,
+};
+use claviger_curves::{Authority, AwsLc, Leaf, SigningKey};
 use claviger_device::{DeviceConfig, Keys};
 use claviger_dtls::{CertificateType, Presented};
+use core::time::Duration;
 use data_encoding::BASE64;
 use reqwest::Method;
 use std::sync::Arc;
 use zeroize::Zeroizing;
+
+/// How long a certificate of the simulation is valid, and for how long it was already.
+const DAY: Duration = Duration::from_secs(86_400);
 
 /// The kinds by their names on the command line.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
@@ -21,6 +28,8 @@ pub enum Proof {
     Psk,
     /// A raw public key (RFC 7250)
     Rpk,
+    /// A certificate; its authority becomes the trust anchor "simulator"
+    X509,
 }
 
 impl Stage<'_> {
@@ -43,7 +52,31 @@ impl Stage<'_> {
                 self.enrolled(&new, &with).await?;
                 Ok(DeviceConfig::keyed(name, self.keys(key, Vec::new()).await?))
             }
+            Proof::X509 => {
+                let now = self.clock.now();
+                let authority = Authority::new(NAME, fresh()?, now.saturating_sub(DAY), now + DAY);
+                let authority = authority.map_err(|why| Failure::failed(why.to_string()))?;
+                self.trusted(&authority).await?;
+                let key = fresh()?;
+                let spki = key.public_key().map_err(|_| no_key())?;
+                let chain = authority.issue(name, &spki);
+                let chain = chain.map_err(|why| Failure::failed(why.to_string()))?;
+                let certificate = Some(NewCertificate { trust_anchor: NAME.to_owned() });
+                let new = NewDevice { certificate, ..NewDevice::new(name, NAME) };
+                self.enrolled(&new, &format!("a certificate under \"{NAME}\"")).await?;
+                Ok(DeviceConfig::keyed(name, self.keys(key, vec![chain]).await?))
+            }
         }
+    }
+
+    /// Has the authority of the simulation trusted.
+    async fn trusted(&self, authority: &Authority) -> Result<(), Failure> {
+        let certificates = public::chain_pem(&[authority.certificate().to_vec()]);
+        let endpoint_in = EndpointIn::CommonName;
+        let body = PutTrustAnchor { certificates, endpoint_in, enrol_with_profile: None };
+        let path = ["trust-anchors", NAME];
+        let _: TrustAnchor = self.client.send_to(Method::PUT, &path, &body).await?;
+        self.story.say(&format!("Trust anchor \"{NAME}\" set"))
     }
 
     async fn enrolled(&self, new: &NewDevice, with: &str) -> Result<(), Failure> {
