@@ -154,6 +154,7 @@ pub(crate) mod tests {
                 devices: 1,
                 cid: false,
                 lwm2m: "1.1".to_owned(),
+                credential: "psk".to_owned(),
             },
             done: 1,
             failed: 0,

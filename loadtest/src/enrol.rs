@@ -1,15 +1,16 @@
 //! The devices of a load test at Claviger's HTTP API.
 
 use crate::webhook::{self, Told};
-use crate::{Failure, fleet};
+use crate::{Credential, Failure, fleet, keys};
 use axum::body::Bytes;
 use claviger_api::{
-    BulkAnswer, BulkStatus, ConnectorKind, KeyInput, NewDevice, NewPsk, Problem, PutConnector,
-    PutProfile,
+    BulkAnswer, BulkStatus, ConnectorKind, EndpointIn, KeyInput, NewCertificate, NewDevice, NewPsk,
+    Problem, PutConnector, PutProfile, PutTrustAnchor,
 };
 use core::ops::Range;
 use core::sync::atomic::{AtomicU32, Ordering};
 use core::time::Duration;
+use data_encoding::BASE64;
 use futures::{StreamExt, TryStreamExt, stream};
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde::Serialize;
@@ -34,6 +35,7 @@ pub struct Api {
     http: reqwest::Client,
     base: String,
     token: String,
+    credential: Credential,
     busy: Arc<AtomicU32>,
 }
 
@@ -47,7 +49,13 @@ impl Api {
         let http = reqwest::Client::builder().no_proxy().build();
         let http = http.map_err(Failure::because("cannot set up HTTP"))?;
         let base = format!("{}/api/v1/tenants/default", server.trim_end_matches('/'));
-        Ok(Self { http, base, token: token.to_owned(), busy: Arc::default() })
+        let (token, credential) = (token.to_owned(), Credential::Psk);
+        Ok(Self { http, base, token, credential, busy: Arc::default() })
+    }
+
+    /// The same, for devices that prove themselves by this.
+    pub fn proving(self, credential: Credential) -> Self {
+        Self { credential, ..self }
     }
 
     /// Makes Claviger ready for the devices of these numbers: they are enrolled, and their LwM2M
@@ -92,6 +100,11 @@ impl Api {
         self.send(Method::PUT, &format!("connectors/{NAME}"), &connector).await?;
         let profile = PutProfile::new(SERVER_URI, NAME);
         self.send(Method::PUT, &format!("profiles/{NAME}"), &profile).await?;
+        if self.credential == Credential::X509 {
+            let (certificates, endpoint_in) = (keys::authority(), EndpointIn::CommonName);
+            let anchor = PutTrustAnchor { certificates, endpoint_in, enrol_with_profile: None };
+            self.send(Method::PUT, &format!("trust-anchors/{NAME}"), &anchor).await?;
+        }
         Ok(())
     }
 
@@ -106,7 +119,7 @@ impl Api {
     /// ones: the whole is sent again, since what is there already costs little.
     async fn enrol_part(&self, numbers: Range<u32>) -> Result<(), Failure> {
         let url = format!("{}/devices/bulk", self.base);
-        let lines = lines(numbers.clone())?;
+        let lines = lines(numbers.clone(), self.credential)?;
         let mut tries = 0;
         loop {
             let request = self.http.post(&url).header("content-type", "application/x-ndjson");
@@ -164,13 +177,21 @@ fn refused(url: &str, status: StatusCode, body: &[u8]) -> Failure {
 }
 
 /// The devices of these numbers, a line each.
-fn lines(numbers: Range<u32>) -> Result<Bytes, Failure> {
+fn lines(numbers: Range<u32>, credential: Credential) -> Result<Bytes, Failure> {
     let mut lines = Vec::new();
     for number in numbers {
         let name = fleet::endpoint(number);
-        let key = KeyInput::hex(&fleet::key(&name));
-        let psk = Some(NewPsk { identity: name.clone(), key });
-        let device = NewDevice { psk, ..NewDevice::new(name, NAME) };
+        let mut device = NewDevice::new(&name, NAME);
+        match credential {
+            Credential::Psk => {
+                let key = KeyInput::hex(&fleet::key(&name));
+                device.psk = Some(NewPsk { identity: name, key });
+            }
+            Credential::Rpk => device.public_key = Some(BASE64.encode(&keys::public(&name))),
+            Credential::X509 => {
+                device.certificate = Some(NewCertificate { trust_anchor: NAME.to_owned() });
+            }
+        }
         let written = serde_json::to_writer(&mut lines, &device);
         written.map_err(Failure::because("a device has no JSON"))?;
         lines.push(b'\n');

@@ -1,5 +1,6 @@
 //! The devices of a load test: names and keys that each side makes for itself from a number.
 
+use crate::keys;
 use claviger_device::{DeviceConfig, Version};
 use core::fmt;
 use core::time::Duration;
@@ -27,6 +28,30 @@ pub struct Kind {
     pub cid: bool,
     /// The version of LwM2M that they speak.
     pub version: Lwm2m,
+    /// By what they prove themselves.
+    pub credential: Credential,
+}
+
+/// By what devices prove themselves.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Credential {
+    /// Pre-shared keys.
+    #[default]
+    Psk,
+    /// Raw public keys.
+    Rpk,
+    /// Certificates of one authority.
+    X509,
+}
+
+impl fmt::Display for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Psk => "psk",
+            Self::Rpk => "rpk",
+            Self::X509 => "x509",
+        })
+    }
 }
 
 /// The version of LwM2M that devices speak.
@@ -52,6 +77,11 @@ impl fmt::Display for Lwm2m {
 impl Kind {
     /// The device of this name as it leaves the factory, with no account but the bootstrap one.
     pub fn device(self, endpoint: &str) -> DeviceConfig {
+        let config = match self.credential {
+            Credential::Psk => DeviceConfig::new(endpoint, key(endpoint)),
+            Credential::Rpk => DeviceConfig::keyed(endpoint, keys::raw(endpoint)),
+            Credential::X509 => DeviceConfig::keyed(endpoint, keys::certified(endpoint)),
+        };
         DeviceConfig {
             cid: self.cid,
             version: match self.version {
@@ -60,7 +90,7 @@ impl Kind {
             },
             factory_account: false,
             retransmit: RETRANSMIT,
-            ..DeviceConfig::new(endpoint, key(endpoint))
+            ..config
         }
     }
 }

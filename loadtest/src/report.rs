@@ -66,6 +66,9 @@ pub struct Scenario {
     pub cid: bool,
     /// Their version of LwM2M.
     pub lwm2m: String,
+    /// By what they proved themselves.
+    #[serde(default)]
+    pub credential: String,
 }
 
 /// Percentiles.
@@ -187,6 +190,7 @@ impl Scenario {
             devices: load.devices,
             cid: load.kind.cid,
             lwm2m: load.kind.version.to_string(),
+            credential: load.kind.credential.to_string(),
         }
     }
 }

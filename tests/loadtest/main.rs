@@ -3,8 +3,8 @@
 //! Nothing here is about time. Figures come from `just bench-bootstrap`, on a build for release.
 
 use claviger_loadtest::{
-    Api, Failure, Goal, Hooks, Kind, Load, Lwm2m, Pace, Process, Report, Sessions, Tally,
-    drive_foreign, measure, measure_by, measure_sessions,
+    Api, Credential, Failure, Goal, Hooks, Kind, Load, Lwm2m, Pace, Process, Report, Sessions,
+    Tally, drive_foreign, measure, measure_by, measure_sessions,
 };
 use claviger_tests::{Claviger, Place};
 use core::time::Duration;
@@ -21,7 +21,7 @@ async fn claviger(folder: &tempfile::TempDir) -> Claviger {
 /// Of devices from number 0.
 fn load(claviger: &Claviger, devices: u32, pace: Pace, goal: Goal) -> Load {
     let (target, first, count) = (claviger.coaps, 0, devices);
-    let kind = Kind { cid: true, version: Lwm2m::V1_1 };
+    let kind = Kind { cid: true, version: Lwm2m::V1_1, credential: Credential::Psk };
     Load { target, first, devices, count, pace, patience: PATIENCE, kind, goal }
 }
 
@@ -77,6 +77,28 @@ async fn counted(claviger: &Claviger, line: &str, expected: u64) -> u64 {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     counted
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn devices_bootstrap_by_keys_and_certificates_too() {
+    for credential in [Credential::Rpk, Credential::X509] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let claviger = claviger(&folder).await;
+        let mut load = load(&claviger, 6, Pace::Closed(3), Goal::Bootstrap);
+        load.kind.credential = credential;
+        let (url, token) = (claviger.url.clone(), claviger.token.clone());
+
+        let driven = tokio::task::spawn_blocking(move || {
+            let told = Api::new(&url, &token)?.proving(credential).prepare(0..6)?;
+            let check = move |_: &str, account: &_| told.take(account);
+            let watch = &mut |_| {};
+            let measured = measure(&load, None, &mut Hooks { check: &check, watch });
+            let (_, tally) = measured.map_err(Failure::because("cannot measure"))?;
+            tally.all_succeeded()
+        });
+
+        assert!(matches!(driven.await, Ok(Ok(()))), "{credential}");
+    }
 }
 
 #[tokio::test]

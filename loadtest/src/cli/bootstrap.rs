@@ -3,7 +3,9 @@
 use super::output::{Format, Progress, warn};
 use super::server;
 use clap::Args;
-use claviger_loadtest::{Failure, Goal, Hooks, Kind, Load, Lwm2m, Pace, Profile, measure};
+use claviger_loadtest::{
+    Credential, Failure, Goal, Hooks, Kind, Load, Lwm2m, Pace, Profile, measure,
+};
 use core::time::Duration;
 use std::path::PathBuf;
 
@@ -22,6 +24,7 @@ name.
 Examples:
   loadtest bootstrap
   loadtest bootstrap --devices 10000 --storm -o json
+  loadtest bootstrap --credential x509
   loadtest bootstrap --target 127.0.0.1:5684 --api http://127.0.0.1:8080 --devices 20000
   loadtest bootstrap --start leshan --warm-up 30000 --concurrency 16
   loadtest bootstrap --devices 50000 --perf perf.data")]
@@ -54,6 +57,9 @@ pub(super) struct Bootstrap {
     /// The devices offer to use the server's connection id.
     #[arg(long)]
     cid: bool,
+    /// By what the devices prove themselves.
+    #[arg(long, value_enum, default_value = "psk", value_name = "KIND")]
+    credential: Credential,
     /// The devices' version of LwM2M: 1.0 names no preferred format, 1.1 prefers TLV.
     #[arg(long, value_enum, default_value = "1.1", value_name = "VERSION")]
     lwm2m: Lwm2m,
@@ -69,7 +75,8 @@ impl Bootstrap {
     /// Enrols the devices, if need be, and drives them.
     pub(super) fn run(self) -> Result<(), Failure> {
         let all = self.first..self.first + self.warm_up + self.devices;
-        let side = self.server.ready(all, self.cid)?;
+        let kind = Kind { cid: self.cid, version: self.lwm2m, credential: self.credential };
+        let side = self.server.ready(all, kind)?;
         let pace = if self.storm { Pace::Storm(STORM) } else { Pace::Closed(self.concurrency) };
         let load = Load {
             target: side.target,
@@ -78,7 +85,7 @@ impl Bootstrap {
             count: self.count.unwrap_or(self.devices),
             pace,
             patience: Duration::from_secs(self.patience),
-            kind: Kind { cid: self.cid, version: self.lwm2m },
+            kind,
             goal: Goal::Bootstrap,
         };
         let drive = |what: &str, load: &Load| {

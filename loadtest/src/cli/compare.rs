@@ -6,8 +6,8 @@ use super::output::{Progress, note, print, warn};
 use super::server::{self, Side};
 use clap::{Args, Subcommand, ValueEnum};
 use claviger_loadtest::{
-    Comparison, Failure, Goal, Hooks, Journal, Kind, Load, Lwm2m, Pace, Report, Turn, busy,
-    measure, summary,
+    Comparison, Credential, Failure, Goal, Hooks, Journal, Kind, Load, Lwm2m, Pace, Report, Turn,
+    busy, measure, summary,
 };
 use core::time::Duration;
 use std::path::PathBuf;
@@ -130,7 +130,10 @@ impl Bootstrap {
             None => Journal::default(),
         };
         note(busy().map_err(Failure::because("cannot look at this machine"))?);
-        let sides = [self.own.start(0..devices, false)?, server::leshan(devices, self.cid)?];
+        let sides = [
+            self.own.start(0..devices, false, Credential::Psk)?,
+            server::leshan(devices, self.cid)?,
+        ];
         self.turns(&sides, &mut journal)
     }
 
@@ -212,7 +215,7 @@ impl Bootstrap {
     }
 
     fn turn(&self, side: &Side, scenario: Scenario, first: u32) -> Result<Report, Failure> {
-        let kind = Kind { cid: self.cid, version: Lwm2m::V1_1 };
+        let kind = Kind { cid: self.cid, version: Lwm2m::V1_1, credential: Credential::Psk };
         let (target, patience, goal) = (side.target, PATIENCE, Goal::Bootstrap);
         let Scenario { pace, count } = scenario;
         let load = Load { target, first, devices: count, count, pace, patience, kind, goal };

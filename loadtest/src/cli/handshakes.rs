@@ -4,7 +4,7 @@ use super::output::{Format, Progress, warn};
 use super::server;
 use clap::{Args, ValueEnum};
 use claviger_loadtest::{
-    Failure, Goal, Hooks, Kind, Load, Lwm2m, Pace, drive, drive_foreign, measure_by,
+    Credential, Failure, Goal, Hooks, Kind, Load, Lwm2m, Pace, drive, drive_foreign, measure_by,
 };
 use core::time::Duration;
 
@@ -61,7 +61,8 @@ impl Handshakes {
         if self.cid && self.clients == Clients::Webrtc {
             return Err(Failure::new("webrtc-dtls has no connection ids: leave --cid away"));
         }
-        let side = self.server.ready(self.first..self.first + self.devices, self.cid)?;
+        let kind = Kind { cid: self.cid, version: Lwm2m::V1_1, credential: Credential::Psk };
+        let side = self.server.ready(self.first..self.first + self.devices, kind)?;
         let load = Load {
             target: side.target,
             first: self.first,
@@ -69,7 +70,7 @@ impl Handshakes {
             count: self.devices,
             pace: Pace::Closed(self.concurrency),
             patience: Duration::from_secs(self.patience),
-            kind: Kind { cid: self.cid, version: Lwm2m::V1_1 },
+            kind,
             goal: Goal::Handshake,
         };
         let mut progress = Progress::new("handshakes", load.count);

@@ -2,7 +2,9 @@
 
 use super::output::note;
 use clap::{Args, ValueEnum};
-use claviger_loadtest::{Api, Check, Claviger, Failure, Leshan, Process, can_look_at};
+use claviger_loadtest::{
+    Api, Check, Claviger, Credential, Failure, Kind as Fleet, Leshan, Process, can_look_at,
+};
 use core::net::SocketAddr;
 use core::ops::Range;
 use std::path::PathBuf;
@@ -79,24 +81,35 @@ enum Running {
 
 impl Options {
     /// The server, ready for the devices of these numbers.
-    pub(super) fn ready(&self, numbers: Range<u32>, cid: bool) -> Result<Side, Failure> {
+    pub(super) fn ready(&self, numbers: Range<u32>, kind: Fleet) -> Result<Side, Failure> {
+        let Fleet { cid, credential, .. } = kind;
         match (self.target, self.start) {
-            (Some(target), _) => self.running(target, numbers),
-            (None, Kind::Claviger) => self.own.start(numbers, self.pull),
+            (Some(target), _) => self.running(target, numbers, credential),
+            (None, Kind::Claviger) => self.own.start(numbers, self.pull, credential),
+            (None, Kind::Leshan) if credential != Credential::Psk => {
+                Err(Failure::new("Leshan's server knows pre-shared keys here, and no others"))
+            }
             (None, Kind::Leshan) if self.pull => Err(Failure::new("--pull is for Claviger")),
             (None, Kind::Leshan) => leshan(numbers.end, cid),
         }
     }
 
     /// A server that runs: enrols the devices there, if it is Claviger.
-    fn running(&self, target: SocketAddr, numbers: Range<u32>) -> Result<Side, Failure> {
+    fn running(
+        &self,
+        target: SocketAddr,
+        numbers: Range<u32>,
+        credential: Credential,
+    ) -> Result<Side, Failure> {
         let process = self.server_pid.map(Process);
         if let Some(process) = process {
             let what = format!("cannot measure the process {}", process.0);
             can_look_at(process).map_err(Failure::because(what))?;
         }
         let check: Box<Check> = match (&self.api, &self.token) {
-            (Some(api), Some(token)) => enrol(&Api::new(api, token)?, numbers, self.pull)?,
+            (Some(api), Some(token)) => {
+                enrol(&Api::new(api, token)?.proving(credential), numbers, self.pull)?
+            }
             _ if self.pull => return Err(Failure::new("--pull needs --api and --token")),
             _ => Box::new(|_, _| Ok(())),
         };
@@ -106,13 +119,18 @@ impl Options {
 
 impl Own {
     /// Starts Claviger and enrols the devices of these numbers.
-    pub(super) fn start(&self, numbers: Range<u32>, pull: bool) -> Result<Side, Failure> {
+    pub(super) fn start(
+        &self,
+        numbers: Range<u32>,
+        pull: bool,
+        credential: Credential,
+    ) -> Result<Side, Failure> {
         let folder = tempfile::Builder::new().prefix("loadtest-").tempdir_in(&self.data);
         let folder = folder.map_err(Failure::because("no folder for Claviger's data"))?;
         let binary = self.binary()?;
         note(format_args!("starting {}", binary.display()));
         let claviger = Claviger::start(&binary, folder.path())?;
-        let check = enrol(&claviger.api()?, numbers, pull)?;
+        let check = enrol(&claviger.api()?.proving(credential), numbers, pull)?;
         let (target, process) = (claviger.target(), Some(claviger.process()));
         let running = Running::Claviger { _server: claviger, _folder: folder };
         Ok(Side { name: "Claviger", target, process, check, _running: running })

@@ -3,7 +3,9 @@
 use super::output::{Format, Progress, warn};
 use super::server;
 use clap::Args;
-use claviger_loadtest::{Failure, Goal, Hooks, Kind, Load, Lwm2m, Pace, measure_sessions};
+use claviger_loadtest::{
+    Credential, Failure, Goal, Hooks, Kind, Load, Lwm2m, Pace, measure_sessions,
+};
 use core::time::Duration;
 
 /// Sessions that stay open, more and more of them, and whether the old ones live.
@@ -53,7 +55,8 @@ pub(super) struct Sessions {
 impl Sessions {
     /// Enrols the devices, if need be, and opens their sessions.
     pub(super) fn run(self) -> Result<(), Failure> {
-        let side = self.server.ready(self.first..self.first + self.sessions, self.cid)?;
+        let kind = Kind { cid: self.cid, version: Lwm2m::V1_1, credential: Credential::Psk };
+        let side = self.server.ready(self.first..self.first + self.sessions, kind)?;
         let load = Load {
             target: side.target,
             first: self.first,
@@ -61,7 +64,7 @@ impl Sessions {
             count: self.sessions,
             pace: Pace::Closed(self.concurrency),
             patience: Duration::from_secs(self.patience),
-            kind: Kind { cid: self.cid, version: Lwm2m::V1_1 },
+            kind,
             goal: if self.bootstrap { Goal::Bootstrap } else { Goal::Handshake },
         };
         let mut progress = Progress::new("sessions", load.count);
