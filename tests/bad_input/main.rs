@@ -21,13 +21,16 @@ const BAD: &str = "urn:dev:bad";
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Counters of what goes well, or says nothing about whether it does.
-const WELL: [&str; 29] = [
+const WELL: [&str; 32] = [
     "claviger_udp_datagrams_total",
     "claviger_dtls_handshakes_total{result=\"ok\"}",
     "claviger_dtls_sessions_established_total",
     "claviger_dtls_sessions_restored_total",
     "claviger_dtls_signatures_total{result=\"made\"}",
     "claviger_dtls_resumption_calls_total",
+    "claviger_session_finds_total",
+    "claviger_listener_signatures_total",
+    "claviger_session_resumptions_accepted_total",
     // What was asked about datagrams that count as `no_session`.
     "claviger_dtls_strays_total",
     "claviger_dtls_hello_verify_total",

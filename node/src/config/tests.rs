@@ -55,6 +55,34 @@ fn every_value_is_shown_with_its_words_and_its_default() {
 }
 
 #[test]
+fn a_listener_takes_the_credentials_and_suites_that_are_named() {
+    let text = "[[coaps]]\ncredentials = ['certificate', 'psk']\nresumption = false\n\
+                suites = ['TLS_ECDHE_PSK_WITH_AES_128_CBC_SHA256', 'TLS_PSK_WITH_AES_128_CCM_8']\n";
+    let config = Config::parse(text).unwrap();
+
+    let coaps = &config.coaps[0];
+    assert!(coaps.credentials.take(CredentialKind::Psk));
+    assert!(!coaps.credentials.take(CredentialKind::PublicKey) && !coaps.resumption);
+    assert_eq!(coaps.suites.numbers(), [0xC0A8, 0xC037]);
+    assert_eq!(Config::parse(&config.show()).unwrap(), config);
+}
+
+#[test]
+fn what_proves_nobody_cannot_be_named() {
+    let table = [
+        ("credentials = []", "without a kind of credential nobody can come"),
+        ("credentials = ['oscore']", "expected some of psk, public_key, certificate"),
+        ("suites = []", "without a suite nobody can come"),
+        ("suites = ['TLS_ECDH_ANON_WITH_AES_128_CBC_SHA256']", "expected some of TLS_PSK_WITH"),
+    ];
+    for (line, words) in table {
+        let said = said(&format!("[[coaps]]\n{line}\n"));
+        assert!(said.starts_with("2: coaps") && said.contains(words), "{said}");
+        assert!(!said.contains("ANON"), "{said}");
+    }
+}
+
+#[test]
 fn libraries_are_quiet_unless_they_are_named() {
     let filter = |level: &str| LogLevel::try_from(level.to_owned()).unwrap().filter().to_string();
     assert_eq!(filter("debug"), "openraft=error,lsm_tree=warn,fjall=warn,debug");

@@ -3,7 +3,7 @@
 use super::Source;
 use super::family::{Labels, counter, counters, gauges};
 use super::names;
-use claviger_actors::{BOOTSTRAP_RESULTS, Counters, OPEN_REFUSALS, STAGE_OUTCOMES};
+use claviger_actors::{BOOTSTRAP_RESULTS, Counters, FIND_RESULTS, OPEN_REFUSALS, STAGE_OUTCOMES};
 use claviger_coap::Refusal;
 use claviger_lwm2m::{Reason, Stage};
 use prometheus::proto::MetricFamily;
@@ -30,6 +30,9 @@ impl Source for Actors {
             counter(names::REPLAYS, load(&it.replays)),
             counter(names::SESSIONS_OPENED, load(&it.sessions_opened)),
             by(names::OPENS_REFUSED, "reason", OPEN_REFUSALS, &it.opens_refused),
+            by(names::FINDS, "result", FIND_RESULTS, &it.finds),
+            counter(names::SIGNED, load(&it.signatures)),
+            counter(names::RESUMPTIONS_ACCEPTED, load(&it.resumptions)),
             counters(names::BOOTSTRAPS_STARTED, started),
             by(names::BOOTSTRAPS_FINISHED, "result", BOOTSTRAP_RESULTS, &it.bootstraps_finished),
             by(names::BOOTSTRAP_FAILURES, "reason", Reason::ALL.map(Reason::as_str), &it.failures),

@@ -82,6 +82,16 @@ pub(super) const SESSIONS_OPENED: Name =
     ("claviger_dtls_sessions_opened_total", "Sessions opened by the ledger.");
 pub(super) const OPENS_REFUSED: Name =
     ("claviger_dtls_opens_refused_total", "Sessions not opened, by reason.");
+pub(super) const FINDS: Name = (
+    "claviger_session_finds_total",
+    "Looks for sessions that an edge did not hold, by whether it goes on with one.",
+);
+pub(super) const SIGNED: Name =
+    ("claviger_listener_signatures_total", "Signatures made with keys of listeners.");
+pub(super) const RESUMPTIONS_ACCEPTED: Name = (
+    "claviger_session_resumptions_accepted_total",
+    "Sessions that were offered to be resumed and can be: the first of two steps.",
+);
 pub(super) const BOOTSTRAPS_STARTED: Name =
     ("claviger_bootstrap_sessions_started_total", "Bootstraps begun.");
 pub(super) const BOOTSTRAPS_FINISHED: Name =

@@ -5,6 +5,7 @@
 //! wrote. `tests/setup` builds the Java programs; without them these tests fail.
 
 mod import;
+mod signed;
 
 use claviger_tests::{Claviger, Place};
 use core::time::Duration;
@@ -69,11 +70,23 @@ impl Rig {
 
     /// Runs a device to its end; gives its exit code and what it printed.
     async fn device(&self, endpoint: &str, identity: &str, more: &[&str]) -> (i32, String) {
+        let more = [&["--identity", identity], more].concat();
+        self.run(endpoint, &more, &[("KEY", KEY.to_owned())]).await
+    }
+
+    /// The same, with these secrets in its environment.
+    async fn run(
+        &self,
+        endpoint: &str,
+        more: &[&str],
+        secrets: &[(&str, String)],
+    ) -> (i32, String) {
         let server = format!("coaps://{}", self.claviger.coaps);
+        let secrets = secrets.iter().map(|(name, hex)| (format!("CLAVIGER_INTEROP_{name}"), hex));
         let output = java("Device")
-            .args(["--server", &server, "--endpoint", endpoint, "--identity", identity])
+            .args(["--server", &server, "--endpoint", endpoint])
             .args(more)
-            .env("CLAVIGER_INTEROP_KEY", KEY)
+            .envs(secrets)
             .output();
         let output = tokio::time::timeout(Duration::from_secs(90), output).await;
         let output = output.expect("the device ends").expect("it runs");

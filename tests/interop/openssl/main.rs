@@ -4,6 +4,7 @@
 
 use claviger_tests::{Claviger, Place};
 use core::time::Duration;
+use serde_json::json;
 use std::process::Stdio;
 use tempfile::TempDir;
 use tokio::process::Command;
@@ -104,4 +105,52 @@ async fn gnutls_completes_the_handshake() {
 
     assert!(said.contains("Handshake was completed"), "{said}");
     assert_eq!(sessions(&claviger).await, 1);
+}
+
+/// An authority, and a device under it whose common name is `urn:dev:1`; here both ends have its key.
+const PKI: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/curves/tests/pki");
+
+fn of_pki(file: &str) -> String {
+    std::fs::read_to_string(format!("{PKI}/{file}")).expect("the fixtures are there")
+}
+
+#[tokio::test]
+async fn openssl_proves_itself_by_a_certificate() {
+    let (claviger, _folder) = claviger().await;
+    let anchor = json!({ "certificates": of_pki("ca.pem") });
+    let put = claviger.api("PUT", "/trust-anchors/factory", Some(anchor)).await;
+    assert_eq!(put.0, 201, "{}", put.1);
+    let identity = json!({ "private_key": of_pki("device.key"), "chain": of_pki("device.pem") });
+    let put = claviger.api("PUT", "/server-identity", Some(identity)).await;
+    assert_eq!(put.0, 200, "{}", put.1);
+    let device = json!({
+        "endpoint": "urn:dev:1", "profile": "profile", "certificate": { "trust_anchor": "factory" },
+    });
+    assert_eq!(claviger.api("POST", "/devices", Some(device)).await.0, 201);
+    let (address, cipher) = (claviger.coaps.to_string(), "ECDHE-ECDSA-AES128-CCM8:@SECLEVEL=0");
+    let [certificate, key, ca] =
+        ["device.pem", "device.key", "ca.pem"].map(|file| format!("{PKI}/{file}"));
+    let connect = ["s_client", "-dtls1_2", "-connect", &address, "-cipher", cipher];
+    let proof = ["-cert", &certificate, "-key", &key, "-CAfile", &ca];
+
+    let said = run("openssl", &[&connect[..], &proof[..]].concat()).await;
+
+    assert!(said.contains("Cipher is ECDHE-ECDSA-AES128-CCM8"), "{said}");
+    let (_, device) = claviger.api("GET", "/devices/urn:dev:1", None).await;
+    assert!(device["timeline"].to_string().contains("session.opened"), "{device}");
+}
+
+#[tokio::test]
+async fn openssl_resumes_its_session() {
+    let (claviger, folder) = claviger().await;
+    let (address, file) = (claviger.coaps.to_string(), folder.path().join("session"));
+    let file = file.to_str().expect("a path in UTF-8");
+    let client = openssl(&address, NAME, KEY);
+
+    let first = run("openssl", &[&client[..], &["-sess_out", file]].concat()).await;
+    let second = run("openssl", &[&client[..], &["-sess_in", file]].concat()).await;
+
+    assert!(first.contains("New, TLSv1.2"), "{first}");
+    assert!(second.contains("Reused, TLSv1.2"), "{second}");
+    assert_eq!(sessions(&claviger).await, 2);
 }

@@ -22,11 +22,14 @@ import org.eclipse.leshan.transport.californium.client.endpoint.CaliforniumClien
 import org.eclipse.leshan.transport.californium.client.endpoint.coaps.CoapsClientProtocolProvider;
 
 /**
- * An LwM2M device that holds a bootstrap account with a pre-shared key, bootstraps over coaps, and registers with the
- * LwM2M server that the bootstrap wrote.
+ * An LwM2M device that holds a bootstrap account, bootstraps over coaps, and registers with the LwM2M server that the
+ * bootstrap wrote.
  *
  * <pre>
- * Device --server coaps://HOST:PORT --endpoint NAME --identity ID --key HEX
+ * Device --server coaps://HOST:PORT --endpoint NAME
+ *        --identity ID --key HEX                                     with a pre-shared key, or
+ *        --mode rpk --public HEX --private HEX --server-public HEX   with raw public keys, or
+ *        --mode x509 --public HEX --private HEX --server-public HEX  with certificates, the server's own one
  *        [--cid N]         length of the connection id it asks to be sent with; 0: only accept the server's;
  *                          absent: no connection ids at all
  *        [--format N]      Content-Format that it asks to be written in (pct); absent: the client's own choice
@@ -70,7 +73,9 @@ public final class Device {
         CaliforniumClientEndpointsProvider.Builder endpoints =
                 new CaliforniumClientEndpointsProvider.Builder(new CoapsClientProtocolProvider());
         Configuration configuration = endpoints.createDefaultConfiguration();
-        configuration.setAsList(DtlsConfig.DTLS_CIPHER_SUITES, CipherSuite.TLS_PSK_WITH_AES_128_CCM_8);
+        if (mode(options).equals("psk")) {
+            configuration.setAsList(DtlsConfig.DTLS_CIPHER_SUITES, CipherSuite.TLS_PSK_WITH_AES_128_CCM_8);
+        } // Else it chooses for itself: the bootstrap brings a pre-shared key, and one list must fit both.
         // Unset, it would be 6.
         configuration.set(DtlsConfig.DTLS_CONNECTION_ID_LENGTH, options.number("cid", NO_CONNECTION_ID));
         return new LeshanClientBuilder(options.required("endpoint"))
@@ -89,13 +94,37 @@ public final class Device {
     }
 
     private static List<LwM2mObjectEnabler> objects(Options options) {
-        byte[] identity = options.required("identity").getBytes(StandardCharsets.UTF_8);
-        byte[] key = Hex.parse("--key", options.required("key"));
         ObjectsInitializer objects = new ObjectsInitializer();
-        objects.setInstancesForObject(SECURITY, Security.pskBootstrap(options.required("server"), identity, key));
+        objects.setInstancesForObject(SECURITY, account(options));
         objects.setClassForObject(SERVER, Server.class);
         objects.setInstancesForObject(
                 DEVICE, new org.eclipse.leshan.client.object.Device("Claviger", "interop", "1"));
         return objects.create(SECURITY, SERVER, DEVICE);
+    }
+
+    /** The bootstrap account. */
+    private static Security account(Options options) {
+        String server = options.required("server");
+        switch (mode(options)) {
+            case "psk":
+                byte[] identity = options.required("identity").getBytes(StandardCharsets.UTF_8);
+                return Security.pskBootstrap(server, identity, hex(options, "key"));
+            case "rpk":
+                return Security.rpkBootstrap(
+                        server, hex(options, "public"), hex(options, "private"), hex(options, "server-public"));
+            case "x509":
+                return Security.x509Bootstrap(
+                        server, hex(options, "public"), hex(options, "private"), hex(options, "server-public"));
+            default:
+                throw new IllegalArgumentException("--mode is psk, rpk or x509");
+        }
+    }
+
+    private static String mode(Options options) {
+        return options.optional("mode", "psk");
+    }
+
+    private static byte[] hex(Options options, String name) {
+        return Hex.parse("--" + name, options.required(name));
     }
 }
