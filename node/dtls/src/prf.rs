@@ -24,12 +24,21 @@ pub(crate) fn hash(parts: &[&[u8]]) -> [u8; 32] {
 
 /// Fills `out` with PRF(secret, label, seed) (RFC 5246 §5).
 pub(crate) fn prf(secret: &[u8], label: &[u8], seed: [&[u8]; 2], out: &mut [u8]) {
-    let mut a = hmac(secret, &[label, seed[0], seed[1]]);
-    for chunk in out.chunks_mut(32) {
-        let mut block = hmac(secret, &[&a, label, seed[0], seed[1]]);
+    // Half of a short HMAC is its key: it is taken in once.
+    let keyed = HmacSha256::new_from_slice(secret).expect("HMAC takes keys of any length");
+    let mac = |parts: [&[u8]; 4]| -> [u8; 32] {
+        let mac = parts.iter().fold(keyed.clone(), |mac, part| mac.chain_update(part));
+        mac.finalize().into_bytes().into()
+    };
+    let mut a = mac([&[], label, seed[0], seed[1]]);
+    let mut chunks = out.chunks_mut(32).peekable();
+    while let Some(chunk) = chunks.next() {
+        let mut block = mac([&a, label, seed[0], seed[1]]);
         chunk.copy_from_slice(&block[..chunk.len()]);
         block.zeroize();
-        a = hmac(secret, &[&a]);
+        if chunks.peek().is_some() {
+            a = mac([&a, &[], &[], &[]]);
+        }
     }
 }
 

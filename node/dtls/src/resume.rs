@@ -204,7 +204,8 @@ pub fn accept(kept: &Resumable, now: Duration, offer: &Offer<'_>) -> Result<Acce
     let server_hello = server_hello(&hello, suite, random, offer.cid);
     let mut transcript = offer.hello.to_vec();
     handshake::put_message(&mut transcript, kind::SERVER_HELLO, message, &server_hello);
-    let message = server_finished(kept, message, &transcript).ok_or(Declined::Malformed)?;
+    let hash = prf::hash(&[&transcript]);
+    let message = server_finished(kept, message, &hash).ok_or(Declined::Malformed)?;
     let keys = kept.keys(suite, (&random, &hello.random), extensions.encrypt_then_mac);
     let mut finished = Vec::new();
     Direction::from_server(suite.cipher, &keys, extensions.cid.unwrap_or_default()).seal(
@@ -227,8 +228,9 @@ pub fn open(kept: &Resumable, now: Duration, call: &Evidence<'_>) -> Result<Open
         .filter(|_| hellos.agree_with(kept, call))
         .ok_or(OpenError::Malformed)?;
     check_fresh(now, &hellos.server.random)?;
+    let transcript_hash = prf::hash(&[call.transcript]);
     let ours =
-        server_finished(kept, hellos.message, call.transcript).ok_or(OpenError::Malformed)?;
+        server_finished(kept, hellos.message, &transcript_hash).ok_or(OpenError::Malformed)?;
     let hash = prf::hash(&[call.transcript, &ours]);
     let expected = finished_message(
         hellos.message + 1,
@@ -238,13 +240,12 @@ pub fn open(kept: &Resumable, now: Duration, call: &Evidence<'_>) -> Result<Open
     let keys = kept.keys(suite, randoms, hellos.server.extensions.encrypt_then_mac);
     check_finished(suite.cipher, &keys, call, &expected)?;
     let verify_data = *ours.last_chunk().expect("a Finished is longer than its verify_data");
-    Ok(Opened { session: SessionId::of(call.transcript), keys, verify_data })
+    Ok(Opened { session: SessionId::from_hash(&transcript_hash), keys, verify_data })
 }
 
-/// The server's Finished message over these two hellos, the first of which has this number.
-fn server_finished(kept: &Resumable, message: u16, transcript: &[u8]) -> Option<Vec<u8>> {
-    let hash = prf::hash(&[transcript]);
-    let verify_data = prf::verify_data(&kept.master, b"server finished", &hash);
+/// The server's Finished message over two hellos of this hash, the first of which has this number.
+fn server_finished(kept: &Resumable, message: u16, hash: &[u8; 32]) -> Option<Vec<u8>> {
+    let verify_data = prf::verify_data(&kept.master, b"server finished", hash);
     Some(finished_message(message.checked_add(1)?, &verify_data))
 }
 

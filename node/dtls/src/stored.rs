@@ -254,7 +254,8 @@ impl StoredSession {
 impl StoredFlight {
     fn decode(cursor: &mut Cursor<'_>, ticket: bool) -> Option<Self> {
         Some(Self {
-            message: cursor.u16()?,
+            // A ticket in front of the Finished takes a number too.
+            message: cursor.u16().filter(|message| *message < u16::MAX)?,
             verify_data: cursor.array()?,
             hello: cursor.array()?,
             ticket: if ticket { Some(cursor.array()?) } else { None },
@@ -299,7 +300,7 @@ impl Said {
         while !cursor.is_empty() {
             let message = Fragment::decode(&mut cursor).ok()?;
             if message.kind == kind::SERVER_HELLO_DONE {
-                last = Some(message.sequence.checked_add(1)?);
+                last = message.sequence.checked_add(1).filter(|number| *number < u16::MAX);
             }
         }
         Some(Self {
@@ -416,6 +417,9 @@ mod tests {
         assert!(StoredSession::decode(&longer).is_none());
         let limited = StoredSession { record_limit: Some(63), ..sample() };
         assert!(StoredSession::decode(&limited.encode().expect("short ids")).is_none());
+        let far = StoredFlight { message: u16::MAX, ..sample().flight.expect("it has one") };
+        let far = StoredSession { flight: Some(far), ..sample() };
+        assert!(StoredSession::decode(&far.encode().expect("short ids")).is_none());
         // Another version, an unknown flag, a ticket without a flight, an unknown suite.
         for (at, value) in [(0, 0), (0, 2), (1, 0x8B), (1, 0x13), (2, 0x13)] {
             let mut changed = bytes.clone();
@@ -443,7 +447,12 @@ mod tests {
             created in 0_u64..1 << 48,
             window: (u64, u64),
             extended_master_secret: bool,
-            flight: Option<(u16, [u8; 12], [u8; 8], Option<[u8; 16]>)>,
+            flight in proptest::option::of((
+                0..u16::MAX,
+                any::<[u8; 12]>(),
+                any::<[u8; 8]>(),
+                any::<Option<[u8; 16]>>(),
+            )),
             record_limit in proptest::option::of(64_u16..),
             rrc: bool,
         ) {
