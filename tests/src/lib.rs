@@ -23,7 +23,7 @@ mod world;
 pub use command::{Said, command, run};
 pub use crypto::SeededCrypto;
 pub use net::{Datagram, Faults, Net};
-pub use peer::{Peer, Voice};
+pub use peer::Peer;
 pub use ports::{FrameQueue, SimOutbox};
 pub use process::{Claviger, Place};
 pub use raw::RawSession;

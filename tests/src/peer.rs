@@ -1,55 +1,24 @@
-//! Stacks that are not ours: what they are told, and what they say.
+//! Stacks that are not ours, as processes: what they are told, and what they say.
 
 use core::time::Duration;
 use std::process::Stdio;
-use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream};
-use tokio::process::{Child, Command};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::process::{Child, ChildStdin, Command};
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 
 /// How long anything may take. Nothing here waits that long unless it fails.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A running peer. It is killed with its owner.
+#[derive(Debug)]
 pub struct Peer {
-    _life: Life,
-    input: Option<Box<dyn AsyncWrite + Send + Unpin>>,
+    _child: Child,
+    input: Option<ChildStdin>,
     said: watch::Receiver<String>,
 }
 
-/// What ends when the peer is dropped.
-enum Life {
-    Process { _child: Child },
-    Task(JoinHandle<()>),
-}
-
-impl Drop for Life {
-    fn drop(&mut self) {
-        if let Self::Task(task) = self {
-            task.abort();
-        }
-    }
-}
-
-/// What a peer in this process speaks with.
-#[derive(Debug)]
-pub struct Voice(watch::Sender<String>);
-
-impl Voice {
-    /// Says something, as a process does on its standard output.
-    pub fn say(&self, words: &str) {
-        self.0.send_modify(|said| said.push_str(words));
-    }
-}
-
-impl core::fmt::Debug for Peer {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Peer").field("said", &*self.said.borrow()).finish_non_exhaustive()
-    }
-}
-
 impl Peer {
-    /// Starts a program, with no configuration of OpenSSL's but its arguments.
+    /// Starts it, with no configuration of OpenSSL's but its arguments.
     ///
     /// # Panics
     /// If the program is missing: `tests/setup` installs all of them.
@@ -62,24 +31,13 @@ impl Peer {
             .kill_on_drop(true)
             .spawn()
             .unwrap_or_else(|error| panic!("{command:?}: {error}; run tests/setup"));
-        let input = child.stdin.take().expect("it is piped");
+        let input = child.stdin.take();
         let (sender, said) = watch::channel(String::new());
         let output = child.stdout.take().expect("it is piped");
         let errors = child.stderr.take().expect("it is piped");
         tokio::spawn(collect(output, sender.clone()));
         tokio::spawn(collect(errors, sender));
-        Self { _life: Life::Process { _child: child }, input: Some(Box::new(input)), said }
-    }
-
-    /// Starts a peer that is a task of this process. Its input is what it is told.
-    pub fn task<F>(run: impl FnOnce(DuplexStream, Voice) -> F) -> Self
-    where
-        F: Future<Output = ()> + Send + 'static,
-    {
-        let (input, theirs) = tokio::io::duplex(1 << 12);
-        let (sender, said) = watch::channel(String::new());
-        let task = tokio::spawn(run(theirs, Voice(sender)));
-        Self { _life: Life::Task(task), input: Some(Box::new(input)), said }
+        Self { _child: child, input, said }
     }
 
     /// Waits until it has said this.
@@ -89,18 +47,14 @@ impl Peer {
         assert_eq!(found, Ok(true), "no {words:?} in: {}", *self.said.borrow());
     }
 
-    /// Writes a line to its input.
+    /// Writes a line to its standard input.
     pub async fn tell(&mut self, line: &str) {
         let input = self.input.as_mut().expect("it was not ended");
-        let told = async {
-            input.write_all(format!("{line}\n").as_bytes()).await?;
-            input.flush().await
-        };
-        let told = told.await;
+        let told = input.write_all(format!("{line}\n").as_bytes()).await;
         assert!(told.is_ok(), "{told:?}; it ended after: {}", *self.said.borrow());
     }
 
-    /// Closes its input, which ends it, and gives all that it said.
+    /// Closes its standard input, which ends it, and gives all that it said.
     pub async fn end(&mut self) -> String {
         self.input = None;
         let ended = async { while self.said.changed().await.is_ok() {} };

@@ -57,7 +57,7 @@ impl Device {
         let identity = key.identity(vec![pki.certificate("client")]).expect("a public key");
         let seed = 1 + u64::from(resumption.is_some());
         let config = ClientConfig {
-            cid: mode.has_ids().then(|| vec![0xC1, 0xA5]),
+            cid: mode.id_of_the_client().map(|length| vec![0xC1; length.into()]),
             suites: vec![mode.suite],
             public_identity: Some(identity.only(form)),
             accepts: vec![form],

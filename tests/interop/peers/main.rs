@@ -8,6 +8,7 @@
 
 mod client;
 mod coap;
+mod loss;
 mod mode;
 mod nat;
 mod pki;

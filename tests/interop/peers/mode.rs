@@ -29,6 +29,8 @@ pub(crate) enum Feature {
     Resumption(By),
     /// Connection ids are negotiated.
     ConnectionId,
+    /// The server's only: the client wants none in what it is sent.
+    OneConnectionId,
     /// The same, and the client goes on from another port.
     NewAddress,
     /// Our edge dies, and another goes on from what was stored.
@@ -74,8 +76,16 @@ impl Mode {
 
     /// Whether connection ids are part of it.
     pub(crate) fn has_ids(&self) -> bool {
-        use Feature::{ConnectionId, NewAddress, TakeoverWithId};
-        matches!(self.feature, ConnectionId | NewAddress | TakeoverWithId)
+        self.id_of_the_client().is_some()
+    }
+
+    /// How long an id the client wants to be sent, if it has the extension.
+    pub(crate) fn id_of_the_client(&self) -> Option<u8> {
+        match self.feature {
+            Feature::OneConnectionId => Some(0),
+            Feature::ConnectionId | Feature::NewAddress | Feature::TakeoverWithId => Some(6),
+            Feature::Handshake | Feature::Resumption(_) | Feature::Takeover => None,
+        }
     }
 
     /// What is resumed by, if anything is.
@@ -94,7 +104,7 @@ impl Mode {
 }
 
 /// Every row.
-pub(crate) static MODES: [Mode; 18] = [
+pub(crate) static MODES: [Mode; 19] = [
     Mode::new("PSK, CCM_8", Keys::Psk, 0xC0A8),
     Mode::new("PSK, CCM", Keys::Psk, 0xC0A4),
     Mode::new("PSK, GCM", Keys::Psk, 0x00A8),
@@ -110,6 +120,7 @@ pub(crate) static MODES: [Mode; 18] = [
     Mode::with("connection id, PSK", Keys::Psk, 0xC0A8, Feature::ConnectionId),
     Mode::with("connection id, RPK", Keys::Rpk, 0xC0AE, Feature::ConnectionId),
     Mode::with("connection id, X.509", Keys::X509, 0xC02B, Feature::ConnectionId),
+    Mode::with("connection id of the server alone", Keys::Psk, 0xC0A8, Feature::OneConnectionId),
     Mode::with("new address with connection id", Keys::Psk, 0xC0A8, Feature::NewAddress),
     Mode::with("takeover", Keys::Psk, 0xC0A8, Feature::Takeover),
     Mode::with("takeover with connection id", Keys::Psk, 0xC0A8, Feature::TakeoverWithId),

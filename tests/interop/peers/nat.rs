@@ -1,4 +1,5 @@
-//! A NAT between a client and our server, which forgets its mapping when it is told to.
+//! A NAT between a client and a server, which forgets its mapping when it is told to, and may lose a
+//! datagram of the handshake.
 
 use core::net::SocketAddr;
 use tokio::net::UdpSocket;
@@ -23,12 +24,13 @@ async fn free() -> UdpSocket {
 }
 
 impl Nat {
-    /// In front of a server.
-    pub(crate) async fn start(server: SocketAddr) -> Self {
+    /// In front of a server. The datagram with the number `lost` is, counted from 1 in both
+    /// directions; application data is not counted, because nobody sends it again.
+    pub(crate) async fn start(server: SocketAddr, lost: Option<u32>) -> Self {
         let inside = free().await;
         let address = inside.local_addr().expect("it is bound");
         let (rebind, rebinds) = mpsc::unbounded_channel();
-        Self { address, rebind, task: tokio::spawn(forward(inside, server, rebinds)) }
+        Self { address, rebind, task: tokio::spawn(forward(inside, server, rebinds, lost)) }
     }
 
     /// What the client sends from now on comes from another port.
@@ -37,8 +39,20 @@ impl Nat {
     }
 }
 
-async fn forward(inside: UdpSocket, server: SocketAddr, mut rebinds: mpsc::UnboundedReceiver<()>) {
-    let (mut outside, mut client) = (free().await, None);
+/// The first byte of a record with application data, without a connection id.
+const APPLICATION_DATA: u8 = 23;
+
+async fn forward(
+    inside: UdpSocket,
+    server: SocketAddr,
+    mut rebinds: mpsc::UnboundedReceiver<()>,
+    lost: Option<u32>,
+) {
+    let (mut outside, mut client, mut count) = (free().await, None, 0);
+    let mut is_lost = |datagram: &[u8]| {
+        count += u32::from(!datagram.starts_with(&[APPLICATION_DATA]));
+        Some(count) == lost.filter(|_| !datagram.starts_with(&[APPLICATION_DATA]))
+    };
     let (mut out, mut back) = (vec![0; 1 << 16], vec![0; 1 << 16]);
     loop {
         // A peer that has ended answers with ICMP, which is an error of either socket.
@@ -47,10 +61,14 @@ async fn forward(inside: UdpSocket, server: SocketAddr, mut rebinds: mpsc::Unbou
             Some(()) = rebinds.recv() => outside = free().await,
             got = inside.recv_from(&mut out) => if let Ok((length, from)) = got {
                 client = Some(from);
-                let _ = outside.send_to(&out[..length], server).await;
+                if !is_lost(&out[..length]) {
+                    let _ = outside.send_to(&out[..length], server).await;
+                }
             },
             got = outside.recv_from(&mut back) => if let (Ok((length, _)), Some(client)) = (got, client) {
-                let _ = inside.send_to(&back[..length], client).await;
+                if !is_lost(&back[..length]) {
+                    let _ = inside.send_to(&back[..length], client).await;
+                }
             },
         }
     }

@@ -13,11 +13,12 @@ use core::net::SocketAddr;
 use core::sync::atomic::{AtomicU16, Ordering};
 use tokio::net::UdpSocket;
 
-/// They connect to us.
-pub(crate) async fn their_client(stack: &dyn Stack, pki: &Pki, mode: &Mode) {
+/// They connect to us; a datagram of the handshake may be lost.
+pub(crate) async fn their_client(stack: &dyn Stack, pki: &Pki, mode: &Mode, lost: Option<u32>) {
     let server = Server::start(pki, mode.suite).await;
-    let nat = Nat::start(server.address).await;
-    let address = if mode.feature == Feature::NewAddress { nat.address } else { server.address };
+    let nat = Nat::start(server.address, lost).await;
+    let through_nat = mode.feature == Feature::NewAddress || lost.is_some();
+    let address = if through_nat { nat.address } else { server.address };
     let mut peer = stack.connect(&Task { pki, address, mode, again: false });
     if mode.resumption().is_some() && stack.comes_back() == ComesBack::ByItself {
         hears_back(&mut peer, "said again").await;
@@ -31,7 +32,7 @@ pub(crate) async fn their_client(stack: &dyn Stack, pki: &Pki, mode: &Mode) {
     assert_eq!(seen.openings.len(), 1, "{seen:?}");
     opened(&seen.openings[0], pki, mode);
     match mode.feature {
-        Feature::Handshake | Feature::ConnectionId => {}
+        Feature::Handshake | Feature::ConnectionId | Feature::OneConnectionId => {}
         Feature::NewAddress => {
             nat.rebind();
             hears_back(&mut peer, "said from elsewhere").await;
@@ -102,11 +103,13 @@ fn taken_over(seen: &Seen) {
     assert_eq!((counters.restored, counters.cookies_sent, counters.established), (1, 0, 0));
 }
 
-/// We connect to them.
-pub(crate) async fn their_server(stack: &dyn Stack, pki: &Pki, mode: &Mode) {
+/// We connect to them; a datagram of the handshake may be lost.
+pub(crate) async fn their_server(stack: &dyn Stack, pki: &Pki, mode: &Mode, lost: Option<u32>) {
     let address = free_address().await;
     let mut peer = stack.serve(&Task { pki, address, mode, again: false });
     peer.says(stack.ready()).await;
+    let nat = Nat::start(address, lost).await;
+    let address = if lost.is_some() { nat.address } else { address };
     let mut device = Device::start(pki, address, mode, None).await;
     let agreed = Agreed { suite: mode.suite, cid: mode.has_ids(), resumed: false };
     assert_eq!(device.open().await, agreed);

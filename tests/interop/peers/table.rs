@@ -61,13 +61,13 @@ async fn cell(stack: Arc<dyn Stack>, role: Role, mode: &'static Mode) {
     // Of its own, because some peers leave files there.
     let pki = Pki::new();
     match role {
-        Role::Client => run::their_client(&*stack, &pki, mode).await,
-        Role::Server => run::their_server(&*stack, &pki, mode).await,
+        Role::Client => run::their_client(&*stack, &pki, mode, None).await,
+        Role::Server => run::their_server(&*stack, &pki, mode, None).await,
     }
 }
 
 /// What a panic said.
-fn words(error: tokio::task::JoinError) -> String {
+pub(crate) fn words(error: tokio::task::JoinError) -> String {
     let panic = match error.try_into_panic() {
         Ok(panic) => panic,
         Err(error) => return error.to_string(),

@@ -8,11 +8,11 @@ use crate::server::{Order, Server};
 use crate::stack::{GnuTls, OpenSsl, Stack, Task};
 
 async fn client(stack: OpenSsl, mode: &Mode) {
-    run::their_client(&stack, &Pki::new(), mode).await;
+    run::their_client(&stack, &Pki::new(), mode, None).await;
 }
 
 async fn server(stack: OpenSsl, mode: &Mode) {
-    run::their_server(&stack, &Pki::new(), mode).await;
+    run::their_server(&stack, &Pki::new(), mode, None).await;
 }
 
 const PSK_CBC: Mode = Mode::new("PSK, CBC", Keys::Psk, 0x00AE);
@@ -58,7 +58,7 @@ async fn clients_are_taken_over_with_other_suites() {
     client(OpenSsl::built(), &gcm).await;
     client(OpenSsl::built(), &rpk).await;
     client(OpenSsl::built(), &cbc).await;
-    run::their_client(&GnuTls, &Pki::new(), &ccm).await;
+    run::their_client(&GnuTls, &Pki::new(), &ccm, None).await;
 }
 
 #[tokio::test]
@@ -68,6 +68,16 @@ async fn openssl_resumes_with_other_suites() {
 
     client(OpenSsl::built(), &gcm).await;
     client(OpenSsl::built(), &cbc).await;
+}
+
+#[tokio::test]
+async fn our_client_resumes_what_certificates_and_raw_public_keys_began() {
+    let ticket = Feature::Resumption(By::Ticket);
+    let id = Feature::Resumption(By::Id);
+
+    server(OpenSsl::built(), &Mode::with("X.509, ticket", Keys::X509, 0xC02B, ticket)).await;
+    server(OpenSsl::built(), &Mode::with("X.509, id", Keys::X509, 0xC0AE, id)).await;
+    server(OpenSsl::built(), &Mode::with("RPK, ticket", Keys::Rpk, 0xC0AE, ticket)).await;
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ import (
 	"net"
 	"os"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -58,8 +59,8 @@ func shared(task map[string]string, side string) ([]dtls.Option, *x509.CertPool,
 		return nil, nil, fmt.Errorf("no suite %s", task["suite"])
 	}
 	options := []dtls.Option{dtls.WithCipherSuites(suite)}
-	if task["cid"] != "" {
-		options = append(options, dtls.WithConnectionIDGenerator(dtls.RandomCIDGenerator(6)))
+	if length, err := strconv.Atoi(task["cid"]); err == nil {
+		options = append(options, dtls.WithConnectionIDGenerator(dtls.RandomCIDGenerator(length)))
 	}
 	if task["resume"] != "" {
 		options = append(options, dtls.WithSessionStore(&store{kept: map[string]dtls.Session{}}))

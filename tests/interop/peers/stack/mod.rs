@@ -120,10 +120,14 @@ fn words(role: Role, task: &Task<'_>) -> String {
         task.address,
         mode.suite_name()
     );
-    for (word, is_wanted) in [("cid", mode.has_ids()), ("resume", mode.resumption().is_some())] {
-        if is_wanted {
-            words.push_str(&format!(" {word}=yes"));
-        }
+    // A server's own id must not be empty: our client finds no use in one.
+    match (role, mode.id_of_the_client()) {
+        (Role::Client, Some(length)) => words.push_str(&format!(" cid={length}")),
+        (Role::Server, Some(_)) => words.push_str(" cid=6"),
+        (_, None) => {}
+    }
+    if mode.resumption().is_some() {
+        words.push_str(" resume=yes");
     }
     words
 }

@@ -69,7 +69,7 @@ public final class Scandium {
         configuration.set(DtlsConfig.DTLS_ROLE, server ? DtlsRole.SERVER_ONLY : DtlsRole.CLIENT_ONLY);
         configuration.set(DtlsConfig.DTLS_RECOMMENDED_CIPHER_SUITES_ONLY, false);
         configuration.setAsList(DtlsConfig.DTLS_CIPHER_SUITES, CipherSuite.getTypeByName(task.get("suite")));
-        configuration.set(DtlsConfig.DTLS_CONNECTION_ID_LENGTH, task.containsKey("cid") ? 6 : -1);
+        configuration.set(DtlsConfig.DTLS_CONNECTION_ID_LENGTH, Integer.parseInt(task.getOrDefault("cid", "-1")));
         configuration.set(DtlsConfig.DTLS_RETRANSMISSION_TIMEOUT, 1, TimeUnit.SECONDS);
         configuration.set(DtlsConfig.DTLS_RECEIVER_THREAD_COUNT, 1);
         configuration.set(DtlsConfig.DTLS_CONNECTOR_THREAD_COUNT, 1);
