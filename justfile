@@ -13,6 +13,7 @@ check: house lint test
 house:
     cargo fmt --all --check
     cargo fmt --check --manifest-path tests/interop/peers/rust/Cargo.toml
+    cargo fmt --check --manifest-path tests/fuzz/Cargo.toml
     taplo fmt --check
     typos
     tests/house
@@ -21,6 +22,7 @@ house:
 # Compiler and Clippy warnings, in the product and in the tests. Purity is checked here: see clippy.toml.
 lint:
     cargo clippy --workspace --all-targets --locked -- -D warnings
+    cargo check --manifest-path tests/fuzz/Cargo.toml --lib --examples --locked
 
 # Every test, among them those against Leshan and other stacks of DTLS. None is skipped where a peer is missing: it fails.
 test:

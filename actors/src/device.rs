@@ -115,6 +115,8 @@ pub(crate) struct Line {
     pub(crate) path: Path,
     /// Where its last record came from.
     heard: SocketAddr,
+    /// Where it asked for us last (RFC 9853).
+    asked_at: SocketAddr,
     /// True if what was proven to open it names the endpoint.
     named_by_identity: bool,
     /// What was staged with it and not yet asked for.
@@ -140,7 +142,10 @@ impl Line {
         let to = match &content {
             Content::Application(bytes) => self.path.target(bytes.len()),
             Content::CloseNotify | Content::Finished => self.path.target(0),
-            Content::PathResponse(_) => self.path.back(self.heard, path::CHECK),
+            Content::PathResponse(_) => match self.path.back(self.asked_at, path::CHECK) {
+                Some(address) => address,
+                None => return,
+            },
             Content::PathChallenge(cookie) => match self.path.checked(cookie) {
                 Some(address) => address,
                 None => return,
@@ -315,7 +320,16 @@ impl Device {
             oldest.map(|id| self.lines.remove(&id));
         }
         let (path, trace) = (Path::proven(peer), Trace::default());
-        let line = Line { talk, path, heard: peer, named_by_identity, prepared, noted: 0, trace };
+        let line = Line {
+            talk,
+            path,
+            heard: peer,
+            asked_at: peer,
+            named_by_identity,
+            prepared,
+            noted: 0,
+            trace,
+        };
         self.lines.insert(session, Box::new(line));
     }
 
@@ -364,9 +378,10 @@ impl Device {
         let Some(line) = self.lines.get_mut(&session) else { return };
         match PathMessage::decode(message) {
             Some(PathMessage::Challenge(cookie)) => {
+                line.asked_at = line.heard;
                 self.send(world, session, Content::PathResponse(cookie));
             }
-            Some(PathMessage::Response(cookie)) => line.path.answered(&cookie),
+            Some(PathMessage::Response(cookie)) => line.path.answered(line.heard, &cookie),
             // To drop a path is the answer to a challenge there: of one to the old path, which we
             // do not send.
             Some(PathMessage::Drop(_)) | None => {}

@@ -107,17 +107,25 @@ impl Path {
         Some(candidate.address)
     }
 
-    /// The answer to a challenge has come, from whatever address (RFC 9853).
-    pub(crate) fn answered(&mut self, cookie: &Cookie) {
-        let standing = |candidate: &Candidate| candidate.check.is_some_and(|it| it.1 == *cookie);
-        if let Some(candidate) = self.candidate.filter(standing) {
+    /// The answer to a challenge has come: it proves the address if it comes from there. One from
+    /// elsewhere may be of a device that somebody has relayed the challenge to.
+    pub(crate) fn answered(&mut self, from: SocketAddr, cookie: &Cookie) {
+        let proves = |candidate: &Candidate| {
+            candidate.address == from && candidate.check.is_some_and(|it| it.1 == *cookie)
+        };
+        if let Some(candidate) = self.candidate.filter(proves) {
             *self = Self::proven(candidate.address);
         }
     }
 
-    /// Where `length` bytes go that answer what came from `from`: there, if that may be.
-    pub(crate) fn back(&mut self, from: SocketAddr, length: usize) -> SocketAddr {
-        if from == self.proven { from } else { self.target(length) }
+    /// Whether `length` bytes may go to `to`, in answer to what came from there.
+    pub(crate) fn back(&mut self, to: SocketAddr, length: usize) -> Option<SocketAddr> {
+        if to == self.proven {
+            return Some(to);
+        }
+        let candidate = self.candidate.as_mut().filter(|candidate| candidate.address == to)?;
+        candidate.budget = candidate.budget.checked_sub(length)?;
+        Some(to)
     }
 
     /// Where `length` bytes go.
@@ -180,9 +188,13 @@ mod tests {
 
         let cookie = path.check(now, || [7; 8]).expect("there is a candidate");
         assert_eq!(path.checked(&cookie), Some(address(2)));
-        path.answered(&[8; 8]);
+        path.answered(address(2), &[8; 8]);
         assert_eq!(path.target(1000), address(1));
-        path.answered(&cookie);
+        // Relayed to the device at its old address.
+        path.answered(address(1), &cookie);
+        path.answered(address(3), &cookie);
+        assert_eq!(path.target(1000), address(1));
+        path.answered(address(2), &cookie);
 
         assert_eq!(path.target(1000), address(2));
         assert_eq!(path.check(now, || [9; 8]), None);
@@ -201,9 +213,9 @@ mod tests {
         let second = path.check(now + CHALLENGE_STANDS, || [2; 8]);
 
         assert_eq!(second, Some([2; 8]));
-        path.answered(&[1; 8]);
+        path.answered(address(2), &[1; 8]);
         assert_eq!(path.target(1000), address(1));
-        path.answered(&[2; 8]);
+        path.answered(address(2), &[2; 8]);
         assert_eq!(path.target(1000), address(2));
     }
 
@@ -216,19 +228,21 @@ mod tests {
 
         path.received(address(3), true, 100);
         assert_eq!(path.checked(&cookie), None);
-        path.answered(&cookie);
+        path.answered(address(2), &cookie);
         assert_eq!(path.target(1000), address(1));
         path.received(address(1), true, 100);
         assert_eq!(path.checked(&cookie), None);
     }
 
     #[test]
-    fn what_answers_an_address_that_is_proven_goes_back_there() {
+    fn an_answer_goes_back_where_it_may_be_sent_or_nowhere() {
         let mut path = Path::proven(address(1));
-        path.received(address(2), true, 100);
+        path.received(address(2), true, 4);
 
-        assert_eq!(path.back(address(1), CHECK), address(1));
-        assert_eq!(path.back(address(2), CHECK), address(2));
+        assert_eq!(path.back(address(1), CHECK), Some(address(1)));
+        assert_eq!(path.back(address(2), CHECK), Some(address(2)));
+        assert_eq!(path.back(address(2), CHECK), None);
+        assert_eq!(path.back(address(3), CHECK), None);
     }
 
     #[test]

@@ -20,8 +20,8 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
-/// The longest datagram that is read; a longer one is no DTLS of ours.
-const DATAGRAM: usize = 4096;
+/// The longest datagram that is read: what the DTLS engine lets devices send.
+const DATAGRAM: usize = claviger_dtls::DATAGRAM;
 /// How many datagrams are read, or frames taken, before their answers are sent.
 const BATCH: usize = 64;
 /// How many frames may wait for the edge.

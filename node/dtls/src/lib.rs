@@ -61,6 +61,7 @@ pub use curves::{
     SharedSecret, SignatureScheme,
 };
 pub use keys::{ClusterKeys, SessionId, SessionKeys};
+pub use limit::DATAGRAM;
 pub use replay::Window as ReplayWindow;
 pub use server::{
     CallId, Claim, Content, Endpoint, EndpointConfig, FailureReason, HandshakeEvent, NotResumed,

@@ -108,13 +108,14 @@ impl Resumable {
         prf::key_block(&self.master, server_random, client_random, form)
     }
 
-    /// The server's random: the edge's time, and bytes that depend on all that the edge says. An
-    /// edge that asks twice with anything changed gets other keys, never a nonce again.
-    fn server_random(&self, offer: &Offer<'_>) -> [u8; 32] {
+    /// The server's random: the edge's time, and bytes that depend on all that the edge says and
+    /// that is answered, `blank` being the ServerHello without it. An edge that asks twice with
+    /// anything changed, or a node of another version, gets other keys, never a nonce again.
+    fn server_random(&self, offer: &Offer<'_>, blank: &[u8]) -> [u8; 32] {
         let cid = offer.cid.unwrap_or_default();
         let length = [u8::from(offer.cid.is_some()), cid.len() as u8];
-        let parts: [&[u8]; 5] =
-            [b"claviger server random", offer.random, &length, cid, offer.hello];
+        let parts: [&[u8]; 6] =
+            [b"claviger server random", offer.random, &length, cid, offer.hello, blank];
         let mut random = prf::hmac(&self.master[..], &parts);
         random[..4].copy_from_slice(&offer.random[..4]);
         random
@@ -200,7 +201,8 @@ pub fn accept(kept: &Resumable, now: Duration, offer: &Offer<'_>) -> Result<Acce
     if kept.is_over(now) || !hello.offers(kept.suite) || host(&hello) != kept.host {
         return Err(Declined::FullHandshake);
     }
-    let random = kept.server_random(offer);
+    let blank = server_hello(&hello, suite, [0; 32], offer.cid);
+    let random = kept.server_random(offer, &blank);
     let server_hello = server_hello(&hello, suite, random, offer.cid);
     let mut transcript = offer.hello.to_vec();
     handshake::put_message(&mut transcript, kind::SERVER_HELLO, message, &server_hello);

@@ -1,11 +1,11 @@
 //! Writes the seeds of all targets anew: `cargo run --example seeds`, in this folder.
 
 use claviger_dtls::ClientOutput;
-use claviger_fuzz::{NAME, START, Server, address, converse, device, said, written};
 use claviger_front::{
     Close, Content, Deliver, FromEdge, Open, Opened, Refusal, Refused, Repeat, ToEdge, Trace,
     Transmit,
 };
+use claviger_fuzz::{NAME, START, Server, address, converse, device, said, written};
 use std::fs;
 use std::path::Path;
 

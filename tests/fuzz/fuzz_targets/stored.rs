@@ -19,6 +19,7 @@ fuzz_target!(|bytes: &[u8]| {
         let _ = server.endpoint.seal(stored.session, sequence, None, Content::Finished);
     }
     let last = (1 << 48) - 1;
-    let again = server.endpoint.seal(stored.session, last, None, Content::Alert(Alert::CLOSE_NOTIFY));
+    let again =
+        server.endpoint.seal(stored.session, last, None, Content::Alert(Alert::CLOSE_NOTIFY));
     assert!(again.is_ok() || again == Err(SealError::SequenceUsed));
 });

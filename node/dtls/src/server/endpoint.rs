@@ -13,7 +13,7 @@ use super::limits::PrefixLimits;
 use super::output::{CallId, Claim, FailureReason, HandshakeEvent, Opened, Output, Refusal};
 use super::pending::Pending;
 use super::resuming::Resuming;
-use super::session::{LastFlight, Place, Said, Session, Sessions};
+use super::session::{FLIGHT_KEPT, LastFlight, Place, Said, Session, Sessions};
 use super::spare::Spare;
 use crate::cid;
 use crate::counters::{Counters, DropReason};
@@ -412,9 +412,10 @@ impl Endpoint {
             hello: hello_mark(&agreement.client_random),
             finished: half_open.tried.into(),
             quiet_until: now,
+            kept_until: now + FLIGHT_KEPT,
         };
         self.counters.records_sealed += 1;
-        if let Some(session) = self.sessions.insert(now, opened.session, session, flight) {
+        if let Some(session) = self.sessions.insert(opened.session, session, flight) {
             self.outputs.push_back(Output::Displaced { session });
         }
         self.outputs.push_back(Output::Datagram { to: peer, bytes });

@@ -55,6 +55,12 @@ impl Forgeries {
         self.0.tokens == 0
     }
 
+    /// Whether none is remembered any more.
+    pub(super) fn are_forgiven(&mut self, now: Duration) -> bool {
+        self.0.refill(now, FORGIVEN, FORGERIES);
+        self.0.tokens == FORGERIES
+    }
+
     pub(super) fn count(&mut self) {
         self.0.tokens = self.0.tokens.saturating_sub(1);
     }

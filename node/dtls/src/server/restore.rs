@@ -45,6 +45,7 @@ impl Endpoint {
             hello: flight.hello,
             finished: Box::default(),
             quiet_until: now,
+            kept_until: now + FLIGHT_KEPT,
         });
         let session = Session {
             cipher: suite.cipher,
@@ -56,7 +57,7 @@ impl Endpoint {
             last_sealed: GENERATION_0,
             window: stored.window,
         };
-        self.sessions.add(now, stored.session, session, flight);
+        self.sessions.add(stored.session, session, flight);
         self.counters.restored += 1;
         true
     }

@@ -227,7 +227,13 @@ impl Resuming {
                 handshake::put_message(&mut self.transcript, kind, self.message, body);
                 self.stage = Stage::Waiting { suite, cipher_changed, finished, again };
             }
-            Stage::Waiting { again, .. } => *again = None,
+            Stage::Waiting { again, .. } => {
+                *again = None;
+                // Two answers to one hello are of two versions: the client has heard the first.
+                if self.transcript[self.hello + handshake::HEADER..] != accepted.server_hello {
+                    return None;
+                }
+            }
             Stage::Opening { .. } => return None,
         }
         let hello = &self.transcript[self.hello..];

@@ -8,7 +8,7 @@ use super::half_open::GIVE_UP;
 use super::hello::Numbers;
 use super::output::{CallId, FailureReason, HandshakeEvent, Opened, Output, Refusal};
 use super::resuming::{Resumed, Resuming, Wish};
-use super::session::{LastFlight, Place, Session};
+use super::session::{FLIGHT_KEPT, LastFlight, Place, Session};
 use crate::cid;
 use crate::counters::DropReason;
 use crate::handle;
@@ -218,8 +218,9 @@ impl Endpoint {
             hello,
             finished: Box::default(),
             quiet_until: now,
+            kept_until: now + FLIGHT_KEPT,
         };
-        let displaced = self.sessions.insert(now, opened.session, session, flight);
+        let displaced = self.sessions.insert(opened.session, session, flight);
         if let Some(session) = displaced {
             self.outputs.push_back(Output::Displaced { session });
         }

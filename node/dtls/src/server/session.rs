@@ -114,6 +114,8 @@ pub(super) struct LastFlight {
     pub(super) finished: Box<[u8]>,
     /// No report of a repetition before this time.
     pub(super) quiet_until: Duration,
+    /// When it is forgotten.
+    pub(super) kept_until: Duration,
 }
 
 /// The messages of our last flight.
@@ -149,7 +151,6 @@ impl Sessions {
     /// name is given. If the session itself is here, what it has sealed and read stays so.
     pub(super) fn insert(
         &mut self,
-        now: Duration,
         id: SessionId,
         mut session: Session,
         flight: LastFlight,
@@ -164,19 +165,13 @@ impl Sessions {
         if let Some(older) = displaced {
             self.remove(older);
         }
-        self.add(now, id, session, Some(flight));
+        self.add(id, session, Some(flight));
         displaced
     }
 
     /// Adds a session whose id and name are free. Its last flight leaves an address alone that is
     /// the name of another session.
-    pub(super) fn add(
-        &mut self,
-        now: Duration,
-        id: SessionId,
-        session: Session,
-        flight: Option<LastFlight>,
-    ) {
+    pub(super) fn add(&mut self, id: SessionId, session: Session, flight: Option<LastFlight>) {
         match session.place.name() {
             Name::Cid(cid) => {
                 self.by_cid.insert(cid, id);
@@ -190,8 +185,8 @@ impl Sessions {
             if self.named(Name::Home(flight.home)).is_none() {
                 self.by_home.insert(flight.home, id);
             }
+            self.expiring.push_back((flight.kept_until, id));
             self.flights.insert(id, flight);
-            self.expiring.push_back((now + FLIGHT_KEPT, id));
         }
     }
 
@@ -293,15 +288,26 @@ impl Sessions {
     /// Forgets last flights whose time is over; from then on a connection id is all that its
     /// session is found by.
     pub(super) fn expire(&mut self, now: Duration) {
-        while let Some((_, id)) = self.expiring.pop_front_if(|(at, _)| *at <= now) {
-            let Some(flight) = self.flights.remove(&id) else { continue };
-            if self.by_id.get(&id).is_some_and(|session| !session.cid().is_empty()) {
-                self.leave(flight.home, id);
+        let before = self.expiring.len();
+        while let Some((at, id)) = self.expiring.pop_front_if(|(at, _)| *at <= now) {
+            // The session may have been opened again since.
+            if self.flights.get(&id).is_some_and(|flight| flight.kept_until == at) {
+                self.forget_flight(id);
             }
+        }
+        if self.expiring.len() < before {
+            self.forgeries.retain(|_, forgeries| !forgeries.are_forgiven(now));
         }
         // After a rush of handshakes the queue gives its memory back.
         if self.expiring.capacity() > 64 + 4 * self.expiring.len() {
             self.expiring.shrink_to(2 * self.expiring.len());
+        }
+    }
+
+    fn forget_flight(&mut self, id: SessionId) {
+        let Some(flight) = self.flights.remove(&id) else { return };
+        if self.by_id.get(&id).is_some_and(|session| !session.cid().is_empty()) {
+            self.leave(flight.home, id);
         }
     }
 

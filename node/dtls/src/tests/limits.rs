@@ -89,10 +89,10 @@ fn the_server_answers_the_extension_that_the_client_sent() {
     let both = Options { offer: length.offer, ..size.clone() };
 
     assert_eq!(answers(Options::default()), (None, None));
-    assert_eq!(answers(size), (Some(1 << 14), None));
+    assert_eq!(answers(size), (Some(3584), None));
     assert_eq!(answers(length), (None, Some(2)));
     // RFC 8449 §5.
-    assert_eq!(answers(both), (Some(1 << 14), None));
+    assert_eq!(answers(both), (Some(3584), None));
 }
 
 #[test]

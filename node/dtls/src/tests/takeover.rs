@@ -135,6 +135,23 @@ fn the_last_flight_is_forgotten_by_its_age_and_not_by_the_time_at_this_edge() {
 }
 
 #[test]
+fn a_last_flight_is_not_forgotten_when_the_time_of_an_older_one_is_over() {
+    let (mut pair, _, bytes) = stored(Options::default());
+    let first = StoredSession::decode(&bytes).expect("written");
+    let session = first.session;
+    assert!(pair.endpoint.restore(pair.now, &first));
+    pair.endpoint.close(session);
+    pair.later(100);
+    assert!(pair.endpoint.restore(pair.now, &StoredSession { created: pair.now, ..first }));
+
+    pair.later(140);
+    pair.endpoint.handle_timeout(pair.now);
+
+    let flight = pair.endpoint.seal(session, generation(1), None, Content::Finished);
+    assert_eq!(flight, Ok(()));
+}
+
+#[test]
 fn what_was_read_before_is_not_read_again() {
     let (mut pair, bytes) = open_at_a(Options::default());
     let sent: Vec<_> = (0..6)
