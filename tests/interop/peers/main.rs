@@ -3,8 +3,9 @@
 //!
 //! Each run exchanges data both ways and checks what was agreed on. What a peer cannot do it says
 //! in its file under `stack`, with the reason; nothing is skipped otherwise, and a peer that is
-//! missing fails. `tests/setup` installs them. Whole nodes meet OpenSSL and GnuTLS in
-//! `tests/interop/openssl`.
+//! missing fails. `tests/setup` installs them. A new peer is a file there, an entry in `all`, and a
+//! test below. `loss.rs` loses each datagram of a handshake in turn; `variants.rs` has what stands in
+//! no table. Whole nodes meet OpenSSL and GnuTLS in `tests/interop/openssl`.
 
 mod client;
 mod coap;

@@ -50,8 +50,9 @@ async fn forward(
 ) {
     let (mut outside, mut client, mut count) = (free().await, None, 0);
     let mut is_lost = |datagram: &[u8]| {
-        count += u32::from(!datagram.starts_with(&[APPLICATION_DATA]));
-        Some(count) == lost.filter(|_| !datagram.starts_with(&[APPLICATION_DATA]))
+        let counts = !datagram.starts_with(&[APPLICATION_DATA]);
+        count += u32::from(counts);
+        counts && Some(count) == lost
     };
     let (mut out, mut back) = (vec![0; 1 << 16], vec![0; 1 << 16]);
     loop {
@@ -65,11 +66,13 @@ async fn forward(
                     let _ = outside.send_to(&out[..length], server).await;
                 }
             },
-            got = outside.recv_from(&mut back) => if let (Ok((length, _)), Some(client)) = (got, client) {
-                if !is_lost(&back[..length]) {
+            got = outside.recv_from(&mut back) => {
+                if let (Ok((length, _)), Some(client)) = (got, client)
+                    && !is_lost(&back[..length])
+                {
                     let _ = inside.send_to(&back[..length], client).await;
                 }
-            },
+            }
         }
     }
 }
