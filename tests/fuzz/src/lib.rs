@@ -6,8 +6,10 @@
 
 use claviger_dtls::resume::{self, Resumable};
 use claviger_dtls::{
-    CallId, Client, ClientConfig, ClientOutput, ClusterKeys, Content, Endpoint, EndpointConfig,
-    HandshakeEvent, NotResumed, Output, Refusal, Resumption, SessionCall, SessionId, schedule,
+    CallId, CertificateType, Claim, Client, ClientConfig, ClientOutput, ClusterKeys, Content,
+    Curves, Endpoint, EndpointConfig, Ephemeral, Group, HandshakeEvent, NotResumed, OpenCall,
+    Output, Presented, PublicIdentity, Refusal, Resumption, SUITES, SessionCall, SessionId,
+    SharedSecret, SignatureScheme, schedule,
 };
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -27,6 +29,54 @@ pub fn address() -> SocketAddr {
     SocketAddr::from(([192, 0, 2, 1], 5000))
 }
 
+/// Curves that are none, so that a fuzzer sees behind them: what two ends agree on is the sum of
+/// their shares, and anybody can sign.
+struct Toy(u8);
+
+struct Share(Vec<u8>);
+
+impl Curves for Toy {
+    fn ephemeral(&self, group: Group) -> Option<Box<dyn Ephemeral>> {
+        let (length, first) = match group {
+            Group::Secp256r1 => (65, 4),
+            Group::Secp384r1 => (97, 4),
+            Group::X25519 => (32, self.0),
+        };
+        let mut share = vec![self.0; length];
+        share[0] = first;
+        Some(Box::new(Share(share)))
+    }
+
+    fn verify(&self, _: &Presented, _: SignatureScheme, message: &[u8], signature: &[u8]) -> bool {
+        sign(message) == signature
+    }
+}
+
+impl Ephemeral for Share {
+    fn public(&self) -> &[u8] {
+        &self.0
+    }
+
+    fn agree(&self, peer: &[u8]) -> Option<SharedSecret> {
+        let same = peer.len() == self.0.len();
+        let sum = self.0.iter().zip(peer).map(|(own, peer)| own.wrapping_add(*peer));
+        SharedSecret::new(Zeroizing::new(sum.take(32).collect())).filter(|_| same)
+    }
+}
+
+/// A signature that anybody can make: FNV-1a.
+fn sign(message: &[u8]) -> Vec<u8> {
+    let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
+    message.iter().fold(0xcbf2_9ce4_8422_2325, step).to_be_bytes().to_vec()
+}
+
+/// What either end presents: a chain that fills more than a datagram, or a key.
+fn identity() -> PublicIdentity {
+    let chain = vec![vec![6; 300], vec![7; 700], vec![8; 500]];
+    let (group, scheme) = (Group::Secp256r1, SignatureScheme::EcdsaSha256);
+    PublicIdentity::new(chain, vec![9; 91], group, scheme).expect("it fits a message")
+}
+
 /// A server and its ledger.
 pub struct Server {
     pub now: Duration,
@@ -34,20 +84,29 @@ pub struct Server {
     pub sessions: Vec<SessionId>,
     /// Payloads of what was read.
     pub read: Vec<Vec<u8>>,
+    /// The last credential step.
+    pub call: Option<Box<OpenCall>>,
     kept: BTreeMap<[u8; 16], Resumable>,
     next: u64,
 }
 
 impl Default for Server {
     fn default() -> Self {
-        let config =
-            EndpointConfig { half_open: HALF_OPEN, resumption: true, ..EndpointConfig::default() };
+        let config = EndpointConfig {
+            half_open: HALF_OPEN,
+            resumption: true,
+            suites: SUITES.iter().map(|suite| suite.id).collect(),
+            identity: Some(identity()),
+            ..EndpointConfig::default()
+        };
         let rng = Box::new(ChaCha8Rng::seed_from_u64(1));
+        let endpoint = Endpoint::new(config, ClusterKeys::new([1; 32], [2; 32]), rng);
         Self {
             now: START,
-            endpoint: Endpoint::new(config, ClusterKeys::new([1; 32], [2; 32]), rng),
+            endpoint: endpoint.with_curves(Box::new(Toy(2))),
             sessions: Vec::new(),
             read: Vec::new(),
+            call: None,
             kept: BTreeMap::new(),
             next: 1,
         }
@@ -86,7 +145,13 @@ impl Server {
                     assert_eq!(to, address(), "nobody else has said anything");
                     datagrams.push(bytes);
                 }
-                Output::Open(call) => self.open(call.call, &call.evidence()),
+                Output::Open(call) => {
+                    self.open(call.call, &call.evidence());
+                    self.call = Some(call);
+                }
+                Output::Sign(call) => {
+                    self.endpoint.signed(self.now, call.call, Some(sign(&call.message)));
+                }
                 Output::NeedSession(call) => self.resume(&call),
                 Output::Record(record) => self.read.push(record.payload),
                 Output::Event(HandshakeEvent::Established { session, .. }) => {
@@ -100,8 +165,16 @@ impl Server {
     }
 
     fn open(&mut self, call: CallId, evidence: &schedule::Evidence<'_>) {
-        let known = schedule::identity(evidence.transcript) == Ok(NAME);
-        let opened = known.then(|| schedule::open_resumable(KEY, self.now, evidence));
+        let opened = match schedule::claim(evidence.transcript) {
+            Ok(Claim::Psk { identity }) if identity == NAME => {
+                Some(schedule::open_resumable(KEY, self.now, evidence))
+            }
+            Ok(Claim::Key(_) | Claim::Nothing) => {
+                let opened = schedule::open_shared(self.now, evidence);
+                Some(opened.map(|opened| (opened, None)))
+            }
+            _ => None,
+        };
         match opened {
             None => self.endpoint.refused(self.now, call, Refusal::UnknownIdentity),
             Some(Err(_)) => self.endpoint.refused(self.now, call, Refusal::BadFinished),
@@ -137,6 +210,8 @@ impl Server {
     }
 }
 
+const SUITE_OF_FORM: [u16; 8] = [0xC0A8, 0xC0A4, 0x00A8, 0x00AE, 0xC0AE, 0xC02B, 0xC037, 0xFF00];
+
 /// The forms of the device.
 pub fn device(form: u8, resumption: Option<Resumption>) -> Client {
     let cid = [None, Some(Vec::new()), Some(vec![1, 2, 3]), Some(vec![7; 20])];
@@ -144,13 +219,20 @@ pub fn device(form: u8, resumption: Option<Resumption>) -> Client {
         cid: cid[usize::from(form & 3)].clone(),
         tickets: form & 4 != 0,
         record_limit: (form & 8 != 0).then_some(512),
-        suites: vec![[0xC0A8, 0xC0A4, 0x00A8, 0x00AE][usize::from(form >> 4 & 3)]],
+        suites: vec![SUITE_OF_FORM[usize::from(form >> 4 & 7)]],
+        public_identity: Some(identity()),
+        accepts: vec![if form & 4 == 0 {
+            CertificateType::RawPublicKey
+        } else {
+            CertificateType::X509
+        }],
         resumption,
         ..ClientConfig::new(NAME.to_vec(), Zeroizing::new(KEY.to_vec()))
     };
     // Who comes back says another random than before.
     let seed = u64::from(form) + if config.resumption.is_some() { 1_000 } else { 0 };
-    Client::new(START, config, &mut ChaCha8Rng::seed_from_u64(seed))
+    let rng = &mut ChaCha8Rng::seed_from_u64(seed);
+    Client::with_curves(START, config, Box::new(Toy(1)), rng)
 }
 
 /// The device's datagrams; what it reports besides goes to `reports`.
@@ -159,6 +241,8 @@ pub fn said(client: &mut Client, reports: &mut Vec<ClientOutput>) -> Vec<Vec<u8>
     while let Some(output) = client.poll() {
         match output {
             ClientOutput::Datagram(bytes) => datagrams.push(bytes),
+            ClientOutput::Verify(_) => client.verified(START, true),
+            ClientOutput::Sign { message, .. } => client.signed(START, Some(sign(&message))),
             other => reports.push(other),
         }
     }
