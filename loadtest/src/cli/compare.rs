@@ -37,6 +37,7 @@ has seen less.
 Examples:
   loadtest compare bootstrap
   loadtest compare bootstrap --quick
+  loadtest compare bootstrap --pull
   loadtest compare bootstrap --journal turns.ndjson -o markdown
   loadtest compare bootstrap --runs 1 --warm-up 5000 --concurrency 64 --storm 0 -o json")]
     Bootstrap(Bootstrap),
@@ -79,6 +80,10 @@ pub(super) struct Bootstrap {
     /// The devices offer to use the server's connection id.
     #[arg(long)]
     cid: bool,
+    /// Claviger's LwM2M server asks for keys when it needs them, instead of taking a webhook for
+    /// each device: Leshan tells nobody either.
+    #[arg(long)]
+    pull: bool,
     /// Keeps each run in this file, and makes none again that is there.
     #[arg(long, value_name = "FILE")]
     journal: Option<PathBuf>,
@@ -131,7 +136,7 @@ impl Bootstrap {
         };
         note(busy().map_err(Failure::because("cannot look at this machine"))?);
         let sides = [
-            self.own.start(0..devices, false, Credential::Psk)?,
+            self.own.start(0..devices, self.pull, Credential::Psk)?,
             server::leshan(devices, self.cid)?,
         ];
         self.turns(&sides, &mut journal)
@@ -139,9 +144,10 @@ impl Bootstrap {
 
     /// What a journal is of. The number of runs is left out, so that there can be more of them.
     fn compared(&self) -> Result<String, Failure> {
-        let Self { warm_up, count, storm, cid, .. } = self;
+        let Self { warm_up, count, storm, cid, pull, .. } = self;
         let build = self.own.build()?;
-        Ok(format!("{build}; warm-up {warm_up}, runs of {count}, storms of {storm}, cid {cid}"))
+        let load = format!("warm-up {warm_up}, runs of {count}, storms of {storm}");
+        Ok(format!("{build}; {load}, cid {cid}, pull {pull}"))
     }
 
     /// The scenarios, each with the number of its bootstraps.
