@@ -67,15 +67,22 @@ fn u64_at(bytes: &[u8], at: &mut usize) -> Option<u64> {
 
 /// A batch with this body, or a seal if that is empty.
 pub(super) fn batch(salt: u64, sequence: u64, body: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    put_batch(salt, sequence, body, &mut bytes);
+    bytes
+}
+
+/// The same as all that is in `bytes`.
+pub(super) fn put_batch(salt: u64, sequence: u64, body: &[u8], bytes: &mut Vec<u8>) {
     let length = u32::try_from(body.len()).expect("a batch is far below 4 GiB");
-    let mut bytes = Vec::with_capacity(FRAME + body.len());
+    bytes.clear();
+    bytes.reserve(FRAME + body.len());
     bytes.extend(salt.to_be_bytes());
     bytes.extend(length.to_be_bytes());
     bytes.extend(sequence.to_be_bytes());
-    let crc = checksum(&bytes, body);
+    let crc = checksum(bytes, body);
     bytes.extend(crc.to_be_bytes());
     bytes.extend(body);
-    bytes
 }
 
 fn checksum(head: &[u8], body: &[u8]) -> u32 {

@@ -132,9 +132,9 @@ impl Reader {
         }
         let (begin, length) = (begin as u64, bytes.len() as u64);
         let kept = index.kept.clone();
-        let folder = folder.to_owned();
+        let (folder, room) = (folder.to_owned(), Default::default());
         let mut tail =
-            Tail { folder, segment, highest, offset: begin, length, sequence, kept, full };
+            Tail { folder, segment, highest, offset: begin, length, sequence, kept, full, room };
         tail.settle(end as u64, first)?;
         Ok(Recovered { index, tail, torn })
     }

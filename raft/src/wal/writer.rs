@@ -21,6 +21,8 @@ use std::time::Instant;
 const FULL: u64 = if cfg!(test) { 64 << 10 } else { 16 << 20 };
 /// A batch takes no more changes above this length.
 const BATCH: usize = 4 << 20;
+/// Room for a batch that is kept for the next one.
+const ROOM: usize = 256 << 10;
 
 /// A change, its ticket of [`Index::change`], and whom to tell.
 pub(super) struct Job {
@@ -50,6 +52,8 @@ pub(super) struct Tail {
     /// What is on the disk already, for the head of the next file.
     pub(super) kept: Kept,
     pub(super) full: VecDeque<Full>,
+    /// Room for the body of a batch and for the whole: new room for each costs more than to fill it.
+    pub(super) room: (Vec<u8>, Vec<u8>),
 }
 
 /// Whoever holds it writes the log. After an error nothing is written again: what a failed sync
@@ -114,11 +118,13 @@ impl Tail {
             sequence: 1,
             kept: Kept::default(),
             full: VecDeque::new(),
+            room: Default::default(),
         })
     }
 
     fn write(&mut self, jobs: &[Job], index: &Mutex<Index>, counters: &Counters) -> io::Result<()> {
-        let (mut body, mut spans, mut tickets) = (Vec::new(), Vec::new(), Vec::new());
+        let mut body = std::mem::take(&mut self.room.0);
+        let (mut spans, mut tickets) = (Vec::new(), Vec::new());
         for job in jobs {
             frame::put(&job.change, &mut body, &mut spans);
             tickets.resize(spans.len(), job.ticket);
@@ -132,6 +138,9 @@ impl Tail {
             shown.placed(span.index, ticket, self.place(offset, span, &body));
         }
         drop(shown);
+        body.clear();
+        body.shrink_to(ROOM);
+        self.room.0 = body;
         jobs.iter().for_each(|job| self.kept.note(&job.change));
         match jobs.iter().any(|job| matches!(job.change, Change::Purge(..))) {
             true => self.remove_purged(),
@@ -155,10 +164,12 @@ impl Tail {
             self.begin_file()?;
         }
         let begin = self.offset;
-        let batch = frame::batch(self.segment.header.salt, self.sequence, body);
+        let batch = &mut self.room.1;
+        frame::put_batch(self.segment.header.salt, self.sequence, body, batch);
         let end = begin + batch.len() as u64;
         self.grow(end + FRAME as u64)?;
-        self.segment.write(begin, &batch)?;
+        self.segment.write(begin, &self.room.1)?;
+        self.room.1.shrink_to(ROOM);
         self.segment.sync()?;
         self.seal(end, self.sequence)?;
         self.sequence += 1;
