@@ -115,6 +115,18 @@ impl Rows for Layers {
     }
 }
 
+/// Of each row its last change, in the order of the keys: a row may stand once only in what is
+/// written. The layers are in order, so that there is little to sort.
+fn last_changes(layers: &[Arc<Layer>]) -> Vec<(&Vec<u8>, &Option<Vec<u8>>)> {
+    let count = layers.iter().map(|layer| layer.changes.len()).sum();
+    let mut changes = Vec::with_capacity(count);
+    layers.iter().rev().for_each(|layer| changes.extend(&layer.changes));
+    changes.sort_by(|one, other| one.0.cmp(other.0));
+    // The newest layer came first, and rows of one key stay in their order.
+    changes.dedup_by(|older, newer| older.0 == newer.0);
+    changes
+}
+
 struct Shared {
     disk: DiskState,
     layers: Mutex<Layers>,
@@ -213,11 +225,7 @@ impl Shared {
         if let Some(applied) = leaving.iter().rev().find_map(|layer| layer.applied.as_ref()) {
             let written = match &leaving[..] {
                 [one] => self.disk.write(&one.changes, applied),
-                // A row's last change counts, and it may stand once only in what is written.
-                more => {
-                    let changes: BTreeMap<_, _> = more.iter().flat_map(|l| &l.changes).collect();
-                    self.disk.write(changes, applied)
-                }
+                more => self.disk.write(last_changes(more), applied),
             };
             written.inspect_err(|error| drop(self.failed.set(error.to_string())))?;
         }
