@@ -16,6 +16,7 @@ use core::sync::atomic::Ordering;
 use core::task::{self, Poll};
 use core::time::Duration;
 use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
 use tracing::Instrument;
 
 /// How long an actor stays awake with nothing to do.
@@ -80,7 +81,7 @@ fn session_of(frame: &ToEdge) -> Option<SessionId> {
 /// One device that is awake.
 pub(crate) struct DeviceActor {
     device: Device,
-    ports: Ports,
+    ports: Arc<Ports>,
     region: Addr<Region>,
     timer: Option<(Duration, SpawnHandle)>,
     idle_since: Duration,
@@ -95,7 +96,7 @@ impl DeviceActor {
         of: DeviceRef,
         endpoint: String,
         tenant_key: TenantKey,
-        ports: Ports,
+        ports: Arc<Ports>,
         region: Addr<Region>,
     ) -> Self {
         let idle_since = ports.clock.now();

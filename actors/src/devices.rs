@@ -5,13 +5,14 @@ use crate::region::{CredentialsEnded, Frame, IdentityChanged, Region, ServerAnsw
 use crate::{EdgeId, Ports};
 use actix::{Actor, Addr};
 use claviger_ledger::{CredentialId, DeviceRef, Ended};
+use std::sync::Arc;
 use zeroize::Zeroizing;
 
 /// The devices of this node; cheap to clone, and usable from any thread.
 #[derive(Clone)]
 pub struct Devices {
     region: Addr<Region>,
-    ports: Ports,
+    ports: Arc<Ports>,
 }
 
 impl core::fmt::Debug for Devices {
@@ -23,6 +24,8 @@ impl core::fmt::Debug for Devices {
 impl Devices {
     /// Starts the region on the current arbiter; call it within an actix system.
     pub fn start(ports: Ports) -> Self {
+        // Each actor holds it.
+        let ports = Arc::new(ports);
         let region = Region::new(ports.clone()).start();
         Self { region, ports }
     }

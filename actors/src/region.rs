@@ -23,7 +23,8 @@ use claviger_ledger::{
 use claviger_seal::TenantKey;
 use core::net::SocketAddr;
 use core::time::Duration;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
 use tracing::{Instrument, Span};
 use zeroize::Zeroizing;
 
@@ -41,12 +42,12 @@ enum Slot {
 
 /// The actors of this node.
 pub(crate) struct Region {
-    ports: Ports,
-    slots: BTreeMap<DeviceRef, Slot>,
-    dormant: BTreeMap<SessionId, (u64, Numbers)>,
+    ports: Arc<Ports>,
+    slots: HashMap<DeviceRef, Slot>,
+    dormant: HashMap<SessionId, (u64, Numbers)>,
     dormant_order: VecDeque<(u64, SessionId)>,
     sleeps: u64,
-    answered: BTreeMap<SessionId, EdgeId>,
+    answered: HashMap<SessionId, EdgeId>,
     answered_order: VecDeque<(Duration, SessionId)>,
     identities: Identities,
 }
@@ -105,14 +106,14 @@ struct Asked {
 type Checking = Result<(Checked, Result<Outcome, Unavailable>, Span), Failure>;
 
 impl Region {
-    pub(crate) fn new(ports: Ports) -> Self {
+    pub(crate) fn new(ports: Arc<Ports>) -> Self {
         Self {
             ports,
-            slots: BTreeMap::new(),
-            dormant: BTreeMap::new(),
+            slots: HashMap::new(),
+            dormant: HashMap::new(),
             dormant_order: VecDeque::new(),
             sleeps: 0,
-            answered: BTreeMap::new(),
+            answered: HashMap::new(),
             answered_order: VecDeque::new(),
             identities: Identities::default(),
         }

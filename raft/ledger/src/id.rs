@@ -4,7 +4,7 @@ use core::{fmt, str::FromStr};
 use minicbor::{Decode, Encode};
 
 /// A device: its tenant and its id within the tenant.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 pub struct DeviceRef {
     /// The tenant's name.
     #[n(0)]
