@@ -177,6 +177,8 @@ impl Node {
         let stores = Stores::open(config.folder.as_deref(), hand, &counters).map_err(failed)?;
         let Stores { log, state } = stores;
         let id = node_id(&*log, &*state, config.id).await.map_err(failed)?;
+        // Only now: the rows are there.
+        remove_old_snapshot(config.folder.as_deref()).map_err(failed)?;
         let on_disk = config.folder.is_some();
         let entries = Log::new(log.clone(), state.clone());
         let machine = Machine::new(state.clone(), config.apply, counters.clone(), on_disk);
@@ -219,7 +221,17 @@ impl Node {
         leads.map_err(|error| runtime(&error))?;
         // What the rows lack of the log is committed by the new term's first entry.
         node.raft.wait_for_recovery(Some(START)).await.map_err(|error| runtime(&error))?;
+        if node.log_is_long(pace) {
+            node.raft.trigger().snapshot().await.map_err(|error| runtime(&error))?;
+        }
         Ok(node)
+    }
+
+    /// True if the log has more entries than a snapshot is made after. openraft counts them from
+    /// each start anew: without a look there, one that is stopped often never cuts its log.
+    fn log_is_long(&self, pace: Pace) -> bool {
+        let purged = self.log.kept().purged.map_or(0, |(to, _)| to);
+        self.standing().last_index.saturating_sub(purged) > pace.snapshot + pace.kept
     }
 
     /// Founds the group: these ids are its voters. Once, at one node.
@@ -343,8 +355,9 @@ impl Node {
 /// A copy of all rows that nodes kept once.
 const SNAPSHOT: &str = "snapshot";
 
-fn remove_if_there(file: &Path) -> io::Result<()> {
-    match std::fs::remove_file(file) {
+fn remove_old_snapshot(folder: Option<&Path>) -> io::Result<()> {
+    let Some(folder) = folder else { return Ok(()) };
+    match std::fs::remove_file(folder.join(SNAPSHOT)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
@@ -364,7 +377,6 @@ impl Stores {
         std::fs::create_dir_all(folder)?;
         let log = Wal::open(&folder.join("wal"), hand, counters)?;
         let state = BufferedState::open(&folder.join("state"))?;
-        remove_if_there(&folder.join(SNAPSHOT))?;
         Ok(Self { log: Arc::new(log), state: Arc::new(state) })
     }
 }

@@ -136,14 +136,39 @@ async fn the_rows_stand_for_the_log_that_was_purged() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn cuts_its_log_also_when_it_is_stopped_before_each_snapshot() {
+    let folder = tempdir().unwrap();
+    let start = || {
+        let config = config(Some(folder.path()), 7, &MemoryTransport::default());
+        Node::open_single_at(config, Pace { snapshot: 50, kept: 10 })
+    };
+    for round in 0..5 {
+        let node = start().await.unwrap();
+        for number in 0..20 {
+            node.propose(command(100 * round + number, 100)).await.unwrap();
+        }
+        node.shutdown().await;
+    }
+
+    let node = start().await.unwrap();
+
+    let copy = purged_copy(folder.path()).await;
+    let again = open(copy.path()).await.unwrap();
+    assert_eq!((rows(&again).len(), rows(&again)), (100, rows(&node)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn refuses_a_purged_log_whose_rows_are_gone() {
     let folder = tempdir().unwrap();
     let (_node, copy) = purged(folder.path()).await;
     drop_state(copy.path());
+    let old = copy.path().join("snapshot");
+    fs::write(&old, b"rows").unwrap();
 
     let refused = open(copy.path()).await.unwrap_err().to_string();
 
     assert!(refused.contains("are gone"), "{refused}");
+    assert!(old.exists(), "what an older version kept is all that is left");
 }
 
 #[tokio::test(flavor = "multi_thread")]
