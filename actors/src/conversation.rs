@@ -111,6 +111,14 @@ impl Conversation {
         waiting
     }
 
+    /// No new generation could be committed: what waited for it is dropped, and what is to be sent
+    /// next asks for one again. What was read stays read.
+    pub(crate) fn not_raised(&mut self) {
+        if matches!(self.pen, Pen::Raising(_)) {
+            self.pen = Pen::Ready(Numbering::USED_UP);
+        }
+    }
+
     /// The numbers to keep over a sleep; none while a generation is on its way.
     pub(crate) fn numbers(&self) -> Option<Numbers> {
         match self.pen {
@@ -128,6 +136,20 @@ impl Conversation {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_session_that_got_no_generation_asks_again_and_forgets_nothing_that_it_has_read() {
+        let mut talk = Conversation::recovered(EdgeId(1), 7, 0);
+        assert_eq!(talk.window.accept(9), Some(true));
+        assert_eq!(talk.number(Content::CloseNotify), Numbered::Waits);
+
+        talk.not_raised();
+
+        assert_eq!(talk.number(Content::Finished), Numbered::Raise);
+        assert_eq!([7, 9].map(|sequence| talk.window.accept(sequence)), [None, None]);
+        assert_eq!(talk.raised(3), [Content::Finished]);
+        assert_eq!(talk.number(Content::Finished), Numbered::Send(3 << 24, Content::Finished));
+    }
 
     #[test]
     fn a_session_whose_numbers_are_used_up_takes_leave_once() {

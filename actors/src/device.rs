@@ -457,12 +457,10 @@ impl Device {
             }
             // Its session or its credential has ended.
             Ok(_) => self.close(world, session, "The session's credential may not be used."),
-            // Without a generation nothing may be sent; the next record of the device recovers
-            // the session again.
+            // Without a generation nothing may be sent; what is next asks for one again.
             Err(_) => {
-                self.lines.remove(&session);
-                if self.bootstrapping.as_ref().is_some_and(|b| b.session() == session) {
-                    self.bootstrapping = None;
+                if let Some(line) = self.lines.get_mut(&session) {
+                    line.talk.not_raised();
                 }
             }
         }

@@ -18,6 +18,10 @@ pub(crate) fn answer(rows: &dyn Rows, ports: &Ports, find: &Find) -> Result<ToEd
     // One of before sessions were stored whole is nobody's: its device makes a handshake.
     let row = view.session(&device, session).filter(|row| row.restorable);
     let Some(row) = row else { return unknown(true) };
+    // Another listener stands for another realm, and may take other suites.
+    if row.listener != find.listener {
+        return unknown(false);
+    }
     let mut stored = unsealed(&view, ports, &device, session, &row)?;
     if stored.newest_in(&find.datagram).is_none_or(|newest| newest <= row.highest_read) {
         return unknown(false);

@@ -5,34 +5,71 @@
 
 use crate::opening::{Failure, tenant_key};
 use crate::{EdgeId, Ports};
+use claviger_dtls::Group;
 use claviger_front::{Present, Sign};
 use claviger_ledger::{ServerIdentity, View, fingerprint};
 use claviger_machine::Signer;
 use claviger_seal::Label;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// How many realms the listeners of one edge may stand for.
+const REALMS: usize = 256;
+
 /// The listeners of all edges by realm, and the keys in use.
 #[derive(Default)]
 pub(crate) struct Identities {
-    listeners: BTreeSet<(String, EdgeId)>,
+    listeners: BTreeSet<(EdgeId, String)>,
     /// By realm, with the version of the key.
     signers: BTreeMap<String, (u64, Box<dyn Signer>)>,
 }
 
+/// Why there is no signature.
+pub(crate) enum NoSignature {
+    /// It is not for this edge to ask for, or not what a handshake asks for.
+    Unasked,
+    /// The key is another one by now.
+    Changed,
+    /// It cannot be made now.
+    Broken,
+}
+
 impl Identities {
-    /// A listener of `edge` stands for `realm`.
-    pub(crate) fn listen(&mut self, edge: EdgeId, realm: &str) {
-        self.listeners.insert((realm.to_owned(), edge));
+    /// A listener of `edge` stands for `realm`; false if there is no such realm, or the edge has too
+    /// many.
+    pub(crate) fn listen(&mut self, ports: &Ports, edge: EdgeId, realm: &str) -> bool {
+        let mut known = false;
+        ports.ledger.read(&mut |rows| known = View::new(rows).tenant_of_realm(realm).is_some());
+        let listener = (edge, realm.to_owned());
+        let of_edge = self.listeners.iter().filter(|(theirs, _)| *theirs == edge);
+        let taken = known && (self.listeners.contains(&listener) || of_edge.count() < REALMS);
+        if taken {
+            self.listeners.insert(listener);
+        }
+        taken
+    }
+
+    /// The key of a realm is to be looked at anew.
+    pub(crate) fn forget(&mut self, realm: &str) {
+        self.signers.remove(realm);
     }
 
     /// The edges with a listener for `realm`.
     pub(crate) fn edges(&self, realm: &str) -> Vec<EdgeId> {
-        let of_realm = self.listeners.iter().filter(|(theirs, _)| theirs == realm);
-        of_realm.map(|(_, edge)| *edge).collect()
+        let of_realm = self.listeners.iter().filter(|(_, theirs)| theirs == realm);
+        of_realm.map(|(edge, _)| *edge).collect()
     }
 
-    /// A signature in DER for a listener; none if it cannot be made.
-    pub(crate) fn sign(&mut self, ports: &Ports, sign: &Sign) -> Option<Vec<u8>> {
+    /// A signature in DER for a listener of `edge`.
+    pub(crate) fn sign(
+        &mut self,
+        ports: &Ports,
+        edge: EdgeId,
+        sign: &Sign,
+    ) -> Result<Vec<u8>, NoSignature> {
+        let listens = self.listeners.contains(&(edge, sign.realm.clone()));
+        if !listens || !is_key_exchange(&sign.message) {
+            return Err(NoSignature::Unasked);
+        }
         let mut loaded = None;
         ports.ledger.read(&mut |rows| {
             let view = View::new(rows);
@@ -42,11 +79,15 @@ impl Identities {
             };
         });
         if let Some(failure) = loaded {
+            self.forget(&sign.realm);
             tracing::error!(realm = sign.realm, ?failure, "a listener's key cannot be used");
-            return None;
+            return Err(NoSignature::Broken);
         }
-        let (_, signer) = self.signers.get(&sign.realm)?;
-        signer.sign(sign.scheme, &sign.message)
+        let (version, signer) = self.signers.get(&sign.realm).ok_or(NoSignature::Broken)?;
+        if sign.version.is_some_and(|presented| presented != *version) {
+            return Err(NoSignature::Changed);
+        }
+        signer.sign(sign.scheme, &sign.message).ok_or(NoSignature::Broken)
     }
 
     /// Sees to it that the signer is the one of the rows.
@@ -71,6 +112,25 @@ impl Identities {
     }
 }
 
+/// Whether it is what a server signs in a handshake (RFC 8422 §5.4): two randoms, and its share on a
+/// named curve. The key is no tool to sign anything else with.
+fn is_key_exchange(message: &[u8]) -> bool {
+    const RANDOMS: usize = 64;
+    const NAMED_CURVE: u8 = 3;
+    match message.get(RANDOMS..) {
+        Some([NAMED_CURVE, high, low, length, point @ ..]) => {
+            let group = Group::by_id(u16::from_be_bytes([*high, *low]));
+            let expected = group.map(|group| match group {
+                Group::Secp256r1 => 65,
+                Group::Secp384r1 => 97,
+                Group::X25519 => 32,
+            });
+            expected == Some(point.len()) && usize::from(*length) == point.len()
+        }
+        _ => false,
+    }
+}
+
 fn unseal(
     ports: &Ports,
     view: &View<'_>,
@@ -89,6 +149,6 @@ pub(crate) fn present(view: &View<'_>, realm: &str) -> Present {
     let realm = realm.to_owned();
     let identity = view.tenant_of_realm(&realm).and_then(|(name, _)| view.server_identity(&name));
     let Some(identity) = identity else { return Present { realm, ..Present::default() } };
-    let ServerIdentity { chain, public_key, group, scheme, .. } = identity;
-    Present { realm, chain, public_key, group, scheme }
+    let ServerIdentity { chain, public_key, group, scheme, version, .. } = identity;
+    Present { realm, chain, public_key, group, scheme, version: Some(version) }
 }

@@ -25,6 +25,9 @@ impl Numbering {
     /// Generations of a session: hence it ends within 2^22 records.
     const GENERATIONS: u32 = 1 << 10;
 
+    /// Nothing may be numbered before a generation is committed.
+    pub(crate) const USED_UP: Self = Self { generation: 0, used: Self::RECORDS };
+
     /// A generation that was committed and of which nothing is used.
     pub(crate) const fn begin(generation: u32) -> Self {
         Self { generation, used: 0 }

@@ -76,9 +76,15 @@ pub(crate) fn check(
         peer_cid: open.peer_cid.as_deref(),
         shared: shared.as_ref(),
     };
-    // A Finished costs less than a chain, and without a good one there is no handshake.
+    // A Finished costs less than a signature, and that less than a chain.
     let signed = match claim {
-        Claim::Key(_) => Some(schedule::open_shared(now, &evidence)?),
+        Claim::Key(presented) => {
+            let opened = schedule::open_shared(now, &evidence)?;
+            if !proof::is_signed(ports, presented, &open.transcript) {
+                return Err(Failure::Malformed);
+            }
+            Some(opened)
+        }
         Claim::Psk { .. } | Claim::Nothing => None,
     };
     let view = View::new(rows);
@@ -140,6 +146,7 @@ pub(crate) fn command(
         highest_read: 0,
         opened_at: 0,
         restorable: true,
+        anchor: None,
     };
     Ok(OpenSession::new(proof.device.clone(), session, row))
 }

@@ -1,12 +1,11 @@
 //! What a handshake proves: whose pre-shared key, raw public key or certificate it was made with.
 //!
-//! All of it comes from the handshake's own bytes. That the peer holds the private key to what it
-//! presented is the one thing that the edge has checked alone, which as a party to the key agreement
-//! could speak for it anyway.
+//! All of it comes from the handshake's own bytes, the signature of the peer's key among it: an edge
+//! cannot pose as a device that does not make the handshake with it.
 
 use crate::opening::{Failure, tenant_key};
 use crate::{Ports, Reason};
-use claviger_dtls::{Claim, Presented};
+use claviger_dtls::{Claim, Presented, schedule};
 use claviger_ledger::{
     CredentialId, CredentialKind, DeviceRef, EnrolDevice, NamePlace, TrustAnchor, View,
 };
@@ -66,6 +65,21 @@ pub(crate) fn claimed(ports: &Ports, claim: &Claim) -> Vec<u8> {
         }
         Claim::Nothing => Vec::new(),
     }
+}
+
+/// Whether the transcript bears the signature of what was presented. An edge that is ours has seen
+/// to it: one that asks without it is broken, or somebody else's.
+pub(crate) fn is_signed(ports: &Ports, presented: &Presented, transcript: &[u8]) -> bool {
+    let public_key = match presented {
+        Presented::RawPublicKey(spki) => Some(spki.clone()),
+        Presented::Chain(chain) => {
+            let subject = chain.first().and_then(|leaf| ports.pki.subject(leaf));
+            subject.map(|subject| subject.public_key)
+        }
+    };
+    public_key.zip(schedule::client_signature(transcript)).is_some_and(|(key, signed)| {
+        ports.pki.verify(&key, signed.scheme as u16, signed.message, &signed.signature)
+    })
 }
 
 /// Finds whose claim it is.
@@ -144,13 +158,22 @@ fn of_chain(
             return Ok(Proof { anchor: Some(anchor.version), ..proof });
         }
     }
+    let mut reason = Reason::UnknownSubject;
     for (name, anchor) in &anchors {
         if let Some(named) = endpoint(&subject, anchor)
             && let Some(profile) = &anchor.enrol_with
             && view.endpoint(realm, named).is_none()
         {
+            let device = DeviceRef { tenant: tenant.clone(), device: named.to_owned() };
+            if view.was_deleted(realm, named) {
+                reason = Reason::Deleted;
+                continue;
+            }
+            if view.device(&device).is_some() {
+                reason = Reason::IdTaken;
+                continue;
+            }
             let credential = CredentialId(ports.crypto.random());
-            let device = DeviceRef { tenant, device: named.to_owned() };
             let enrol = EnrolDevice {
                 device: device.clone(),
                 endpoint: named.to_owned(),
@@ -166,7 +189,7 @@ fn of_chain(
             return Ok(Proof { anchor: Some(anchor.version), enrol, ..proof });
         }
     }
-    Err(Failure::Unproven(Reason::UnknownSubject))
+    Err(Failure::Unproven(reason))
 }
 
 /// The credential of a device for certificates under an anchor; one that may be used, if there is

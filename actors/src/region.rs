@@ -7,7 +7,7 @@ use crate::actor::{DeviceActor, ToActor};
 use crate::conversation::Numbers;
 use crate::counters::count;
 use crate::device::Input;
-use crate::identity::{self, Identities};
+use crate::identity::{self, Identities, NoSignature};
 use crate::opening::{self, Checked, Failure};
 use crate::{EdgeId, Ports, Reason, finding, proof, resuming, trace};
 use actix::prelude::*;
@@ -201,7 +201,9 @@ impl Region {
         match reason {
             Reason::UnknownIdentity => Refusal::UnknownIdentity,
             Reason::WrongKey | Reason::Stale => Refusal::BadFinished,
-            Reason::UnknownKey | Reason::UnknownSubject => Refusal::UnknownKey,
+            Reason::UnknownKey | Reason::UnknownSubject | Reason::Deleted | Reason::IdTaken => {
+                Refusal::UnknownKey
+            }
             Reason::UntrustedChain => Refusal::Untrusted,
         }
     }
@@ -372,10 +374,14 @@ impl Region {
     }
 
     fn sign(&mut self, edge: EdgeId, sign: &Sign) {
-        let signature = self.identities.sign(&self.ports, sign).map(Into::into);
-        if signature.is_some() {
-            count(&self.ports.counters.signatures);
+        let signed = self.identities.sign(&self.ports, edge, sign);
+        match &signed {
+            Ok(_) => count(&self.ports.counters.signatures),
+            Err(NoSignature::Unasked) => count(&self.ports.counters.frames_rejected),
+            Err(NoSignature::Changed) => self.present(&[edge], &sign.realm),
+            Err(NoSignature::Broken) => {}
         }
+        let signature = signed.ok().map(Into::into);
         self.send(edge, ToEdge::Signed(Signed { call: sign.call, signature }));
     }
 
@@ -510,7 +516,9 @@ impl Handler<Frame> for Region {
             Ok(FromEdge::Resume(resume)) => self.resume(frame.edge, resume, ctx),
             Ok(FromEdge::Find(find)) => self.find(frame.edge, &find),
             Ok(FromEdge::Listen(listen)) => {
-                self.identities.listen(frame.edge, &listen.realm);
+                if !self.identities.listen(&self.ports, frame.edge, &listen.realm) {
+                    count(&self.ports.counters.frames_rejected);
+                }
                 self.present(&[frame.edge], &listen.realm);
             }
             Err(_) => count(&self.ports.counters.frames_rejected),
@@ -522,6 +530,7 @@ impl Handler<IdentityChanged> for Region {
     type Result = ();
 
     fn handle(&mut self, IdentityChanged(realm): IdentityChanged, _: &mut Self::Context) {
+        self.identities.forget(&realm);
         self.present(&self.identities.edges(&realm), &realm);
     }
 }

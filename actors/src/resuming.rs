@@ -25,7 +25,7 @@ fn kept(
 ) -> Option<Result<(resume::Resumable, Proof), Failure>> {
     let row = view.resumption(&resume.handle).filter(|row| row.realm == resume.realm)?;
     let credential = view.credential(&row.device, row.credential)?;
-    if !view.is_good(&row.device, &credential, millis(now)) {
+    if !view.is_good(&row.device, &credential, None, millis(now)) {
         // The full handshake is refused, and the refusal is noted.
         return None;
     }

@@ -19,6 +19,10 @@ pub enum Reason {
     UntrustedChain,
     /// The chain is good, and nobody is enrolled for certificates under the name in it.
     UnknownSubject,
+    /// The chain is good, and the device that it names was deleted.
+    Deleted,
+    /// The chain is good, and another device has its name as an id.
+    IdTaken,
 }
 
 impl Reason {
@@ -31,6 +35,8 @@ impl Reason {
             Self::UnknownKey => "unknown_key",
             Self::UntrustedChain => "untrusted_chain",
             Self::UnknownSubject => "unknown_subject",
+            Self::Deleted => "deleted",
+            Self::IdTaken => "id_taken",
         }
     }
 
@@ -60,6 +66,14 @@ impl Reason {
                 "Enrol the device for certificates under the trust anchor by the name that its \
                  certificate has, look where the anchor says that the name stands, or give the \
                  anchor a profile to enrol unknown devices with."
+            }
+            Self::Deleted => {
+                "The device was deleted, so its trust anchor does not enrol it again: enrol it to \
+                 let it in."
+            }
+            Self::IdTaken => {
+                "The name in the certificate is the id of another device: enrol the device of the \
+                 certificate under another id."
             }
         }
     }

@@ -16,5 +16,6 @@ pub fn session(credential: CredentialId) -> Session {
         highest_read: 0,
         opened_at: 0,
         restorable: false,
+        anchor: None,
     }
 }

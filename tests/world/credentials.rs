@@ -2,13 +2,14 @@
 
 use crate::bootstrap::{KEY, MINUTE, bootstrapped, config, seen, world};
 use crate::revocation::{credential, revoke};
-use claviger_actors::Reason;
+use claviger_actors::{EdgeId, Reason};
 use claviger_curves::{AwsLc, SigningKey, pem};
 use claviger_device::{DeviceConfig, Keys};
 use claviger_dtls::{CertificateType, Presented};
+use claviger_front::{FromEdge, Sign};
 use claviger_ledger::{
-    CredentialKind, DeleteTrustAnchor, DeviceRef, EventCode, Ledger, NamePlace, Origin, Outcome,
-    PutTrustAnchor, State, TrustAnchor, View,
+    CredentialKind, DeleteDevice, DeleteTrustAnchor, DeviceRef, EventCode, Ledger, NamePlace,
+    Origin, Outcome, PutTrustAnchor, State, TrustAnchor, View,
 };
 use claviger_tests::{Faults, World, system};
 use core::net::SocketAddr;
@@ -351,4 +352,114 @@ fn a_revocation_at_any_moment_of_a_resumption_is_the_end_of_it() {
         });
     }
     assert!(moments >= 6, "{moments}");
+}
+
+#[test]
+fn an_edge_that_verifies_nothing_cannot_pose_as_a_device() {
+    for certified in [false, true] {
+        system(async {
+            // Given devices that prove themselves by keys, and an edge that takes any signature
+            let (mut world, ledger, server) = keyed_world(29, Faults::default()).await;
+            trust(&world, NamePlace::CommonName, None).await;
+            let victim = pem::private_key(DEVICE_KEY).unwrap();
+            let victim = SigningKey::from_der(&victim).unwrap();
+            let spki = victim.public_key().unwrap();
+            let (kind, identity, chain) = match certified {
+                true => (CredentialKind::Certificate, b"factory".to_vec(), DEVICE),
+                false => (CredentialKind::PublicKey, spki, ""),
+            };
+            world.enrol_by(NAME, kind, &identity).await;
+            world.lenient = true;
+            world.restart();
+            let before = ledger.applied();
+
+            // When somebody presents what is theirs, and signs with another key
+            let chain = pem::certificates(chain).unwrap_or_default();
+            let mut config = device(NAME, victim, chain, server);
+            config.keys.as_mut().unwrap().signer = Arc::new(fresh());
+            let (_, done) = comes_to(&mut world, 1000, config).await;
+
+            // Then no session opens, though the Finished was right
+            assert!(!done);
+            assert_eq!(ledger.applied(), before);
+            assert!(world.counters.frames_rejected.load(Ordering::Relaxed) > 0);
+        });
+    }
+}
+
+#[test]
+fn a_listeners_key_signs_handshakes_of_its_realm_and_nothing_else() {
+    system(async {
+        let (mut world, ledger, _) = keyed_world(30, Faults::default()).await;
+        world.make_tenant("other").await;
+        world.run_for(Duration::from_secs(1)).await;
+        let mut version = None;
+        ledger.read(&mut |rows| {
+            version = View::new(rows).server_identity("default").map(|it| it.version);
+        });
+        // Two randoms, and a share on P-256.
+        let message = [&[0; 64][..], &[3, 0, 23, 65], &[4; 65]].concat();
+        let good = Sign {
+            call: 7,
+            listener: "coaps".into(),
+            realm: "default".into(),
+            scheme: 0x0403,
+            message,
+            version,
+        };
+        let other = version.map(|version| version + 1);
+        let rows: [(Sign, u64, u64); 6] = [
+            (good.clone(), 1, 0),
+            (Sign { realm: "other".into(), ..good.clone() }, 1, 1),
+            (Sign { realm: "nobody".into(), ..good.clone() }, 1, 2),
+            (Sign { message: b"a certificate of mine".to_vec(), ..good.clone() }, 1, 3),
+            (Sign { message: [&good.message[..], &[0]].concat(), ..good.clone() }, 1, 4),
+            // The listener has presented another key: it is told what to present.
+            (Sign { version: other, ..good }, 1, 4),
+        ];
+        for (sign, signed, rejected) in rows {
+            world.devices.frame(EdgeId(0), FromEdge::Sign(sign.clone()).encode());
+            world.run_for(Duration::from_secs(1)).await;
+
+            let counters = &world.counters;
+            let seen = [&counters.signatures, &counters.frames_rejected];
+            assert_eq!(seen.map(|it| it.load(Ordering::Relaxed)), [signed, rejected], "{sign:?}");
+        }
+    });
+}
+
+#[test]
+fn a_deleted_device_is_not_enrolled_again_by_its_certificate() {
+    system(async {
+        let (mut world, ledger, server) = keyed_world(31, Faults::default()).await;
+        trust(&world, NamePlace::CommonName, Some("profile")).await;
+        assert!(comes_to(&mut world, 1000, certified(NAME, server.clone())).await.1);
+        let device = DeviceRef { tenant: "default".into(), device: NAME.into() };
+
+        world.end(DeleteDevice { device }, true).await;
+        world.run_for(Duration::from_secs(1)).await;
+        let before = ledger.applied();
+        assert!(!comes_to(&mut world, 1001, certified(NAME, server.clone())).await.1);
+
+        assert_eq!(ledger.applied(), before);
+        assert_eq!(reasons(&world)[0].0, Reason::Deleted);
+        world.enrol_by(NAME, CredentialKind::Certificate, b"factory").await;
+        assert!(comes_to(&mut world, 1002, certified(NAME, server)).await.1);
+    });
+}
+
+#[test]
+fn a_certificate_whose_name_is_the_id_of_another_device_is_told_in_words() {
+    system(async {
+        let (mut world, ledger, server) = keyed_world(32, Faults::default()).await;
+        trust(&world, NamePlace::Uri, Some("profile")).await;
+        let device = DeviceRef { tenant: "default".into(), device: URI.into() };
+        world.enrol_as(device, "urn:dev:elsewhere").await;
+        let before = ledger.applied();
+
+        assert!(!comes_to(&mut world, 1000, certified(URI, server)).await.1);
+
+        assert_eq!(ledger.applied(), before);
+        assert_eq!(reasons(&world)[0].0, Reason::IdTaken);
+    });
 }

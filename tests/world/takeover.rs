@@ -139,3 +139,25 @@ fn a_session_of_a_revoked_credential_does_not_go_on() {
         assert!(world.counters.finds[0].load(Ordering::Relaxed) > 0);
     });
 }
+
+#[test]
+fn a_session_goes_on_at_its_own_listener_alone() {
+    system(async {
+        let (mut world, _) = world(45, Faults::default()).await;
+        world.enrol("urn:dev:1", &KEY).await;
+        let address = world.switch_on(1000, config("urn:dev:1"));
+        assert!(world.run_until(MINUTE, |world| bootstrapped(world, address)).await);
+        world.run_for(Duration::from_secs(1)).await;
+        world.make_tenant("other").await;
+        let home = world.realm.clone();
+
+        world.realm = "other".to_owned();
+        world.restart();
+        assert!(!asks_again(&mut world, address).await);
+        assert_eq!(world.counters.finds[1].load(Ordering::Relaxed), 0);
+
+        world.realm = home;
+        world.restart();
+        assert!(asks_again(&mut world, address).await, "{}", world.log.join("\n"));
+    });
+}

@@ -220,6 +220,9 @@ pub struct Sign {
     /// What is to be signed: both randoms and our share (RFC 8422 §5.4).
     #[cbor(n(4), with = "minicbor::bytes")]
     pub message: Vec<u8>,
+    /// The version of what was presented; no other key is to sign.
+    #[n(5)]
+    pub version: Option<u64>,
 }
 
 /// A step of a resumption; nothing in it is secret.

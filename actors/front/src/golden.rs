@@ -27,6 +27,7 @@ fn from_edge() -> [(&'static str, FromEdge); 5] {
                 realm: "default".into(),
                 scheme: 0x0403,
                 message: vec![6; 3],
+                version: None,
             }),
         ),
         ("Resume.accept", FromEdge::Resume(resume(accept))),
@@ -51,6 +52,7 @@ fn to_edge() -> [(&'static str, ToEdge); 10] {
         public_key: vec![5; 3],
         group: 23,
         scheme: 0x0403,
+        version: None,
     };
     let not_resumed = |why| ToEdge::NotResumed(NotResumed { call: 7, why });
     let refused = |refusal| ToEdge::Refused(Refused { call: 7, refusal });

@@ -237,6 +237,9 @@ pub struct Present {
     /// IANA number of what it signs with.
     #[n(4)]
     pub scheme: u16,
+    /// Its version, to be named in each [`crate::Sign`].
+    #[n(5)]
+    pub version: Option<u64>,
 }
 
 /// Our flight of an abbreviated handshake; no key is in it.

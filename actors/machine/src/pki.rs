@@ -22,6 +22,10 @@ pub trait Pki: Send + Sync {
         now: Duration,
     ) -> Result<(), Untrusted>;
 
+    /// Whether the holder of a public key (SubjectPublicKeyInfo in DER) made this signature (DER) of
+    /// a message under the scheme with this IANA number.
+    fn verify(&self, public_key: &[u8], scheme: u16, message: &[u8], signature: &[u8]) -> bool;
+
     /// What signs with this private key (PKCS#8 in DER); nothing if it is none that we know.
     fn signer(&self, pkcs8: &[u8]) -> Option<Box<dyn Signer>>;
 }
@@ -44,6 +48,8 @@ pub struct Subject {
     pub dns_name: Option<String>,
     /// The first `uniformResourceIdentifier` of them.
     pub uri: Option<String>,
+    /// Its public key, as SubjectPublicKeyInfo in DER.
+    pub public_key: Vec<u8>,
 }
 
 /// Why a chain is not trusted, in words.

@@ -1,6 +1,7 @@
 //! The port of the actors to certificates and keys that sign.
 
 use crate::{Anchors, AwsLc, Leaf, NamedIn, SigningKey};
+use claviger_dtls::{Curves, Presented, SignatureScheme};
 use claviger_machine::{Pki, Signer, Subject, Untrusted};
 use core::time::Duration;
 
@@ -13,6 +14,7 @@ impl Pki for AwsLc {
             common_name: named(NamedIn::CommonName)?.pop(),
             dns_name: named(NamedIn::Dns)?.into_iter().next(),
             uri: named(NamedIn::Uri)?.into_iter().next(),
+            public_key: leaf.public_key().ok()?,
         })
     }
 
@@ -25,6 +27,12 @@ impl Pki for AwsLc {
         let anchors = Anchors::new(anchors.iter().copied());
         let anchors = anchors.map_err(|bad| Untrusted(bad.to_string()))?;
         anchors.verify_client(chain, now).map_err(|why| Untrusted(why.to_string()))
+    }
+
+    fn verify(&self, public_key: &[u8], scheme: u16, message: &[u8], signature: &[u8]) -> bool {
+        let signer = Presented::RawPublicKey(public_key.to_vec());
+        SignatureScheme::by_id(scheme)
+            .is_some_and(|scheme| Curves::verify(self, &signer, scheme, message, signature))
     }
 
     fn signer(&self, pkcs8: &[u8]) -> Option<Box<dyn Signer>> {

@@ -11,7 +11,7 @@ use core::time::Duration;
 use subtle::ConstantTimeEq;
 
 use crate::cipher::Cipher;
-use crate::curves::{Presented, SharedSecret};
+use crate::curves::{Presented, SharedSecret, SignatureScheme};
 use crate::keys::{Form, SessionId, SessionKeys};
 use crate::prf;
 use crate::protection::Direction;
@@ -92,8 +92,9 @@ pub fn open_resumable(
 
 /// The same for the suites whose premaster secret is that of the key agreement alone. It says
 /// that the client of the handshake sent this Finished. That it holds the key that it presented
-/// was checked by the edge, which the key agreement makes a party to the session anyway: hence
-/// nothing is kept of it to be resumed.
+/// says [`client_signature`] of the same transcript, and it is to be verified: an edge, which has
+/// made the key agreement, could make a good Finished alone. For the same reason nothing is kept of
+/// such a session to be resumed.
 ///
 /// # Errors
 /// See [`OpenError`].
@@ -157,7 +158,7 @@ pub fn identity(transcript: &[u8]) -> Result<&[u8], OpenError> {
 }
 
 /// What the transcript's client claims to be. Of a key that was presented, the transcript bears
-/// the signature; the edge has checked it.
+/// the signature ([`client_signature`]).
 ///
 /// # Errors
 /// [`OpenError::Malformed`] if the transcript does not parse.
@@ -170,6 +171,24 @@ pub fn claim(transcript: &[u8]) -> Result<Claim, OpenError> {
         }
         None => Claim::Nothing,
     })
+}
+
+/// What a client signed to prove that it holds the key that it presented (RFC 5246 §7.4.8).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientSignature<'a> {
+    /// How.
+    pub scheme: SignatureScheme,
+    /// What: the handshake up to its ClientKeyExchange, our random among it.
+    pub message: &'a [u8],
+    /// The signature in DER.
+    pub signature: Vec<u8>,
+}
+
+/// The signature of the transcript's client; `None` if its suite has none, or it does not parse.
+pub fn client_signature(transcript: &[u8]) -> Option<ClientSignature<'_>> {
+    let read = Transcript::decode(transcript)?;
+    let Signed { scheme, signature } = read.signed?;
+    Some(ClientSignature { scheme, message: &transcript[..read.key_exchange_end], signature })
 }
 
 /// The whole Finished message with this verify_data.
@@ -223,6 +242,8 @@ struct Transcript<'a> {
     /// What the client presented, where the suite demands it.
     presented: Option<Presented>,
     exchange: ClientKeyExchange<'a>,
+    /// The client's CertificateVerify, where the suite demands it.
+    signed: Option<Signed>,
     /// Where the ClientKeyExchange ends.
     key_exchange_end: usize,
     /// Number of the client's Finished.
@@ -258,9 +279,10 @@ impl<'a> Transcript<'a> {
         let mut last = message(&mut cursor, kind::CLIENT_KEY_EXCHANGE)?;
         let read = ClientKeyExchange::decode(exchange, last.body)?;
         let key_exchange_end = bytes.len() - cursor.rest().len();
+        let mut signed = None;
         if exchange.is_signed() {
             last = message(&mut cursor, kind::CERTIFICATE_VERIFY)?;
-            Signed::decode(Cursor::new(last.body))?;
+            signed = Some(Signed::decode(Cursor::new(last.body))?);
         }
         cursor.is_empty().then_some(Self {
             client,
@@ -268,6 +290,7 @@ impl<'a> Transcript<'a> {
             suite,
             presented,
             exchange: read,
+            signed,
             key_exchange_end,
             next_sequence: last.sequence.checked_add(1)?,
             last_flight: done.sequence.checked_add(1)?,

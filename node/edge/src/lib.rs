@@ -80,6 +80,8 @@ pub struct Edge {
     listener: String,
     realm: String,
     endpoint: Endpoint,
+    /// The version of what the listener presents.
+    presented: Option<u64>,
     owners: BTreeMap<SessionId, Owner>,
     /// By what each handshake that asks for its session proves itself, as a place in
     /// [`CREDENTIALS`].
@@ -122,6 +124,7 @@ impl Edge {
             listener,
             realm,
             endpoint,
+            presented: None,
             owners: BTreeMap::new(),
             claims: BTreeMap::new(),
             finding: Finding::new(),
@@ -253,6 +256,7 @@ impl Edge {
             // Another listener of this edge stands for that realm.
             return Ok(());
         }
+        self.presented = present.version;
         if present.public_key.is_empty() {
             self.endpoint.present(None);
             return Ok(());
@@ -376,6 +380,7 @@ impl Edge {
             realm: self.realm.clone(),
             scheme: call.scheme as u16,
             message: call.message,
+            version: self.presented,
         })
     }
 

@@ -53,6 +53,7 @@ pub(crate) enum Kind {
     Served = 52,
     PublicKey = 53,
     Resumption = 54,
+    Deleted = 55,
 }
 
 fn slot(parts: &[&[u8]]) -> u16 {

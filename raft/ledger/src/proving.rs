@@ -2,7 +2,7 @@
 //! device.
 
 use crate::key::{self, Kind};
-use crate::record::{Credential, CredentialKind, TrustAnchor};
+use crate::record::{Credential, CredentialKind, Session, TrustAnchor};
 use crate::state::{Book, Stop};
 use crate::{DeviceRef, View};
 
@@ -48,11 +48,25 @@ impl Book<'_> {
         self.load("a trust anchor", &key::named(Kind::TrustAnchor, tenant, name))
     }
 
-    /// Why nothing may rest on a credential now, as a refusal says it; none if something may.
+    /// The trust anchor of a credential for certificates, if it is there.
+    pub(crate) fn anchor_of(
+        &self,
+        of: &DeviceRef,
+        credential: &Credential,
+    ) -> Result<Option<TrustAnchor>, Stop> {
+        match credential.kind {
+            CredentialKind::Certificate => self.trust_anchor(&of.tenant, &credential.anchor_name()),
+            CredentialKind::Psk | CredentialKind::PublicKey => Ok(None),
+        }
+    }
+
+    /// Why nothing may rest on a credential now, or on a session that it has opened, as a refusal
+    /// says it; none if something may.
     pub(crate) fn bar(
         &self,
         of: &DeviceRef,
         credential: &Credential,
+        session: Option<&Session>,
     ) -> Result<Option<String>, Stop> {
         if !credential.is_usable(self.at) {
             return Ok(Some(credential.standing(self.at).to_owned()));
@@ -60,20 +74,40 @@ impl Book<'_> {
         if credential.kind != CredentialKind::Certificate {
             return Ok(None);
         }
-        let anchor = String::from_utf8_lossy(&credential.identity);
-        let gone = self.trust_anchor(&of.tenant, &anchor)?.is_none();
-        Ok(gone.then(|| format!("without its trust anchor \"{anchor}\"")))
+        let anchor = self.anchor_of(of, credential)?;
+        let stands = credential.stands_under(anchor.as_ref(), session);
+        Ok((!stands).then(|| format!("without its trust anchor \"{}\"", credential.anchor_name())))
+    }
+}
+
+impl Credential {
+    /// The name of its trust anchor, for certificates.
+    fn anchor_name(&self) -> String {
+        String::from_utf8_lossy(&self.identity).into_owned()
+    }
+
+    /// True if its anchor is there, with the certificates that the session's chain led to.
+    fn stands_under(&self, anchor: Option<&TrustAnchor>, session: Option<&Session>) -> bool {
+        let validated = |anchor: &TrustAnchor| {
+            session.is_none_or(|it| it.anchor == Some(anchor.fingerprint().into()))
+        };
+        self.kind != CredentialKind::Certificate || anchor.is_some_and(validated)
     }
 }
 
 impl View<'_> {
-    /// True if something may rest on a credential at `at` (ms since the Unix epoch): it is usable,
-    /// and a certificate's trust anchor is there.
-    pub fn is_good(&self, of: &DeviceRef, credential: &Credential, at: u64) -> bool {
-        let anchored = || {
-            let name = String::from_utf8_lossy(&credential.identity);
-            self.trust_anchor(&of.tenant, &name).is_some()
-        };
-        credential.is_usable(at) && (credential.kind != CredentialKind::Certificate || anchored())
+    /// True if something may rest on a credential at `at` (ms since the Unix epoch), or on a session
+    /// that it has opened.
+    pub fn is_good(
+        &self,
+        of: &DeviceRef,
+        credential: &Credential,
+        session: Option<&Session>,
+        at: u64,
+    ) -> bool {
+        let certified = credential.kind == CredentialKind::Certificate;
+        let anchor =
+            certified.then(|| self.trust_anchor(&of.tenant, &credential.anchor_name())).flatten();
+        credential.is_usable(at) && credential.stands_under(anchor.as_ref(), session)
     }
 }

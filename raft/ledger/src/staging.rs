@@ -249,11 +249,13 @@ impl View<'_> {
         id: CredentialId,
         at: u64,
     ) -> Option<Outcome> {
-        let prover = self.credential(of, self.session(of, session)?.credential)?;
+        let session = self.session(of, session)?;
+        let prover = self.credential(of, session.credential)?;
         let device = self.device(of).filter(|device| device.staged == Some(id))?;
         let profile = self.profile(&of.tenant, &device.profile)?;
         let credential = self.credential(of, id)?;
-        let good = self.is_good(of, &prover, at) && credential.is_offered(&device, &profile, at);
+        let good = self.is_good(of, &prover, Some(&session), at)
+            && credential.is_offered(&device, &profile, at);
         let sealed_key = self.material(of, id).filter(|_| good)?;
         Some(Waiting { id, credential, sealed_key }.offered(&profile, false))
     }

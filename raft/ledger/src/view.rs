@@ -266,6 +266,11 @@ impl<'a> View<'a> {
         self.load(&key::in_realm(Kind::Endpoint, realm, name.as_bytes()))
     }
 
+    /// True if the device of an endpoint name was deleted, so that no trust anchor enrols it.
+    pub fn was_deleted(&self, realm: &str, name: &str) -> bool {
+        self.rows.row(&key::in_realm(Kind::Deleted, realm, name.as_bytes())).is_some()
+    }
+
     /// What a device's LwM2M servers must still be told.
     pub fn outbox_item(&self, of: &DeviceRef, id: CredentialId) -> Option<OutboxItem> {
         self.load(&key::credential(Kind::Outbox, of, id))

@@ -17,15 +17,15 @@ impl Endpoint {
     /// young enough. Records go to the address of the handshake until one is sealed for another
     /// ([`Endpoint::seal`]).
     ///
-    /// False, and nothing has changed, if the session is here already, or its suite is not known
-    /// or not that of its keys,
+    /// False, and nothing has changed, if the session is here already, or its suite is not known,
+    /// not taken here or not that of its keys,
     /// or its connection id or address is that of another session here: the newer one goes on.
     ///
     /// The caller numbers the records of all edges that hold a session, upwards. What this edge
     /// has never sealed it cannot know to be used.
     pub fn restore(&mut self, now: Duration, stored: &StoredSession) -> bool {
         let suite = Suite::by_id(stored.suite).filter(|suite| stored.keys.fit(suite.cipher));
-        let Some(suite) = suite else {
+        let Some(suite) = suite.filter(|suite| self.config.suites.contains(&suite.id)) else {
             return false;
         };
         let name = stored.cid.map_or(Name::Home(stored.peer), Name::Cid);

@@ -112,7 +112,14 @@ fn what_cannot_be_presented_is_not_and_that_of_another_realm_is_passed_over() {
     let mut play = Play::new();
     let present = |realm: &str, group, length| {
         let (realm, public_key) = (realm.to_owned(), vec![7; length]);
-        ToEdge::Present(Present { realm, chain: Vec::new(), public_key, group, scheme: 0x0403 })
+        ToEdge::Present(Present {
+            realm,
+            chain: Vec::new(),
+            public_key,
+            group,
+            scheme: 0x0403,
+            version: Some(7),
+        })
     };
 
     assert_eq!(play.frame(&present("default", 23, 91)), Ok(()));

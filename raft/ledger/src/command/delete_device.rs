@@ -3,7 +3,7 @@
 use crate::ending::End;
 use crate::event::{Event, EventCode};
 use crate::key::{self, Kind};
-use crate::record::State;
+use crate::record::{CredentialKind, Device, State};
 use crate::state::{Book, Stop};
 use crate::{DeviceRef, Ended, Outcome};
 use minicbor::{Decode, Encode};
@@ -24,10 +24,25 @@ const ROWS: [Kind; 6] =
     [Kind::Credential, Kind::Material, Kind::Session, Kind::Memory, Kind::Timeline, Kind::Recent];
 
 impl DeleteDevice {
+    /// Notes that the endpoint name was deleted, if a certificate might bring it back: no trust
+    /// anchor enrols it until somebody has enrolled it again.
+    fn shut_out(&self, book: &mut Book<'_>, device: &Device) -> Result<(), Stop> {
+        let anchors = book.trust_anchors(&self.device.tenant)?;
+        let credentials = book.credentials(&self.device)?;
+        let certified = credentials.iter().any(|(_, it)| it.kind == CredentialKind::Certificate);
+        if certified || anchors.iter().any(|(_, anchor)| anchor.enrol_with.is_some()) {
+            let name = device.endpoint.as_bytes();
+            let at = book.at;
+            book.store(key::in_realm(Kind::Deleted, &device.realm, name), &at);
+        }
+        Ok(())
+    }
+
     pub(super) fn apply(&self, book: &mut Book<'_>) -> Result<Outcome, Stop> {
         let of = &self.device;
         let mut device = book.device(of)?;
         let mut ended = Ended::default();
+        self.shut_out(book, &device)?;
         for (id, credential) in book.credentials(of)? {
             if credential.state != State::Revoked {
                 let how = End::Revoked("Its device was deleted.");

@@ -58,6 +58,10 @@ impl EnrolDevice {
             return Err(Refusal::taken("endpoint", &self.endpoint).into());
         }
         let lookup = self.lookup(book, &realm)?;
+        let deleted = key::in_realm(Kind::Deleted, &realm, self.endpoint.as_bytes());
+        if book.holds(&deleted) {
+            book.drop_row(&deleted);
+        }
         book.store(endpoint, &self.device);
         if let Some(lookup) = lookup {
             book.store(lookup, &(self.device.clone(), self.credential));

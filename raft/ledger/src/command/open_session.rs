@@ -65,14 +65,14 @@ impl OpenSession {
         let mut device = book.device(&self.device)?;
         let id = self.opened.credential;
         let mut credential = book.credential(&self.device, id)?;
-        if let Some(state) = book.bar(&self.device, &credential)? {
+        if let Some(state) = book.bar(&self.device, &credential, None)? {
             return self.refuse(book, device, state);
         }
         self.check_anchor(book, &credential)?;
         let row = key::session(&self.device, self.session);
         if let Some(mut known) = book.load::<Session>("a session", &row)? {
             // Whoever asks may not know what was numbered since: it begins a generation of its own.
-            known.generation = known.generation.saturating_add(1);
+            known.generation = known.next_generation()?;
             book.store(row, &known);
             return Ok(self.outcome(device.endpoint, known.generation, Vec::new(), None));
         }
@@ -80,7 +80,9 @@ impl OpenSession {
             // Its keys were used from generation 1 on; a repetition must not begin there again.
             return Err(Refusal::taken("session", self.session).into());
         }
-        let session = Session { generation: 1, opened_at: book.at, ..self.opened.clone() };
+        let anchor = book.anchor_of(&self.device, &credential)?;
+        let anchor = anchor.map(|anchor| anchor.fingerprint().into());
+        let session = Session { generation: 1, opened_at: book.at, anchor, ..self.opened.clone() };
         self.store_lookup(book, &session)?;
         let closed = self.make_room(book, &mut credential)?;
         book.store(row, &session);
@@ -118,8 +120,18 @@ impl OpenSession {
     /// Enrols the device, if it is not there yet and its trust anchor wants that.
     fn enrol(&self, book: &mut Book<'_>) -> Result<(), Stop> {
         let Some(enrol) = &self.enrol else { return Ok(()) };
-        if book.holds(&key::of_device(Kind::Device, &self.device)) {
-            return Ok(());
+        let row = key::of_device(Kind::Device, &self.device);
+        if let Some(there) = book.load::<Device>("a device", &row)? {
+            // Perhaps it is the same, enrolled by another handshake meanwhile.
+            return match there.endpoint == enrol.endpoint {
+                true => Ok(()),
+                false => Err(Refusal::taken("device", &self.device.device).into()),
+            };
+        }
+        let tenant = book.require_tenant(&self.device.tenant)?;
+        let deleted = key::in_realm(Kind::Deleted, &tenant.realm, enrol.endpoint.as_bytes());
+        if book.holds(&deleted) {
+            return Err(Refusal::not_found("device", &enrol.endpoint).into());
         }
         let name = String::from_utf8_lossy(&enrol.identity);
         let wanted = |anchor: &TrustAnchor| {
@@ -213,7 +225,10 @@ impl OpenSession {
         }
         recent.remember(asked, &frame::encode(&refused), Recent::OF_DEVICE);
         book.store(row, &recent);
-        let words = format!("Proved a credential that is {state}; enrol a new one for the device.");
+        let words = format!(
+            "Proved a credential that is {state}. To let the device in, delete it and enrol it \
+             anew."
+        );
         let event =
             Event { code: EventCode::Refused, credential: Some(self.opened.credential), words };
         book.record(&self.device, &mut device, event)?;

@@ -25,12 +25,10 @@ impl RaiseGeneration {
     pub(super) fn apply(&self, book: &mut Book<'_>) -> Result<Outcome, Stop> {
         let mut session = book.session(&self.device, self.session)?;
         let prover = book.credential(&self.device, session.credential)?;
-        if let Some(state) = book.bar(&self.device, &prover)? {
+        if let Some(state) = book.bar(&self.device, &prover, Some(&session))? {
             return Err(Refusal::State { state }.into());
         }
-        // Never the same one twice, not even at the end of its range.
-        let next = session.generation.checked_add(1);
-        session.generation = next.ok_or_else(|| Refusal::taken("generation", u32::MAX))?;
+        session.generation = session.next_generation()?;
         session.highest_read = session.highest_read.max(self.highest_read);
         let generation = session.generation;
         book.store(key::session(&self.device, self.session), &session);

@@ -63,7 +63,7 @@ impl StageCredential {
     fn stage_or_offer(&self, book: &mut Book<'_>, mut device: Device) -> Result<Outcome, Stop> {
         let mut session = book.session(&self.device, self.session)?;
         let prover = book.credential(&self.device, session.credential)?;
-        if let Some(state) = book.bar(&self.device, &prover)? {
+        if let Some(state) = book.bar(&self.device, &prover, Some(&session))? {
             return Err(Refusal::State { state }.into());
         }
         let profile = book.profile_of(&self.device, &device)?;

@@ -1,6 +1,7 @@
 //! An established DTLS session.
 
-use crate::CredentialId;
+use crate::{CredentialId, Refusal};
+use minicbor::bytes::ByteArray;
 use minicbor::{Decode, Encode};
 
 /// What any node needs to go on with a session.
@@ -41,6 +42,19 @@ pub struct Session {
     /// those of before there were such.
     #[cbor(n(10), skip_if = "is_false")]
     pub restorable: bool,
+    /// The fingerprint of the trust anchor that its chain was validated by, if it was opened by a
+    /// certificate.
+    #[n(11)]
+    pub anchor: Option<ByteArray<16>>,
+}
+
+impl Session {
+    /// The generation behind the one that it has: never the same one twice, not even at the end of
+    /// its range.
+    pub(crate) fn next_generation(&self) -> Result<u32, Refusal> {
+        let next = self.generation.checked_add(1);
+        next.ok_or_else(|| Refusal::taken("generation", u32::MAX))
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that minicbor calls")]

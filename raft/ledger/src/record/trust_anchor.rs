@@ -2,6 +2,7 @@
 
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
+use sha2::{Digest, Sha256};
 
 /// Where a certificate names its device.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Encode, Decode)]
@@ -56,4 +57,14 @@ impl TrustAnchor {
     pub const BYTES: usize = 16_384;
     /// How many anchors a tenant has at most.
     pub const OF_TENANT: usize = 16;
+
+    /// A hash of its certificates: what was validated by others rests on another anchor.
+    pub fn fingerprint(&self) -> [u8; 16] {
+        let mut hash = Sha256::new();
+        for certificate in &self.certificates {
+            hash.update((certificate.len() as u32).to_be_bytes());
+            hash.update(&certificate[..]);
+        }
+        *hash.finalize().first_chunk().expect("16 is less than 32")
+    }
 }

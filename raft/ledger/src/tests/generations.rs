@@ -33,6 +33,7 @@ fn the_last_generation_is_followed_by_none() {
     rig.rows.put(key::session(&device(1), sess(1)), frame::encode(&last));
 
     assert_eq!(rig.refused(raise(1)), taken("generation", u32::MAX));
+    assert_eq!(rig.refused(open(1, 1)), taken("generation", u32::MAX));
 }
 
 #[test]

@@ -265,6 +265,7 @@ fn open(of: u8, session: u8) -> OpenSession {
         highest_read: 0,
         opened_at: 0,
         restorable: false,
+        anchor: None,
     };
     OpenSession::new(device(of), sess(session), opened)
 }

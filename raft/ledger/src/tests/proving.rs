@@ -259,7 +259,9 @@ fn the_bytes_are_what_they_were_at_first() {
     line("record.trust_anchor", &frame::encode(&view.trust_anchor("default", "factory").unwrap()));
     line("record.server_identity", &frame::encode(&view.server_identity("default").unwrap()));
     line("record.credential", &frame::encode(&view.credential(&device(1), cred(1)).unwrap()));
-    line("record.session", &frame::encode(&view.session(&device(1), sess(1)).unwrap()));
+    let session = view.session(&device(1), sess(1)).unwrap();
+    line("record.session.anchored", &frame::encode(&session));
+    line("record.session", &frame::encode(&Session { anchor: None, ..session }));
     line("record.resumption", &frame::encode(&view.resumption(&[7; 16]).unwrap()));
     for code in &EventCode::ALL[24..] {
         let code = *code;
@@ -267,9 +269,83 @@ fn the_bytes_are_what_they_were_at_first() {
         let entry = TimelineEntry { at: START, index: 9, code, credential: None, words };
         line(&format!("record.timeline.{code}"), &frame::encode(&entry));
     }
+    line("key.deleted", &key::in_realm(Kind::Deleted, "default", b"urn:dev:1"));
     line("key.trust_anchor", &key::named(Kind::TrustAnchor, "default", "factory"));
     line("key.server_identity", &key::of_tenant(Kind::ServerIdentity, "default"));
     line("key.public_key", &key::public_key("default", &[1; 91]));
     line("key.resumption", &key::resumption(&[7; 16]));
     assert_eq!(lines, include_str!("golden/proving.txt"));
+}
+
+#[test]
+fn a_deleted_device_comes_back_only_when_it_is_enrolled() {
+    let mut rig = anchored(Some("meters"));
+    rig.run(first_contact(&rig, 1, 1));
+    rig.ended(delete());
+    assert!(rig.view().was_deleted("default", "urn:dev:1"));
+    let before = rig.rows.clone();
+
+    let why = rig.refused(first_contact(&rig, 1, 2));
+
+    assert_eq!(why, not_found("device", "urn:dev:1"));
+    assert_eq!(rig.rows, before);
+    rig.done(enrol_certificate(1));
+    assert!(!rig.view().was_deleted("default", "urn:dev:1"));
+    assert!(matches!(rig.run(first_contact(&rig, 1, 3)), Outcome::Opened { .. }));
+}
+
+#[test]
+fn a_deletion_is_remembered_only_where_a_certificate_could_undo_it() {
+    for (enrol_with, kind, remembered) in [
+        (None, CredentialKind::Psk, false),
+        (None, CredentialKind::PublicKey, false),
+        (None, CredentialKind::Certificate, true),
+        (Some("meters"), CredentialKind::Psk, true),
+    ] {
+        let mut rig = anchored(enrol_with);
+        rig.done(match kind {
+            CredentialKind::Psk => enrol(1),
+            CredentialKind::PublicKey => enrol_key(1),
+            CredentialKind::Certificate => enrol_certificate(1),
+        });
+
+        rig.ended(delete());
+
+        assert_eq!(rig.view().was_deleted("default", "urn:dev:1"), remembered, "{kind:?}");
+    }
+}
+
+#[test]
+fn a_device_at_first_contact_does_not_take_the_id_of_another() {
+    let mut rig = anchored(Some("meters"));
+    rig.done(EnrolDevice { endpoint: "urn:dev:9".into(), ..enrol(1) });
+    let before = rig.rows.clone();
+
+    assert_eq!(rig.refused(first_contact(&rig, 1, 1)), taken("device", "device-1"));
+
+    assert_eq!(rig.rows, before);
+}
+
+#[test]
+fn a_session_ends_with_the_certificates_that_its_chain_led_to() {
+    let mut rig = anchored(None);
+    rig.done(enrol_certificate(1));
+    rig.run(open_by_chain(&rig, 1, 1));
+    rig.run(stage(10));
+    let put = |certificate: u8, enrol_with: Option<&str>| {
+        let mut put = put_trust_anchor(enrol_with);
+        put.anchor.certificates = vec![vec![0x30, certificate].into()];
+        put
+    };
+
+    // Another profile shuts nobody out; another authority does.
+    rig.done(put(0, Some("meters")));
+    assert!(matches!(rig.run(raise(1)), Outcome::Generation(_)));
+    rig.done(put(1, Some("meters")));
+
+    let gone = in_state("without its trust anchor \"factory\"");
+    assert_eq!([rig.refused(raise(1)), rig.refused(stage(11))], [gone.clone(), gone]);
+    let at = rig.now;
+    assert_eq!(rig.view().offer(&device(1), sess(1), cred(10), at), None);
+    assert!(matches!(rig.run(open_by_chain(&rig, 1, 2)), Outcome::Opened { .. }));
 }
