@@ -305,6 +305,22 @@ fn the_end_of_a_session_is_heard_and_kept() {
 }
 
 #[test]
+fn a_device_that_takes_short_records_is_bootstrapped_in_short_blocks() {
+    for limit in [64, 128, 512] {
+        system(async move {
+            let (mut world, _) = world(8, Faults::default()).await;
+            world.enrol("urn:dev:1", &KEY).await;
+            let config = DeviceConfig { record_limit: Some(limit), ..config("urn:dev:1") };
+            let address = world.switch_on(1000, config);
+
+            let done = world.run_until(2 * MINUTE, |world| bootstrapped(world, address)).await;
+
+            assert!(done, "{limit}: {}", world.log.join("\n"));
+        });
+    }
+}
+
+#[test]
 fn a_device_whose_address_changes_goes_on_with_its_connection_id() {
     system(async {
         let (mut world, _) = world(8, Faults::default()).await;

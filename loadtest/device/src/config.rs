@@ -51,6 +51,8 @@ pub struct DeviceConfig {
     pub tickets: bool,
     /// True if it offers to use the server's connection id (RFC 9146).
     pub cid: bool,
+    /// Most plaintext that it takes in a record (RFC 8449), if it says so.
+    pub record_limit: Option<u16>,
     /// The version that it speaks.
     pub version: Version,
     /// The format that it asks to be written in; a 1.0 device cannot ask, and gets TLV.
@@ -77,6 +79,7 @@ impl DeviceConfig {
             resumption: None,
             tickets: false,
             cid: true,
+            record_limit: None,
             version: Version::V1_1,
             format: Format::Tlv,
             factory_account: true,
@@ -98,6 +101,7 @@ impl DeviceConfig {
         client.retransmit = self.retransmit;
         client.resumption = self.resumption.clone();
         client.tickets = self.tickets;
+        client.record_limit = self.record_limit;
         if let Some(keys) = &self.keys {
             let signed = |id: &u16| Suite::by_id(*id).is_some_and(|suite| !suite.uses_psk());
             client.suites = Suite::defaults().into_iter().filter(signed).collect();
