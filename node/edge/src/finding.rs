@@ -9,18 +9,42 @@ use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-/// Questions of one prefix at once, and the time in which one more may be asked.
-const OF_PREFIX: (u32, Duration) = (512, Duration::from_millis(8));
-/// Those of the whole edge.
-const OF_EDGE: (u32, Duration) = (8192, Duration::from_micros(250));
-/// Questions that may be out at once: each holds a datagram.
-const OUT: usize = 1024;
 /// How long an answer is waited for. A frame may be lost.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How long nobody holds a key that nobody held.
 const NOBODY: Duration = Duration::from_secs(1);
-/// How many keys that nobody holds are remembered.
-const REMEMBERED: usize = 4096;
+
+/// What may be asked about keys of one kind: an id has check bytes that few guess, an address anybody
+/// can forge. What comes of the one takes nothing from the other.
+#[derive(Debug)]
+struct Share {
+    /// By prefix.
+    prefixes: PrefixLimits,
+    /// By the whole edge, which is one prefix.
+    edge: PrefixLimits,
+    /// How many questions may be out at once: each holds a datagram.
+    most: usize,
+    out: usize,
+    /// Keys that nobody holds, of which as many are remembered as questions may be out.
+    nobody: BTreeSet<Key>,
+}
+
+impl Share {
+    /// `burst` questions of the edge at once, and one more each time that `refill` has passed; a
+    /// sixteenth of that for a prefix.
+    const fn new(burst: u32, refill: Duration, most: usize) -> Self {
+        let of_prefix = refill.saturating_mul(32);
+        let prefixes = PrefixLimits::new(burst / 16, of_prefix);
+        let edge = PrefixLimits::new(burst, refill);
+        Self { prefixes, edge, most, out: 0, nobody: BTreeSet::new() }
+    }
+
+    fn allows(&mut self, now: Duration, from: IpAddr) -> bool {
+        // The edge's own comes first: it costs less to look at.
+        let anybody = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        self.out < self.most && self.edge.allow(now, anybody) && self.prefixes.allow(now, from)
+    }
+}
 
 /// What a session is looked for by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,10 +76,9 @@ pub(crate) struct Stray {
 pub(crate) struct Finding {
     out: BTreeMap<u64, Stray>,
     keys: BTreeSet<Key>,
-    nobody: BTreeSet<Key>,
     forgetting: VecDeque<(Duration, Key)>,
-    prefixes: PrefixLimits,
-    edge: PrefixLimits,
+    cids: Share,
+    addresses: Share,
     calls: u64,
 }
 
@@ -64,11 +87,17 @@ impl Finding {
         Self {
             out: BTreeMap::new(),
             keys: BTreeSet::new(),
-            nobody: BTreeSet::new(),
             forgetting: VecDeque::new(),
-            prefixes: PrefixLimits::new(OF_PREFIX.0, OF_PREFIX.1),
-            edge: PrefixLimits::new(OF_EDGE.0, OF_EDGE.1),
+            cids: Share::new(8192, Duration::from_micros(250), 1024),
+            addresses: Share::new(4096, Duration::from_micros(500), 512),
             calls: 0,
+        }
+    }
+
+    const fn share(&mut self, key: &Key) -> &mut Share {
+        match key {
+            Key::Cid(_) => &mut self.cids,
+            Key::Address(_) => &mut self.addresses,
         }
     }
 
@@ -76,14 +105,14 @@ impl Finding {
     pub(crate) fn ask(&mut self, now: Duration, from: SocketAddr, datagram: &[u8]) -> Option<u64> {
         self.forget(now);
         let key = Key::of(from, datagram);
-        if self.keys.contains(&key) || self.nobody.contains(&key) || self.out.len() >= OUT {
+        if self.keys.contains(&key) {
             return None;
         }
-        // One bucket for all, whatever the address.
-        let anybody = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
-        if !self.prefixes.allow(now, from.ip()) || !self.edge.allow(now, anybody) {
+        let share = self.share(&key);
+        if share.nobody.contains(&key) || !share.allows(now, from.ip()) {
             return None;
         }
+        share.out += 1;
         self.calls += 1;
         self.keys.insert(key);
         let stray = Stray { from, datagram: datagram.to_vec(), key, asked: now };
@@ -94,26 +123,33 @@ impl Finding {
     /// The datagram that an answer is about; none if it comes too late.
     pub(crate) fn answered(&mut self, call: u64) -> Option<Stray> {
         let stray = self.out.remove(&call)?;
-        self.keys.remove(&stray.key);
+        self.ended(stray.key);
         Some(stray)
+    }
+
+    fn ended(&mut self, key: Key) {
+        self.keys.remove(&key);
+        self.share(&key).out -= 1;
     }
 
     /// Nobody holds what this datagram is of.
     pub(crate) fn nobody(&mut self, now: Duration, stray: &Stray) {
-        if self.nobody.len() < REMEMBERED && self.nobody.insert(stray.key) {
+        let share = self.share(&stray.key);
+        if share.nobody.len() < share.most && share.nobody.insert(stray.key) {
             self.forgetting.push_back((now + NOBODY, stray.key));
         }
     }
 
     fn forget(&mut self, now: Duration) {
         while let Some((_, key)) = self.forgetting.pop_front_if(|(at, _)| *at <= now) {
-            self.nobody.remove(&key);
+            self.share(&key).nobody.remove(&key);
         }
         while let Some(oldest) = self.out.first_entry() {
             if now < oldest.get().asked + PATIENCE {
                 return;
             }
-            self.keys.remove(&oldest.remove().key);
+            let key = oldest.remove().key;
+            self.ended(key);
         }
     }
 }
@@ -172,17 +208,20 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_of_keys_is_bounded_by_its_prefix_and_by_what_is_out() {
-        let (mut finding, mut later) = (Finding::new(), NOW);
-        let asked = (0..5000).filter(|cid| finding.ask(NOW, at(1, 1), &record(*cid)).is_some());
-        assert_eq!(asked.count(), OF_PREFIX.0 as usize);
-        for host in 0..100 {
-            later += PATIENCE / 200;
-            for cid in 0..100 {
-                let from = SocketAddr::from(([10, host, 0, 1], 1));
-                finding.ask(later, from, &record(10_000 + u64::from(host) * 100 + cid));
+    fn a_flood_is_bounded_by_its_prefix_and_takes_nothing_from_the_other_kind() {
+        let mut finding = Finding::new();
+
+        // From many ports of one prefix, then from many prefixes.
+        let asked = (1..5000).filter(|port| finding.ask(NOW, at(1, *port), &[23]).is_some());
+        assert_eq!(asked.count(), 4096 / 16);
+        for host in 0..=255 {
+            for port in 1..100 {
+                let from = SocketAddr::from(([10, host, 0, 1], port));
+                finding.ask(NOW, from, &[23]);
             }
         }
-        assert!(finding.out.len() <= OUT && finding.keys.len() <= OUT);
+
+        assert_eq!((finding.addresses.out, finding.out.len()), (512, 512));
+        assert!(finding.ask(NOW, at(1, 1), &record(7)).is_some());
     }
 }

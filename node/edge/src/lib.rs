@@ -63,6 +63,9 @@ pub enum Undone {
     /// It answers what is not asked any more.
     #[error("nobody waits for the answer any more")]
     NotAsked,
+    /// A session to go on with is here already, or cannot be here.
+    #[error("the session is here already, or another one has its id or address")]
+    NotRestored,
     /// What the listener is to present cannot be presented.
     #[error("the listener's key or its chain cannot be presented")]
     NotPresentable,
@@ -273,9 +276,10 @@ impl Edge {
     fn go_on(&mut self, now: Duration, it: &front::Continue) -> Result<(), Undone> {
         let stray = self.finding.answered(it.call).ok_or(Undone::NotAsked)?;
         let stored = StoredSession::decode(&it.stored).ok_or(Undone::Unreadable)?;
-        if self.endpoint.restore(now, &stored) {
-            self.owners.insert(stored.session, Owner::new(&it.tenant, &it.device));
+        if !self.endpoint.restore(now, &stored) {
+            return Err(Undone::NotRestored);
         }
+        self.owners.insert(stored.session, Owner::new(&it.tenant, &it.device));
         self.report.strays[0] += 1;
         self.endpoint.receive(now, stray.from, &stray.datagram);
         Ok(())

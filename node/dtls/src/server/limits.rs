@@ -19,7 +19,12 @@ pub struct PrefixLimits {
     burst: u32,
     refill: Duration,
     buckets: BTreeMap<Prefix, Bucket>,
+    /// When a full table is looked through again: not for each datagram of a flood.
+    look: Duration,
 }
+
+/// How long a full table is left as it is.
+const LOOK: Duration = Duration::from_millis(100);
 
 impl Default for PrefixLimits {
     fn default() -> Self {
@@ -69,7 +74,7 @@ impl Forgeries {
 impl PrefixLimits {
     /// `burst` tokens at once, and one more each time that `refill` has passed.
     pub const fn new(burst: u32, refill: Duration) -> Self {
-        Self { burst, refill, buckets: BTreeMap::new() }
+        Self { burst, refill, buckets: BTreeMap::new(), look: Duration::ZERO }
     }
 
     /// Takes a token of the prefix, if it has one. When the table is full of prefixes in use, a
@@ -77,6 +82,10 @@ impl PrefixLimits {
     pub fn allow(&mut self, now: Duration, ip: IpAddr) -> bool {
         let (prefix, burst, refill) = (prefix(ip), self.burst, self.refill);
         if self.buckets.len() >= PREFIXES && !self.buckets.contains_key(&prefix) {
+            if now < self.look {
+                return false;
+            }
+            self.look = now + LOOK;
             self.buckets.retain(|_, bucket| {
                 bucket.refill(now, refill, burst);
                 bucket.tokens < burst
