@@ -174,6 +174,7 @@ impl App {
         config: &Config,
         admin_token: AdminToken,
     ) -> Result<Self, StartError> {
+        config.coaps.iter().for_each(|coaps| warn_without_chain(&world, coaps));
         let World { clock, crypto, kek, ledger } = world;
         let addresses = sockets.addresses(config)?;
         let Sockets { udp, tcp, tls } = sockets;
@@ -217,23 +218,10 @@ impl App {
         for ((socket, (id, frames)), coaps) in udp.into_iter().zip(frames).zip(&config.coaps) {
             let shown = Arc::new(Shown::of(Inode::of(&socket).ok()));
             edges.push(shown.clone());
-            let edge = EdgeTask {
-                id,
-                edge: edge(coaps, local(socket.local_addr(), coaps.listen)?, &kek, &crypto),
-                socket,
-                devices: devices.clone(),
-                frames,
-                clock: clock.clone(),
-                shown,
-            };
-            let running = actors.spawn(async move {
-                if let Err(error) = edge.run().await {
-                    tracing::error!(%error, "the edge has stopped");
-                }
-            });
-            tasks.spawn(async move {
-                let _ = running.await;
-            });
+            let edge = edge(coaps, local(socket.local_addr(), coaps.listen)?, &kek, &crypto);
+            let (devices, clock) = (devices.clone(), clock.clone());
+            let edge = EdgeTask { id, edge, socket, devices, frames, clock, shown };
+            tasks.spawn(run_edge(&actors, edge));
         }
         let desk = Desk::default();
         let http = Arc::new(http::Counters::default());
@@ -268,13 +256,7 @@ impl App {
             server.run().await;
             drop(ending);
         });
-        let watched = ledger.clone();
-        tasks.spawn(async move {
-            while watched.standing().running {
-                tokio::time::sleep(WATCH).await;
-            }
-            tracing::error!("the ledger has stopped; its log says why");
-        });
+        tasks.spawn(watch_ledger(ledger.clone()));
         Ok(Self { addresses, tls, ledger, tasks, api: (stop, ended), actors })
     }
 
@@ -313,6 +295,26 @@ impl App {
         }
         self.ledger.shutdown().await;
     }
+}
+
+/// Runs an edge on the actors' thread; ends with it.
+fn run_edge(actors: &Thread, edge: EdgeTask) -> impl Future<Output = ()> + use<> {
+    let running = actors.spawn(async move {
+        if let Err(error) = edge.run().await {
+            tracing::error!(%error, "the edge has stopped");
+        }
+    });
+    async move {
+        let _ = running.await;
+    }
+}
+
+/// Ends when the ledger has stopped, which it should not.
+async fn watch_ledger(ledger: Arc<Node>) {
+    while ledger.standing().running {
+        tokio::time::sleep(WATCH).await;
+    }
+    tracing::error!("the ledger has stopped; its log says why");
 }
 
 /// Bound sockets; those of devices in the order of the configuration.
@@ -446,6 +448,26 @@ async fn present(world: &World, tenant: &str, tenant_key: &TenantKey) -> Result<
     // Another node may have made one meanwhile: that one stays.
     world.propose(PutServerIdentity { tenant, identity, expect: Some(0) }).await.map(drop)?;
     Ok(())
+}
+
+/// Tells who takes certificates and has none to show.
+fn warn_without_chain(world: &World, coaps: &Coaps) {
+    if !coaps.credentials.take(CredentialKind::Certificate) {
+        return;
+    }
+    let tenant = coaps.tenant.as_str();
+    world.ledger.read(&mut |rows| {
+        let view = View::new(rows);
+        let bare = view.server_identity(tenant).is_some_and(|identity| identity.chain.is_empty());
+        if bare && !view.trust_anchors(tenant).is_empty() {
+            tracing::warn!(
+                tenant,
+                listen = %coaps.listen,
+                "devices with certificates may want one of the server, and its key has none: \
+                 `claviger identity set --chain FILE` gives it one"
+            );
+        }
+    });
 }
 
 /// An edge without its socket, which is bound to `address`; its secrets come from the KEK, so that

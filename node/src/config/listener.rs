@@ -25,6 +25,16 @@ impl CredentialKind {
 pub struct Credentials(Vec<CredentialKind>);
 
 impl Credentials {
+    /// The first kind, by its name, that none of these suites is for.
+    pub fn without_suite(&self, suites: &Suites) -> Option<&'static str> {
+        let served = |kind| {
+            let psk = kind == CredentialKind::Psk;
+            suites.0.iter().any(|id| Suite::by_id(*id).is_some_and(|it| it.uses_psk() == psk))
+        };
+        let taken = CredentialKind::ALL.into_iter().filter(|(_, kind)| self.take(*kind));
+        taken.into_iter().find(|(_, kind)| !served(*kind)).map(|(name, _)| name)
+    }
+
     /// Whether this kind is taken.
     pub fn take(&self, kind: CredentialKind) -> bool {
         self.0.contains(&kind)

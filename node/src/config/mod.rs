@@ -102,11 +102,14 @@ section! {
         listen: SocketAddr = SocketAddr::from((Ipv4Addr::LOCALHOST, 5684)),
         /// The tenant whose devices come here; made if it is missing.
         tenant: TenantName = TenantName::default(),
-        /// Answer an unknown PSK identity with silence, as a wrong key, instead of DTLS alert
-        /// 115: strangers learn nothing, and a device learns late that it is not enrolled.
+        /// Answer an unknown PSK identity or public key with silence, as a wrong key, instead of
+        /// DTLS alert 115 or 46: strangers learn nothing, and a device learns late that it is not
+        /// enrolled. A certificate that is not trusted gets alert 42 all the same.
         hide_unknown_identity: bool = false,
         /// What devices may prove themselves by here: psk (a pre-shared key), public_key (a raw
-        /// public key) and certificate. A handshake with one of the latter two is many times the
+        /// public key) and certificate. A device that has certificates alone takes no server
+        /// without one: give the tenant's key its certificate by `claviger identity set`, or such
+        /// a device ends as no_common_suite. A handshake with one of the latter two is many times the
         /// work of one with a pre-shared key.
         credentials: Credentials = Credentials::default(),
         /// The cipher suites that are taken, by their IANA names. More may be named than stand in

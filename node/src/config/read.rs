@@ -67,10 +67,15 @@ impl Config {
         }
         let mut seen = BTreeMap::new();
         for (index, coaps) in self.coaps.iter().enumerate() {
+            let one = values.get("coaps").and_then(|all| all.get_ref().get(index));
+            let start = one.map_or(listeners.start, |one| one.span().start);
+            if let Some(kind) = coaps.credentials.without_suite(&coaps.suites) {
+                let words =
+                    format!("no suite is for {kind}: name one in `suites`, or leave it out");
+                faults.push(fault(text, start, format!("coaps[{index}].credentials"), words));
+            }
             let first = *seen.entry(coaps.listen).or_insert(index);
             if first != index && coaps.listen.port() != 0 {
-                let one = values.get("coaps").and_then(|all| all.get_ref().get(index));
-                let start = one.map_or(listeners.start, |one| one.span().start);
                 let words = format!("coaps[{first}] listens at {} already", coaps.listen);
                 faults.push(fault(text, start, format!("coaps[{index}].listen"), words));
             }

@@ -56,7 +56,7 @@ fn every_value_is_shown_with_its_words_and_its_default() {
 
 #[test]
 fn a_listener_takes_the_credentials_and_suites_that_are_named() {
-    let text = "[[coaps]]\ncredentials = ['certificate', 'psk']\nresumption = false\n\
+    let text = "[[coaps]]\ncredentials = ['psk']\nresumption = false\n\
                 suites = ['TLS_ECDHE_PSK_WITH_AES_128_CBC_SHA256', 'TLS_PSK_WITH_AES_128_CCM_8']\n";
     let config = Config::parse(text).unwrap();
 
@@ -65,6 +65,21 @@ fn a_listener_takes_the_credentials_and_suites_that_are_named() {
     assert!(!coaps.credentials.take(CredentialKind::PublicKey) && !coaps.resumption);
     assert_eq!(coaps.suites.numbers(), [0xC0A8, 0xC037]);
     assert_eq!(Config::parse(&config.show()).unwrap(), config);
+}
+
+#[test]
+fn a_credential_without_a_suite_is_told_with_its_line() {
+    let named = |credentials, suites| {
+        said(&format!("\n[[coaps]]\ncredentials = {credentials}\nsuites = {suites}\n"))
+    };
+    let psk = "['TLS_PSK_WITH_AES_128_CCM_8']";
+    let signed = "['TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8']";
+
+    let certificate = named("['psk', 'certificate']", psk);
+    assert!(certificate.starts_with("2: coaps[0].credentials: no suite is for certificate"));
+    assert!(named("['psk']", signed).contains("no suite is for psk: name one"));
+    let both = format!("[[coaps]]\ncredentials = ['certificate']\nsuites = {signed}\n");
+    assert!(Config::parse(&both).is_ok());
 }
 
 #[test]
