@@ -182,7 +182,8 @@ impl Places {
             ..NewDevice::new(endpoint, profile)
         };
         if new.psk.is_none() && new.public_key.is_none() && new.certificate.is_none() {
-            return Err("the psk is missing".to_owned());
+            let words = "the psk is missing, or the public_key or trust_anchor in its place";
+            return Err(words.to_owned());
         }
         serde_json::to_string(&new).map(Zeroizing::new).map_err(|error| error.to_string())
     }
@@ -300,7 +301,10 @@ mod tests {
     fn a_row_may_have_its_key_encrypted() {
         let rows = read(FileFormat::Csv, b"endpoint,psk_hpke\na,1.x.y\nb,\n").unwrap();
         assert_eq!(rows[0].1["psk"]["key"], json!({ "format": "hpke", "value": "1.x.y" }));
-        assert_eq!(rows[1], (3, json!("the psk is missing")));
+        assert_eq!(
+            rows[1],
+            (3, json!("the psk is missing, or the public_key or trust_anchor in its place"))
+        );
         let both = read(FileFormat::Csv, b"endpoint,psk,psk_hpke\n").unwrap_err();
         assert!(both.contains("stand for the same key"), "{both}");
     }
@@ -350,7 +354,7 @@ mod tests {
     fn a_bad_line_is_told_without_a_quotation_and_does_not_stop_the_rest() {
         let table: [(&[u8], &str); 4] = [
             (b",c0ffee", "the endpoint is missing"),
-            (b"a,", "the psk is missing"),
+            (b"a,", "the psk is missing, or"),
             (b"a,c0ffee,x", "it has 3 values where the first line names 2"),
             (b"\xff,c0ffee", "it is not UTF-8"),
         ];

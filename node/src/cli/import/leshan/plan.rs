@@ -5,6 +5,7 @@ use super::store::{Account, Accounts};
 use crate::cli::bulk::{Found, Line};
 use crate::http::is_server_uri;
 use claviger_api::{BulkAnswer, BulkStatus, Code, KeyInput, NewDevice, NewPsk, Problem, Profile};
+use data_encoding::BASE64;
 use std::collections::BTreeMap;
 use zeroize::Zeroizing;
 
@@ -82,11 +83,8 @@ impl<'a> Plan<'a> {
         device: &Device,
         accounts: &'b Accounts,
     ) -> Result<Option<&'b Account>, Obstacle> {
-        if let Some(words) = unusable(&device.proof) {
-            return Err(Obstacle {
-                words: words.to_owned(),
-                hint: "Leave it where it is for now.",
-            });
+        if let Some((words, hint)) = unusable(&device.proof) {
+            return Err(Obstacle { words: words.to_owned(), hint });
         }
         if self.for_all.is_some() {
             return Ok(None);
@@ -139,13 +137,21 @@ fn trimmed(uri: &str) -> &str {
     uri.strip_suffix('/').unwrap_or(uri)
 }
 
-const fn unusable(proof: &Proof) -> Option<&'static str> {
+const LATER: &str = "Leave it where it is for now.";
+
+/// Why a device cannot be enrolled, and what to do.
+const fn unusable(proof: &Proof) -> Option<(&'static str, &'static str)> {
     match proof {
         Proof::Psk { .. } => None,
-        Proof::RawPublicKey => Some("it proves itself by a raw public key, which is not taken yet"),
-        Proof::Certificate => Some("it proves itself by a certificate, which is not taken yet"),
-        Proof::Oscore => Some("it proves itself by OSCORE, which is not taken yet"),
-        Proof::Nothing => Some("Leshan has no key for it that can be read"),
+        Proof::RawPublicKey(Some(_)) => None,
+        Proof::Certificate => Some((
+            "it proves itself by a certificate, whose authority is not in Leshan's store",
+            "Set that by `claviger trust-anchor put`, and enrol the device with --certificate.",
+        )),
+        Proof::Oscore => Some(("it proves itself by OSCORE, which is not taken yet", LATER)),
+        Proof::RawPublicKey(None) | Proof::Nothing => {
+            Some(("Leshan has no key for it that can be read", LATER))
+        }
     }
 }
 
@@ -154,9 +160,14 @@ fn line(number: u64, device: Device, profile: &str) -> Result<Line, Obstacle> {
         words: "its entry cannot be written as JSON".to_owned(),
         hint: "Enrol it by itself.",
     };
-    let Proof::Psk { identity, key } = device.proof else { return Err(unreadable()) };
-    let psk = Some(NewPsk { identity, key: KeyInput::hex(&key) });
-    let new = NewDevice { psk, ..NewDevice::new(device.endpoint, profile) };
+    let mut new = NewDevice::new(device.endpoint, profile);
+    match device.proof {
+        Proof::Psk { identity, key } => {
+            new.psk = Some(NewPsk { identity, key: KeyInput::hex(&key) });
+        }
+        Proof::RawPublicKey(Some(spki)) => new.public_key = Some(BASE64.encode(&spki)),
+        _ => return Err(unreadable()),
+    }
     let json = serde_json::to_string(&new).map_err(|_| unreadable())?;
     Ok(Line { number, json: Ok(Zeroizing::new(json)) })
 }

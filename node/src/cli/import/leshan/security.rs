@@ -14,8 +14,12 @@ pub(super) struct Device {
 
 /// What a device proves itself by.
 pub(super) enum Proof {
-    Psk { identity: String, key: Zeroizing<Vec<u8>> },
-    RawPublicKey,
+    Psk {
+        identity: String,
+        key: Zeroizing<Vec<u8>>,
+    },
+    /// A SubjectPublicKeyInfo in DER; none if it cannot be read.
+    RawPublicKey(Option<Vec<u8>>),
     Certificate,
     Oscore,
     Nothing,
@@ -75,12 +79,23 @@ fn of_object(object: &Object) -> Option<Device> {
     // `identity` in 1.x.
     let proof = match (text("pskIdentity").or_else(|| text("identity")), key) {
         (Some(identity), Some(key)) => Proof::Psk { identity, key },
-        _ if matches!(field("rawPublicKey"), Value::Object(_)) => Proof::RawPublicKey,
+        _ if matches!(field("rawPublicKey"), Value::Object(_)) => {
+            Proof::RawPublicKey(encoded(field("rawPublicKey")))
+        }
         _ if matches!(field("useX509Cert"), Value::Bool(true)) => Proof::Certificate,
         _ if matches!(field("oscoreSetting"), Value::Object(_)) => Proof::Oscore,
         _ => Proof::Nothing,
     };
     Some(Device { endpoint: text("endpoint")?, proof })
+}
+
+/// The key as Java writes any: by its encoding (`java.security.KeyRep`).
+fn encoded(key: &Value) -> Option<Vec<u8>> {
+    let Value::Object(key) = key else { return None };
+    match key.fields.get("encoded")? {
+        Value::Bytes(spki) => Some(spki.to_vec()),
+        _ => None,
+    }
 }
 
 #[derive(Deserialize)]
@@ -106,12 +121,15 @@ struct Details {
 fn of_entry(entry: Entry) -> Device {
     let Entry { endpoint, tls, oscore } = entry;
     let mode = tls.as_ref().map(|tls| tls.mode.as_str());
-    let proof = match mode {
-        Some("rpk") => Proof::RawPublicKey,
-        Some("x509") => Proof::Certificate,
-        None if oscore.is_some() => Proof::Oscore,
-        _ => tls.and_then(|tls| of_details(tls.details)).unwrap_or(Proof::Nothing),
-    };
+    let proof =
+        match mode {
+            Some("rpk") => Proof::RawPublicKey(tls.and_then(|tls| {
+                HEXLOWER_PERMISSIVE.decode(tls.details.key?.expose().as_bytes()).ok()
+            })),
+            Some("x509") => Proof::Certificate,
+            None if oscore.is_some() => Proof::Oscore,
+            _ => tls.and_then(|tls| of_details(tls.details)).unwrap_or(Proof::Nothing),
+        };
     Device { endpoint, proof }
 }
 
@@ -142,7 +160,8 @@ mod tests {
         let proofs: Vec<_> = devices.into_iter().map(|device| device.proof).collect();
         let Ok([bad, osc, psk, rpk, x509]) = <[Proof; 5]>::try_from(proofs) else { panic!("five") };
         assert!(matches!((bad, osc), (Proof::Nothing, Proof::Oscore)));
-        assert!(matches!((rpk, x509), (Proof::RawPublicKey, Proof::Certificate)));
+        assert!(matches!(x509, Proof::Certificate));
+        assert!(matches!(rpk, Proof::RawPublicKey(Some(spki)) if spki == [0x30, 0x59]));
         let Proof::Psk { identity, key } = psk else { panic!("it is a pre-shared key") };
         assert_eq!((identity.as_str(), key.as_slice()), ("made", &[0, 0xFF][..]));
     }

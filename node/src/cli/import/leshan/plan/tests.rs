@@ -138,7 +138,7 @@ fn what_proves_itself_otherwise_is_refused_in_words() {
     let profiles = [profile("meters", URI, 1)];
     let plan = Plan::new(&profiles, Some("meters"), &[]).unwrap();
     let table = [
-        (Proof::RawPublicKey, "a raw public key"),
+        (Proof::RawPublicKey(None), "no key"),
         (Proof::Certificate, "a certificate"),
         (Proof::Oscore, "OSCORE"),
         (Proof::Nothing, "no key"),
