@@ -1,6 +1,6 @@
 //! Public keys and certificates between the API's forms and the ledger's.
 
-use claviger_curves::{Anchors, Leaf, SigningKey, pem, public};
+use claviger_curves::{Anchors, Leaf, pem, public};
 use core::fmt;
 use data_encoding::{BASE64, HEXLOWER};
 
@@ -51,17 +51,22 @@ pub fn authorities(text: &str) -> Result<Certificates, Wrong> {
     Ok(found)
 }
 
-/// A chain in PEM, whose first certificate is that of `key`.
+/// A chain in PEM, whose first certificate is that of the key `spki`, and each further one of the
+/// authority of the one before.
 ///
 /// # Errors
 /// [`Wrong`].
-pub fn chain_of(key: &SigningKey, text: &str) -> Result<Certificates, Wrong> {
+pub fn chain_of(spki: &[u8], text: &str) -> Result<Certificates, Wrong> {
     let wrong = Wrong("it must be one or more X.509 certificates in PEM");
     let chain = pem::certificates(text).map_err(|_| wrong)?;
-    let first = chain.first().and_then(|der| Leaf::read(der).ok()).ok_or(wrong)?;
-    let certified = first.public_key().map_err(|_| wrong)?;
-    if key.public_key().ok() != Some(certified) {
+    let read = chain.iter().map(|der| Leaf::read(der)).collect::<Result<Vec<_>, _>>();
+    let read = read.map_err(|_| wrong)?;
+    let first = read.first().ok_or(wrong)?;
+    if first.public_key().map_err(|_| wrong)? != spki {
         return Err(Wrong("its first certificate must be that of the private key"));
+    }
+    if read.windows(2).any(|pair| pair[0].issuer() != pair[1].subject()) {
+        return Err(Wrong("each certificate must be of the authority of the one before it"));
     }
     Ok(chain)
 }

@@ -3,6 +3,7 @@
 mod commands;
 mod config;
 mod server;
+mod trust;
 
 use claviger_tests::{Claviger, Said, run};
 use std::process::Command;

@@ -7,9 +7,11 @@ use utoipa::ToSchema;
 /// What was seen of one claimed identity: it proves nothing about who sent it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct UnprovenAttempt {
-    /// The claimed PSK identity; what is not UTF-8 is replaced by U+FFFD.
+    /// The claimed PSK identity, in which what is not UTF-8 is replaced by U+FFFD; of a public key
+    /// the first half of its fingerprint, of a certificate its subject.
     pub identity: String,
-    /// Why it failed: `unknown_identity`, `bad_key` or `stale`.
+    /// Why it failed: `unknown_identity`, `bad_key`, `stale`, `unknown_key`, `untrusted_chain` or
+    /// `unknown_subject`.
     pub reason: String,
     /// How often.
     pub count: u64,

@@ -1,6 +1,6 @@
 //! The server's own key: what devices know Claviger by.
 
-use crate::{Secret, pattern};
+use crate::{Secret, Timestamp, pattern};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -11,7 +11,8 @@ pub struct PutServerIdentity {
     /// True to have a new key made, on P-256, without a certificate. Then nothing else stands here.
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub generate: bool,
-    /// The private key in PEM, on P-256 or P-384.
+    /// The private key in PEM, on P-256 or P-384. Where it is absent, `chain` is for the key that
+    /// is held.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, write_only)]
     pub private_key: Option<Secret>,
@@ -34,6 +35,12 @@ pub struct ServerIdentity {
     /// Its certificate and those that lead to the root, in PEM; absent if it has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chain: Option<String>,
+    /// The subject of its certificate (RFC 4514), if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// When the first of its certificates ceases to be valid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_after: Option<Timestamp>,
     /// Raised by each change, and never what it was before.
     pub version: u64,
 }

@@ -77,6 +77,11 @@ impl Leaf {
         self.0.tbs_certificate().subject().to_string()
     }
 
+    /// Its issuer in words (RFC 4514).
+    pub fn issuer(&self) -> String {
+        self.0.tbs_certificate().issuer().to_string()
+    }
+
     /// Its public key as SubjectPublicKeyInfo in DER.
     ///
     /// # Errors

@@ -31,9 +31,11 @@ Examples:
     /// Set the server's key, with its certificate if it has one.
     #[command(after_help = "\
 The private key is sealed in the ledger and never shown. Devices that know the server by its old
-key do not trust the new one.
+key do not trust the new one. A chain alone is for the key that is held, which then stays: devices
+with certificates mostly want one of the server.
 
 Examples:
+  claviger identity set --chain server.pem
   claviger identity set --private-key server.key --chain server.pem
   claviger identity set --private-key - --yes < server.key")]
     Set(Set),
@@ -65,9 +67,10 @@ pub struct Show {
 pub struct Set {
     #[command(flatten)]
     remote: Remote,
-    /// A file with the private key in PEM, on P-256 or P-384; `-` for standard input.
-    #[arg(long, value_name = "FILE")]
-    private_key: PathBuf,
+    /// A file with the private key in PEM, on P-256 or P-384; `-` for standard input. Where it is
+    /// absent, the chain is for the key that is held.
+    #[arg(long, value_name = "FILE", required_unless_present = "chain")]
+    private_key: Option<PathBuf>,
     /// A file with its certificate in PEM, and behind it those that lead to its root.
     #[arg(long, value_name = "FILE")]
     chain: Option<PathBuf>,
@@ -96,9 +99,11 @@ impl Identity {
             Self::Show(show) => show.run().await,
             Self::Set(Set { remote, private_key, chain, yes }) => {
                 let chain = chain.as_deref().map(input::pem).transpose()?;
-                let key = Secret::new(input::secret(&private_key)?.as_str().to_owned());
-                let body = PutServerIdentity { generate: false, private_key: Some(key), chain };
-                put(&remote, &body, yes).await
+                let key = private_key.as_deref().map(input::secret).transpose()?;
+                let private_key = key.map(|key| Secret::new(key.as_str().to_owned()));
+                // A certificate for the key that is held takes nothing away.
+                let yes = yes || private_key.is_none();
+                put(&remote, &PutServerIdentity { generate: false, private_key, chain }, yes).await
             }
             Self::Generate(Generate { remote, yes }) => {
                 let body = PutServerIdentity { generate: true, ..PutServerIdentity::default() };
@@ -136,6 +141,8 @@ fn shown(identity: &ServerIdentity) -> String {
         ("Public key", identity.public_key.clone()),
         ("Fingerprint", identity.fingerprint.clone()),
         ("Certificates", certificates),
+        ("Subject", identity.subject.clone().unwrap_or_else(|| "-".to_owned())),
+        ("Valid until", identity.not_after.map_or_else(|| "-".to_owned(), |at| at.to_string())),
         ("Version", identity.version.to_string()),
     ])
 }

@@ -61,6 +61,9 @@ pub struct Put {
     /// The profile that an unknown device with a valid certificate is enrolled with.
     #[arg(long, value_name = "NAME")]
     enrol_with_profile: Option<String>,
+    /// Do not ask before one that is there is replaced.
+    #[arg(long)]
+    yes: bool,
 }
 
 /// Where an endpoint name stands, by its name on the command line.
@@ -138,7 +141,8 @@ impl TrustAnchor {
             }
             Self::Delete(Delete { remote, name, yes }) => {
                 let client = Client::new(&remote)?;
-                confirm(&format!("Delete trust anchor {name}"), yes)?;
+                let what = "so that no device opens a session by a certificate under it";
+                confirm(&format!("Delete trust anchor {name}, {what}"), yes)?;
                 client.delete(&["trust-anchors", &name]).await?;
                 note(format_args!("Deleted {name}."));
                 Ok(())
@@ -156,6 +160,11 @@ impl Put {
             enrol_with_profile: self.enrol_with_profile,
         };
         let path = ["trust-anchors", self.name.as_str()];
+        let all: TrustAnchors = client.get(&["trust-anchors"], &[]).await?;
+        let known = all.trust_anchors.into_iter().find(|known| known.name == self.name);
+        if known.is_some_and(|known| known.certificates.trim() != body.certificates.trim()) {
+            confirm(&format!("Replace the certificates of trust anchor {}", self.name), self.yes)?;
+        }
         let anchor: Row = client.send_to(Method::PUT, &path, &body).await?;
         self.remote.output.print(&anchor, shown)
     }

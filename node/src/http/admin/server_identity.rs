@@ -13,8 +13,8 @@ use crate::identity;
 use crate::public;
 use axum::extract::State;
 use axum::http::StatusCode;
-use claviger_api::{PutServerIdentity, Secret, ServerIdentity};
-use claviger_curves::{SigningKey, pem};
+use claviger_api::{PutServerIdentity, Secret, ServerIdentity, Timestamp};
+use claviger_curves::{Leaf, SigningKey, pem};
 use claviger_ledger as ledger;
 use data_encoding::BASE64;
 use std::sync::Arc;
@@ -32,11 +32,19 @@ pub(crate) async fn put(
     _: NoParameters,
     ChangeTo(mut write, body): ChangeTo<PutServerIdentity>,
 ) -> Result<Versioned<ServerIdentity>, Fault> {
-    let (key, chain) = read(&body)?;
     let owner = api.tenant(&tenant).await?;
     let of_owner = api.key_of(&tenant, &owner)?;
-    let sealed = identity::seal(&tenant, &of_owner, &key, chain, api.crypto.as_ref());
-    let identity = sealed.map_err(|why| Fault::invalid("chain", why))?;
+    let identity = match read(&body)? {
+        Asked::Key(key, chain) => {
+            let sealed = identity::seal(&tenant, &of_owner, &key, chain, api.crypto.as_ref());
+            sealed.map_err(|why| Fault::invalid("chain", why))?
+        }
+        Asked::Chain(pem) => {
+            let held = api.look(|view| view.server_identity(&tenant)).await?;
+            let held = held.ok_or_else(|| Fault::not_found("server identity of", &tenant))?;
+            certified(held, pem)?
+        }
+    };
     let expect = write.expected.take();
     let command = ledger::PutServerIdentity { tenant: tenant.clone(), identity, expect };
     let made = api.change(write, command).await?;
@@ -61,25 +69,48 @@ pub(crate) async fn show(
     Ok(Versioned(StatusCode::OK, identity.version, identity))
 }
 
-/// The key that is asked for, with its chain.
-fn read(body: &PutServerIdentity) -> Result<(SigningKey, Vec<Vec<u8>>), Fault> {
+/// What is asked for.
+enum Asked<'a> {
+    /// A key with its chain.
+    Key(SigningKey, Vec<Vec<u8>>),
+    /// A chain, in PEM, for the key that is held.
+    Chain(&'a str),
+}
+
+fn read(body: &PutServerIdentity) -> Result<Asked<'_>, Fault> {
     match (body.generate, &body.private_key, &body.chain) {
         (true, None, None) => {
             let key = SigningKey::generate().and_then(|pkcs8| SigningKey::from_pkcs8(&pkcs8));
             let key = key.map_err(|_| Fault::internal("the system gives no randomness"))?;
-            Ok((key, Vec::new()))
+            Ok(Asked::Key(key, Vec::new()))
         }
         (true, ..) => Err(Fault::invalid("generate", "a key that is made has no chain yet")),
-        (false, None, _) => {
-            Err(Fault::invalid("private_key", "give a key, or say `\"generate\": true`"))
+        (false, None, Some(chain)) => Ok(Asked::Chain(chain)),
+        (false, None, None) => {
+            let rule =
+                "give a key, or a chain for the one that is held, or say `\"generate\": true`";
+            Err(Fault::invalid("private_key", rule))
         }
         (false, Some(private), chain) => {
             let key = key(private)?;
             let bad = |rule| Fault::invalid("chain", rule);
-            let chain = chain.as_deref().map(|pem| public::chain_of(&key, pem).map_err(bad));
-            Ok((key, chain.transpose()?.unwrap_or_default()))
+            let spki = key.public_key().map_err(|_| Fault::internal("a key has no encoding"))?;
+            let chain = chain.as_deref().map(|pem| public::chain_of(&spki, pem).map_err(bad));
+            Ok(Asked::Key(key, chain.transpose()?.unwrap_or_default()))
         }
     }
+}
+
+/// The identity that is held, with another chain.
+fn certified(held: ledger::ServerIdentity, pem: &str) -> Result<ledger::ServerIdentity, Fault> {
+    let chain = public::chain_of(&held.public_key, pem);
+    let chain = chain.map_err(|rule| Fault::invalid("chain", rule))?;
+    let length: usize = chain.iter().map(Vec::len).sum();
+    if length + 3 * chain.len() + 3 > ledger::ServerIdentity::BYTES {
+        return Err(Fault::invalid("chain", "no message of a handshake can bear it"));
+    }
+    let chain = chain.into_iter().map(Into::into).collect();
+    Ok(ledger::ServerIdentity { chain, version: 0, ..held })
 }
 
 fn key(private: &Secret) -> Result<SigningKey, Fault> {
@@ -98,7 +129,11 @@ async fn find(api: &Api, tenant: &str) -> Result<ServerIdentity, Fault> {
 
 pub(super) fn shown(row: ledger::ServerIdentity) -> ServerIdentity {
     let chain: Vec<Vec<u8>> = row.chain.into_iter().map(Into::into).collect();
+    let read: Vec<_> = chain.iter().filter_map(|der| Leaf::read(der).ok()).collect();
+    let end = read.iter().map(|certificate| certificate.validity().1).min();
     ServerIdentity {
+        subject: read.first().map(Leaf::subject),
+        not_after: end.map(|seconds| Timestamp(seconds.saturating_mul(1000))),
         public_key: BASE64.encode(&row.public_key),
         public_key_pem: pem::encode(pem::PUBLIC_KEY, &row.public_key).unwrap_or_default(),
         fingerprint: public::fingerprint(&row.public_key),

@@ -121,6 +121,12 @@ async fn the_servers_key_is_set_with_its_chain_and_never_shown() {
     assert!(made["public_key_pem"].as_str().unwrap().starts_with("-----BEGIN PUBLIC KEY-----\n"));
     assert!(!made.to_string().contains("PRIVATE"));
     assert_eq!(rig.get("/server-identity").await.1, made);
+    assert_eq!(made["subject"], "CN=urn:dev:1,O=Factory");
+    assert_eq!(made["not_after"], "2120-01-01T00:00:00Z");
+    // A chain alone is for the key that is held.
+    let (status, again) = rig.put("/server-identity", json!({ "chain": DEVICE })).await;
+    assert_eq!((status, &again["public_key"]), (200, &json!(PUBLIC)), "{again}");
+    assert_eq!(again["chain"], DEVICE);
     let (status, other) = rig.put("/server-identity", json!({ "generate": true })).await;
     assert_eq!((status, other.get("chain")), (200, None));
     assert_ne!(other["public_key"], made["public_key"]);
@@ -135,6 +141,7 @@ async fn a_server_key_that_is_not_that_of_its_chain_is_refused() {
         (json!({ "private_key": AUTHORITY }), "private_key"),
         (json!({ "private_key": AUTHORITY_KEY, "chain": DEVICE }), "chain"),
         (json!({ "private_key": AUTHORITY_KEY, "chain": "x" }), "chain"),
+        (json!({ "private_key": DEVICE_KEY, "chain": format!("{DEVICE}{DEVICE}") }), "chain"),
         (json!({ "generate": true, "chain": DEVICE }), "generate"),
     ];
     for (body, field) in table {

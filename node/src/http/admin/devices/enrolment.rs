@@ -109,6 +109,7 @@ impl Enrolment {
         view.device(&self.device).is_some_and(|device| same(&device))
             && view.credentials(&self.device).into_iter().any(|(id, credential)| {
                 credential.origin == Origin::Manufacturer
+                    && credential.state.is_live()
                     && credential.kind == self.proof.kind()
                     && credential.identity == self.proof.identity()
                     && self.holds_key(view, key, id)
