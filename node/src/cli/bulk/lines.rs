@@ -354,7 +354,7 @@ mod tests {
     fn a_bad_line_is_told_without_a_quotation_and_does_not_stop_the_rest() {
         let table: [(&[u8], &str); 4] = [
             (b",c0ffee", "the endpoint is missing"),
-            (b"a,", "the psk is missing, or"),
+            (b"a,", "the psk is missing, or the public_key or trust_anchor in its place"),
             (b"a,c0ffee,x", "it has 3 values where the first line names 2"),
             (b"\xff,c0ffee", "it is not UTF-8"),
         ];
