@@ -9,7 +9,7 @@ use claviger_dtls::{Client, ClientOutput};
 use claviger_fuzz::{KEY, NAME, Server, device, said};
 use dimpl::{Config, Dtls, Output, PskResolver};
 use libfuzzer_sys::fuzz_target;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 /// What is said once both are open.
@@ -31,15 +31,24 @@ struct Dimpl {
     dead: bool,
 }
 
-impl Dimpl {
-    fn new(client: bool) -> Self {
+/// Made once for each end: it takes much longer than a handshake.
+fn config(client: bool) -> Arc<Config> {
+    static CONFIGS: [OnceLock<Arc<Config>>; 2] = [const { OnceLock::new() }; 2];
+    let made = CONFIGS[usize::from(client)].get_or_init(|| {
         let config = Config::builder().dangerously_set_rng_seed(3);
         let config = if client {
             config.with_psk_client(NAME.to_vec(), Arc::new(Key))
         } else {
             config.with_psk_server(None, Arc::new(Key))
         };
-        let mut dtls = Dtls::new_12_psk(Arc::new(config.build().expect("good")), Instant::now());
+        Arc::new(config.build().expect("good"))
+    });
+    Arc::clone(made)
+}
+
+impl Dimpl {
+    fn new(client: bool) -> Self {
+        let mut dtls = Dtls::new_12_psk(config(client), Instant::now());
         dtls.set_active(client);
         Self { dtls, open: false, read: Vec::new(), dead: false }
     }
