@@ -151,7 +151,7 @@ impl DeviceActor {
             Effect::Send { edge, frame } => self.outgoing.push_back((edge, frame)),
             Effect::Wake(credential) => self.ports.outbox.wake(self.device.of(), credential),
             Effect::Offer { session, credential } => self.offer(session, credential, ctx),
-            Effect::Propose { about, command } => self.propose(about, command, ctx),
+            Effect::Propose { about, command } => self.propose(about, *command, ctx),
         }
     }
 

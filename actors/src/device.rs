@@ -87,7 +87,7 @@ pub(crate) enum Effect {
     /// Send a frame to an edge.
     Send { edge: EdgeId, frame: ToEdge },
     /// Propose a command; an [`Input::Outcome`] follows.
-    Propose { about: About, command: Command },
+    Propose { about: About, command: Box<Command> },
     /// See whether what was staged with a session is still good; [`Input::Offered`] follows.
     Offer { session: SessionId, credential: CredentialId },
     /// There is something to tell the LwM2M server.
@@ -105,7 +105,7 @@ pub(crate) struct World<'a> {
 
 impl World<'_> {
     pub(crate) fn propose(&mut self, about: About, command: impl Into<Command>) {
-        self.effects.push(Effect::Propose { about, command: command.into() });
+        self.effects.push(Effect::Propose { about, command: Box::new(command.into()) });
     }
 }
 
