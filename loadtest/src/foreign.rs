@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Instant;
 use tokio::net::UdpSocket;
 use tokio::task::JoinSet;
+use tokio_rustls::rustls::crypto::aws_lc_rs;
 use webrtc_dtls::cipher_suite::CipherSuiteId;
 use webrtc_dtls::config::Config;
 use webrtc_dtls::conn::DTLSConn;
@@ -25,6 +26,8 @@ type Ended = (u32, Duration, Result<DTLSConn, String>);
 /// # Errors
 /// If the system has no runtime or no sockets for them.
 pub fn drive_foreign(load: &Load, hooks: &mut Hooks<'_>) -> io::Result<Tally> {
+    // webrtc-dtls asks rustls for one, also where no certificate is looked at. It may be there.
+    let _ = aws_lc_rs::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(drive(load, hooks))
 }
