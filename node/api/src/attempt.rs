@@ -10,8 +10,8 @@ pub struct UnprovenAttempt {
     /// The claimed PSK identity, in which what is not UTF-8 is replaced by U+FFFD; of a public key
     /// the first half of its fingerprint, of a certificate its subject.
     pub identity: String,
-    /// Why it failed: `unknown_identity`, `bad_key`, `stale`, `unknown_key`, `untrusted_chain` or
-    /// `unknown_subject`.
+    /// Why it failed: `unknown_identity`, `bad_key`, `stale`, `unknown_key`, `untrusted_chain`,
+    /// `unknown_subject`, `id_taken` or `deleted`.
     pub reason: String,
     /// How often.
     pub count: u64,
