@@ -2,10 +2,11 @@
 
 use crate::conversation::Numbers;
 use crate::counters::count;
-use crate::device::{About, Device, Effect, Input, World};
+use crate::device::Device;
 use crate::proof::KnownBy;
 use crate::propose::millis;
 use crate::region::{Region, Rest};
+use crate::step::{About, Effect, Input, World};
 use crate::{EdgeId, Ports};
 use actix::prelude::*;
 use claviger_front::{Close, Deliver, ToEdge};

@@ -6,19 +6,20 @@
 
 use crate::EdgeId;
 use crate::conversation::{Conversation, Numbered, Numbers};
-use crate::counters::{Counters, count};
+use crate::counters::count;
 use crate::lwm2m::Bootstrapping;
 use crate::path::{self, Path};
 use crate::propose::millis;
+use crate::step::{About, Effect, Input, World};
 use claviger_coap::{ExchangeId, Output, Refusal};
 use claviger_dtls::PathMessage;
 use claviger_front::{Check, Close, Content, Deliver, ToEdge, Trace, Transmit};
 use claviger_ledger::{
-    CloseSession, Command, CredentialId, DeviceRef, NoteFailure, Outcome, RaiseGeneration,
-    SessionId, Unavailable,
+    CloseSession, CredentialId, DeviceRef, NoteFailure, Outcome, RaiseGeneration, SessionId,
+    Unavailable,
 };
 use claviger_lwm2m::{Plan, Reason};
-use claviger_machine::{Crypto, Draw, Request};
+use claviger_machine::Request;
 use claviger_seal::TenantKey;
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -29,85 +30,6 @@ use tracing::Span;
 const WORTH: Duration = Duration::from_secs(5);
 /// How many sessions one actor holds in memory; the ledger allows a credential four.
 const SESSIONS: usize = 8;
-
-/// What comes in.
-pub(crate) enum Input {
-    /// The device has opened a session.
-    Opened {
-        edge: EdgeId,
-        session: SessionId,
-        generation: u32,
-        peer: SocketAddr,
-        /// True if what was proven names the device's endpoint.
-        named: bool,
-        closed: Vec<SessionId>,
-        /// The credential that was staged with it.
-        prepared: Option<CredentialId>,
-    },
-    /// A session of the ledger that this incarnation did not know.
-    Recovered {
-        edge: EdgeId,
-        session: SessionId,
-        highest_read: u64,
-        peer: SocketAddr,
-        named: bool,
-        numbers: Option<Numbers>,
-    },
-    /// A record of a session that is known.
-    Deliver { edge: EdgeId, frame: Box<Deliver> },
-    /// The last flight of a session's handshake must be sent again.
-    Repeat { edge: EdgeId, session: SessionId },
-    /// What was staged with a session, as far as it is still good.
-    Offered { session: SessionId, credential: CredentialId, outcome: Option<Outcome> },
-    /// What became of a proposal.
-    Outcome { about: About, result: Result<Outcome, Unavailable> },
-    /// The LwM2M server has answered.
-    ServerAnswered { credential: CredentialId, result: Result<(), String> },
-    /// The ledger has closed these sessions and ended these credentials.
-    Ended { closed: Vec<SessionId>, withdrawn: Vec<CredentialId> },
-    /// Time has passed.
-    Tick,
-}
-
-/// What a proposal was for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum About {
-    /// A credential for the bootstrap of this session; the fresh one of the proposal.
-    Stage(SessionId, CredentialId),
-    /// The delivery of the bootstrap's credential.
-    Delivery(SessionId, CredentialId),
-    /// A new generation of a session's numbers.
-    Generation(SessionId),
-    /// A note that nobody waits for.
-    Note,
-}
-
-/// What goes out.
-pub(crate) enum Effect {
-    /// Send a frame to an edge.
-    Send { edge: EdgeId, frame: ToEdge },
-    /// Propose a command; an [`Input::Outcome`] follows.
-    Propose { about: About, command: Box<Command> },
-    /// See whether what was staged with a session is still good; [`Input::Offered`] follows.
-    Offer { session: SessionId, credential: CredentialId },
-    /// There is something to tell the LwM2M server.
-    Wake(CredentialId),
-}
-
-/// What a step sees of the world, and what it does to it.
-pub(crate) struct World<'a> {
-    pub(crate) now: Duration,
-    pub(crate) crypto: &'a dyn Crypto,
-    pub(crate) draw: Draw,
-    pub(crate) counters: &'a Counters,
-    pub(crate) effects: Vec<Effect>,
-}
-
-impl World<'_> {
-    pub(crate) fn propose(&mut self, about: About, command: impl Into<Command>) {
-        self.effects.push(Effect::Propose { about, command: Box::new(command.into()) });
-    }
-}
 
 /// A session and the way to its peer.
 pub(crate) struct Line {

@@ -27,6 +27,7 @@ mod proof;
 mod propose;
 mod region;
 mod resuming;
+mod step;
 mod trace;
 mod unproven;
 

@@ -1,8 +1,9 @@
 //! The LwM2M bootstrap of a device: the machine's effects as CoAP, commands and notes.
 
 use crate::counters::{Counters, count};
-use crate::device::{About, Effect, Line, World};
+use crate::device::Line;
 use crate::fresh;
+use crate::step::{About, Effect, World};
 use crate::trace;
 use claviger_coap::{ExchangeId, RequestId};
 use claviger_front::Trace;

@@ -6,9 +6,9 @@
 use crate::actor::{DeviceActor, ToActor};
 use crate::conversation::Numbers;
 use crate::counters::count;
-use crate::device::Input;
 use crate::identity::{self, Identities, NoSignature};
 use crate::opening::{self, Checked, Failure};
+use crate::step::Input;
 use crate::{EdgeId, Ports, Reason, finding, proof, resuming, trace};
 use actix::prelude::*;
 use claviger_dtls::Claim;
