@@ -40,9 +40,9 @@ impl Share {
     }
 
     fn allows(&mut self, now: Duration, from: IpAddr) -> bool {
-        // The edge's own comes first: it costs less to look at.
+        // The prefix's own comes first: what is too much from one takes nothing from the others.
         let anybody = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
-        self.out < self.most && self.edge.allow(now, anybody) && self.prefixes.allow(now, from)
+        self.out < self.most && self.prefixes.allow(now, from) && self.edge.allow(now, anybody)
     }
 }
 
