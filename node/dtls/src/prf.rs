@@ -27,7 +27,8 @@ pub(crate) fn prf(secret: &[u8], label: &[u8], seed: [&[u8]; 2], out: &mut [u8])
     // Half of a short HMAC is its key: it is taken in once.
     let keyed = HmacSha256::new_from_slice(secret).expect("HMAC takes keys of any length");
     let mac = |parts: [&[u8]; 4]| -> [u8; 32] {
-        let mac = parts.iter().fold(keyed.clone(), |mac, part| mac.chain_update(part));
+        let mut mac = keyed.clone();
+        parts.iter().for_each(|part| mac.update(part));
         mac.finalize().into_bytes().into()
     };
     let mut a = mac([&[], label, seed[0], seed[1]]);
