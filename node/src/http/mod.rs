@@ -117,6 +117,17 @@ impl Api {
         }
     }
 
+    /// Looks at rows of a tenant, which must be there, as [`Api::look`] does.
+    async fn look_in<T>(
+        &self,
+        tenant: &str,
+        look: impl FnOnce(&View<'_>) -> T + Send,
+    ) -> Result<T, Fault> {
+        let (owner, seen) = self.look(|view| (view.tenant(tenant), look(view))).await?;
+        owner.ok_or_else(|| Fault::not_found("tenant", tenant))?;
+        Ok(seen)
+    }
+
     /// The tenant of this name.
     async fn tenant(&self, name: &str) -> Result<Tenant, Fault> {
         self.look(|view| view.tenant(name)).await?.ok_or_else(|| Fault::not_found("tenant", name))

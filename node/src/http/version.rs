@@ -84,6 +84,14 @@ fn names(values: &[HeaderValue], tag: &[u8]) -> bool {
 /// What is shown, with its version as the ETag.
 pub(super) struct Versioned<T>(pub(super) StatusCode, pub(super) u64, pub(super) T);
 
+impl<T> Versioned<T> {
+    /// The answer to a PUT that has made what is shown, or changed it.
+    pub(super) const fn put(made: bool, version: u64, shown: T) -> Self {
+        let status = if made { StatusCode::CREATED } else { StatusCode::OK };
+        Self(status, version, shown)
+    }
+}
+
 impl<T: Serialize> IntoResponse for Versioned<T> {
     fn into_response(self) -> Response {
         let Self(status, version, shown) = self;

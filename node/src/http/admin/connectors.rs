@@ -56,8 +56,7 @@ pub(crate) async fn put(
     let (mut connector, kept) = find(&api, &tenant, name).await?;
     // A repetition made another secret, which was not kept: the first answer had the one that was.
     connector.secret = made.filter(|_| kept == sealed_secret);
-    let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
-    Ok(Versioned(status, connector.version, connector))
+    Ok(Versioned::put(is_new, connector.version, connector))
 }
 
 /// Lists the tenant's connectors, without their secrets.
@@ -71,8 +70,7 @@ pub(crate) async fn list(
     Names(tenant): Names<String>,
     _: NoParameters,
 ) -> Result<Json<Connectors>, Fault> {
-    let (owner, rows) = api.look(|view| (view.tenant(&tenant), view.connectors(&tenant))).await?;
-    owner.ok_or_else(|| Fault::not_found("tenant", &tenant))?;
+    let rows = api.look_in(&tenant, |view| view.connectors(&tenant)).await?;
     let connectors = rows.into_iter().map(|(name, row)| shown(name, row)).collect();
     Ok(Json(Connectors { connectors }))
 }
@@ -111,9 +109,7 @@ pub(crate) async fn show(
 
 /// A connector, and its secret as it is sealed.
 async fn find(api: &Api, tenant: &str, name: String) -> Result<(Connector, Vec<u8>), Fault> {
-    let (owner, found) =
-        api.look(|view| (view.tenant(tenant), view.connector(tenant, &name))).await?;
-    owner.ok_or_else(|| Fault::not_found("tenant", tenant))?;
+    let found = api.look_in(tenant, |view| view.connector(tenant, &name)).await?;
     let found = found.ok_or_else(|| Fault::not_found("connector", &name))?;
     let sealed_secret = found.sealed_secret.clone();
     Ok((shown(name, found), sealed_secret))

@@ -55,8 +55,7 @@ pub(crate) async fn put(
     };
     let made = api.change(write, command).await?;
     let profile = find(&api, &tenant, &name).await?;
-    let status = if made { StatusCode::CREATED } else { StatusCode::OK };
-    Ok(Versioned(status, profile.version, profile))
+    Ok(Versioned::put(made, profile.version, profile))
 }
 
 /// Deletes a profile that no device has.
@@ -102,15 +101,13 @@ pub(crate) async fn list(
     Names(tenant): Names<String>,
     _: NoParameters,
 ) -> Result<Json<Profiles>, Fault> {
-    let (owner, rows) = api.look(|view| (view.tenant(&tenant), view.profiles(&tenant))).await?;
-    owner.ok_or_else(|| Fault::not_found("tenant", &tenant))?;
+    let rows = api.look_in(&tenant, |view| view.profiles(&tenant)).await?;
     let profiles = rows.into_iter().map(|(name, row)| shown(name, row)).collect();
     Ok(Json(Profiles { profiles }))
 }
 
 async fn find(api: &Api, tenant: &str, name: &str) -> Result<Profile, Fault> {
-    let (owner, row) = api.look(|view| (view.tenant(tenant), view.profile(tenant, name))).await?;
-    owner.ok_or_else(|| Fault::not_found("tenant", tenant))?;
+    let row = api.look_in(tenant, |view| view.profile(tenant, name)).await?;
     let row = row.ok_or_else(|| Fault::not_found("profile", name))?;
     Ok(shown(name.to_owned(), row))
 }

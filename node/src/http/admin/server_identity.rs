@@ -50,8 +50,7 @@ pub(crate) async fn put(
     let made = api.change(write, command).await?;
     (api.presented)(&owner.realm);
     let identity = find(&api, &tenant).await?;
-    let status = if made { StatusCode::CREATED } else { StatusCode::OK };
-    Ok(Versioned(status, identity.version, identity))
+    Ok(Versioned::put(made, identity.version, identity))
 }
 
 /// Shows what the tenant's devices know Claviger by; never the private key.
@@ -121,9 +120,7 @@ fn key(private: &Secret) -> Result<SigningKey, Fault> {
 }
 
 async fn find(api: &Api, tenant: &str) -> Result<ServerIdentity, Fault> {
-    let look = |view: &ledger::View<'_>| (view.tenant(tenant), view.server_identity(tenant));
-    let (owner, row) = api.look(look).await?;
-    owner.ok_or_else(|| Fault::not_found("tenant", tenant))?;
+    let row = api.look_in(tenant, |view| view.server_identity(tenant)).await?;
     row.map(shown).ok_or_else(|| Fault::not_found("server identity of the tenant", tenant))
 }
 

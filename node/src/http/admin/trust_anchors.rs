@@ -51,8 +51,7 @@ pub(crate) async fn put(
     };
     let made = api.change(write, command).await?;
     let anchor = find(&api, &tenant, &name).await?;
-    let status = if made { StatusCode::CREATED } else { StatusCode::OK };
-    Ok(Versioned(status, anchor.version, anchor))
+    Ok(Versioned::put(made, anchor.version, anchor))
 }
 
 /// Deletes a trust anchor.
@@ -100,17 +99,13 @@ pub(crate) async fn list(
     Names(tenant): Names<String>,
     _: NoParameters,
 ) -> Result<Json<TrustAnchors>, Fault> {
-    let look = |view: &ledger::View<'_>| (view.tenant(&tenant), view.trust_anchors(&tenant));
-    let (owner, rows) = api.look(look).await?;
-    owner.ok_or_else(|| Fault::not_found("tenant", &tenant))?;
+    let rows = api.look_in(&tenant, |view| view.trust_anchors(&tenant)).await?;
     let trust_anchors = rows.into_iter().map(|(name, row)| shown(name, row));
     Ok(Json(TrustAnchors { trust_anchors: trust_anchors.collect() }))
 }
 
 async fn find(api: &Api, tenant: &str, name: &str) -> Result<TrustAnchor, Fault> {
-    let look = |view: &ledger::View<'_>| (view.tenant(tenant), view.trust_anchor(tenant, name));
-    let (owner, row) = api.look(look).await?;
-    owner.ok_or_else(|| Fault::not_found("tenant", tenant))?;
+    let row = api.look_in(tenant, |view| view.trust_anchor(tenant, name)).await?;
     let row = row.ok_or_else(|| Fault::not_found("trust anchor", name))?;
     Ok(shown(name.to_owned(), row))
 }
