@@ -23,7 +23,7 @@ use claviger_ledger::{
     Unavailable, View,
 };
 use claviger_machine::{Crypto, Draw};
-use claviger_raft::{MemoryTransport, Node, NodeConfig};
+use claviger_raft::{Alone, Node, NodeConfig};
 use claviger_seal::{Kek, TenantKey};
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -387,7 +387,7 @@ async fn open_ledger(
         reserve,
         id,
         apply: claviger_ledger::apply,
-        transport: MemoryTransport::default(),
+        transport: Arc::new(Alone),
     };
     let node =
         Node::open_single(config).await.map_err(|error| StartError::Ledger(error.to_string()))?;

@@ -5,8 +5,9 @@
 #![expect(clippy::print_stdout, reason = "its result is its output")]
 
 use claviger_ledger::{Damage, Rows};
-use claviger_raft::{MemoryTransport, Node, NodeConfig};
+use claviger_raft::{Alone, Node, NodeConfig};
 use rustix::time::{ClockId, clock_gettime};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
@@ -65,7 +66,7 @@ async fn main() {
         reserve: 0,
         id: 1,
         apply: put,
-        transport: MemoryTransport::default(),
+        transport: Arc::new(Alone),
     };
     let node = Node::open_single(config).await.expect("it opens");
     for clients in [64, 1, 16, 64, 1000] {

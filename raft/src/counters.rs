@@ -14,6 +14,8 @@ pub struct Counters {
     pub proposals_without_space: AtomicU64,
     /// Proposals waiting for their commit right now.
     pub proposals_pending: AtomicU64,
+    /// Proposals and reads that were asked of the leader at another node.
+    pub calls_forwarded: AtomicU64,
     /// Times the log was forced to disk.
     pub fsyncs: AtomicU64,
     /// Time spent in these, in nanoseconds.

@@ -13,6 +13,9 @@ use std::fmt;
 use std::io::{self, Write};
 use std::sync::Arc;
 
+/// How many bytes of a snapshot are sent at a time.
+const PART: usize = 256 << 10;
+
 /// A snapshot: rows of this node, or bytes of another's.
 #[derive(Clone)]
 pub(crate) enum Image {
@@ -106,12 +109,41 @@ impl Image {
         Ok(Self::Bytes(Arc::new(bytes)))
     }
 
+    /// The same in bytes, a part after the other.
+    pub(crate) fn parts(&self) -> io::Result<impl Iterator<Item = io::Result<Vec<u8>>> + Send> {
+        let Self::Bytes(bytes) = self.sent()? else { return Err(damaged()) };
+        let starts = (0..bytes.len()).step_by(PART);
+        Ok(starts.map(move |from| {
+            let to = bytes.len().min(from + PART);
+            Ok(bytes[from..to].to_vec())
+        }))
+    }
+
     /// Where it stands, and its rows.
     pub(crate) fn read(&self) -> io::Result<(Applied, Vec<Row>)> {
         match self {
             Self::Rows(moment) => Ok((self.applied()?, moment.rows().collect::<io::Result<_>>()?)),
             Self::Bytes(bytes) => read(bytes),
         }
+    }
+}
+
+/// A snapshot of another node, part by part.
+#[derive(Default)]
+pub(crate) struct Received(Vec<u8>);
+
+impl Received {
+    /// The next of its bytes.
+    pub(crate) fn push(&mut self, part: &[u8]) -> io::Result<()> {
+        self.0.extend_from_slice(part);
+        Ok(())
+    }
+
+    /// All of it; an error if it is damaged.
+    pub(crate) fn end(self) -> io::Result<Image> {
+        let image = Image::Bytes(Arc::new(self.0));
+        image.applied()?;
+        Ok(image)
     }
 }
 

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use tracing::{Instrument, Span, info_span};
 
 /// How long a proposal may take before its fate is called unknown.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
 impl From<&ProposeError> for Unavailable {
     fn from(error: &ProposeError) -> Self {
@@ -21,7 +21,7 @@ impl From<&ProposeError> for Unavailable {
 }
 
 /// The span of a proposal, where what it is for is traced.
-fn span(envelope: &Envelope) -> Span {
+pub(crate) fn span(envelope: &Envelope) -> Span {
     let cause = Span::current();
     if cause.is_none() {
         return cause;

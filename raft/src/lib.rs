@@ -8,6 +8,7 @@
 //! [`Node::read`] rows, after [`Node::read_index`] where the answer decides something. A node is
 //! also a [`claviger_ledger::Ledger`]. A storage error stops the node.
 
+mod anywhere;
 mod buffered;
 mod counters;
 mod disk;
@@ -15,11 +16,14 @@ mod frame;
 mod home;
 mod image;
 mod ledger;
+mod line;
 mod log;
 mod log_store;
 mod memory;
 mod node;
+mod peer;
 mod runtime;
+mod serve;
 mod space;
 mod state;
 mod state_store;
@@ -28,8 +32,11 @@ mod tests;
 mod transport;
 mod types;
 mod wal;
+mod wire;
 
 pub use counters::Counters;
 pub use node::{Node, NodeConfig, OpenError, ProposeError, Standing};
 pub use runtime::{Seeded, seed_this_thread};
-pub use transport::MemoryTransport;
+pub use transport::{
+    Alone, Channel, FRAME_LIMIT, Kind, MemoryTransport, Receiver, Sender, Transport,
+};

@@ -6,6 +6,7 @@
 use crate::frame::{self, Applied, Ballot, Id};
 use crate::log_store::{Change, LogStore};
 use crate::state_store::StateStore;
+use crate::transport::FRAME_LIMIT;
 use crate::types::{Entry, LogId, Types, Vote};
 use openraft::OptionalSend;
 use openraft::storage::{IOFlushed, LogState, RaftLogReader, RaftLogStorage};
@@ -14,6 +15,9 @@ use std::io;
 use std::ops::{Bound, RangeBounds};
 use std::sync::Arc;
 use tokio::sync::oneshot;
+
+/// How many bytes of entries go to another node at once, if they are more than one.
+const ENTRIES: usize = FRAME_LIMIT / 4;
 
 /// The log.
 #[derive(Clone)]
@@ -66,6 +70,20 @@ impl RaftLogReader<Types> for Log {
             Bound::Unbounded => u64::MAX,
         };
         self.store.entries(from, to)?.iter().map(|bytes| frame::decode_entry(bytes)).collect()
+    }
+
+    /// The first of the entries up to `to`, as many as fit one frame.
+    async fn limited_get_log_entries(&mut self, from: u64, to: u64) -> io::Result<Vec<Entry>> {
+        let mut room = ENTRIES;
+        let mut fits = |bytes: &Arc<[u8]>| {
+            let first = room == ENTRIES;
+            let fits = first || bytes.len() <= room;
+            room = room.saturating_sub(bytes.len().max(1));
+            fits
+        };
+        let entries = self.store.entries(from, to)?;
+        let fitting = entries.iter().take_while(|bytes| fits(bytes));
+        fitting.map(|bytes| frame::decode_entry(bytes)).collect()
     }
 
     async fn read_vote(&mut self) -> io::Result<Option<Vote>> {
@@ -123,7 +141,7 @@ mod tests {
     use super::*;
     use crate::memory::{MemoryLog, MemoryState};
     use crate::state_store::{Changes, Moment, Row};
-    use crate::types::{LeaderId, StoredMembership};
+    use crate::types::{Command, LeaderId, Payload, StoredMembership};
     use claviger_ledger::Rows;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -169,6 +187,28 @@ mod tests {
 
     fn id(index: u64) -> LogId {
         LogId { leader_id: LeaderId { term: 1, node_id: 1 }, index }
+    }
+
+    #[tokio::test]
+    async fn as_many_entries_are_read_for_another_node_as_fit_a_frame_and_never_none() {
+        let store: Arc<dyn LogStore> = Arc::new(MemoryLog::default());
+        let entry = |index, length| {
+            let payload = Payload::Normal(Command(vec![7; length]));
+            (index, frame::encode_entry(Entry { log_id: id(index), payload }).into())
+        };
+        let lengths = [10, ENTRIES / 2, ENTRIES / 3, ENTRIES / 3, 2 * ENTRIES, 10];
+        let entries = (1..).zip(lengths).map(|(index, length)| entry(index, length));
+        durable(&*store, Change::Append(entries.collect())).await.unwrap();
+        let mut log = Log::new(store, Arc::new(Synced::default()));
+        let mut read = async |from| {
+            let entries = log.limited_get_log_entries(from, 7).await.unwrap();
+            entries.iter().map(|entry| entry.log_id.index).collect::<Vec<_>>()
+        };
+
+        assert_eq!(read(1).await, [1, 2, 3]);
+        assert_eq!(read(4).await, [4]);
+        assert_eq!(read(5).await, [5]);
+        assert_eq!(read(6).await, [6]);
     }
 
     #[tokio::test]

@@ -1,15 +1,18 @@
 //! One node of the ledger.
 
+use crate::anywhere::Shell;
 use crate::buffered::BufferedState;
 use crate::counters::{Counters, Pending};
 use crate::home::Home;
+use crate::line::Line;
 use crate::log::{Log, durable};
 use crate::log_store::{Change, LogStore};
 use crate::memory::{MemoryLog, MemoryState};
+use crate::peer::Factory;
 use crate::space::Space;
 use crate::state::Machine;
 use crate::state_store::StateStore;
-use crate::transport::{Factory, MemoryTransport};
+use crate::transport::Transport;
 use crate::types::{Command, Raft};
 use crate::wal::{Hand, Wal};
 use claviger_ledger::{Apply, Rows};
@@ -42,7 +45,7 @@ impl Default for Pace {
 }
 
 /// Where a node keeps itself, and what its commands do.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct NodeConfig {
     /// The folder; none keeps everything in memory, for tests.
     pub folder: Option<PathBuf>,
@@ -52,8 +55,16 @@ pub struct NodeConfig {
     pub id: u64,
     /// What a committed command does.
     pub apply: Apply,
-    /// The way to the other nodes. It will become a port when a second transport is there.
-    pub transport: MemoryTransport,
+    /// The way to the other nodes.
+    pub transport: Arc<dyn Transport>,
+}
+
+impl std::fmt::Debug for NodeConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut shown = f.debug_struct("NodeConfig");
+        shown.field("folder", &self.folder).field("reserve", &self.reserve).field("id", &self.id);
+        shown.finish_non_exhaustive()
+    }
 }
 
 /// Why a node does not open.
@@ -117,7 +128,10 @@ pub struct Standing {
 #[derive(Clone)]
 pub struct Node {
     id: u64,
-    raft: Raft,
+    pub(crate) raft: Raft,
+    pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) line: Arc<Line>,
+    pub(crate) shell: Arc<Shell>,
     log: Arc<dyn LogStore>,
     state: Arc<dyn StateStore>,
     counters: Arc<Counters>,
@@ -193,10 +207,10 @@ impl Node {
             None => raft.await,
         };
         let raft = raft.map_err(|error| runtime(&error))?;
-        config.transport.join(id, raft.clone());
         let space = Arc::new(Space::new(config.folder, config.reserve));
         let home = home.map(Arc::new);
-        Ok(Self { id, raft, log, state, counters, space, _home: home })
+        let (transport, line, shell) = (config.transport, Arc::default(), Arc::default());
+        Ok(Self { id, raft, transport, line, shell, log, state, counters, space, _home: home })
     }
 
     /// Opens a single voter, founds its group where that is to be done, and waits until it leads
@@ -261,6 +275,11 @@ impl Node {
     /// [`ProposeError`]; unless it is `NotLeader` or `OutOfSpace`, the command may be committed all
     /// the same.
     pub async fn propose(&self, command: Vec<u8>) -> Result<Vec<u8>, ProposeError> {
+        self.commit(command).await.map(|(_, outcome)| outcome)
+    }
+
+    /// As [`Node::propose`], and gives the command's index.
+    pub(crate) async fn commit(&self, command: Vec<u8>) -> Result<(u64, Vec<u8>), ProposeError> {
         if self.space.is_short() {
             Counters::one(&self.counters.proposals_without_space);
             return Err(ProposeError::OutOfSpace);
@@ -271,7 +290,7 @@ impl Node {
             Ok(response) => {
                 span.record("claviger.index", response.log_id.index);
                 pending.committed();
-                Ok(response.data.0)
+                Ok((response.log_id.index, response.data.0))
             }
             Err(RaftError::APIError(ClientWriteError::ForwardToLeader(to))) => {
                 Err(ProposeError::NotLeader { leader: to.leader_id })
@@ -286,11 +305,16 @@ impl Node {
     /// # Errors
     /// [`ProposeError`] if this node cannot say that it leads.
     pub async fn read_index(&self) -> Result<(), ProposeError> {
+        self.read_from().await.map(drop)
+    }
+
+    /// As [`Node::read_index`], and gives the index from which on a read sees all that.
+    pub(crate) async fn read_from(&self) -> Result<u64, ProposeError> {
         if self.leads_alone() {
-            return Ok(());
+            return Ok(self.standing().applied_index);
         }
         match self.raft.ensure_linearizable(ReadPolicy::ReadIndex).await {
-            Ok(_) => Ok(()),
+            Ok(id) => Ok(id.log_id().index),
             Err(RaftError::Fatal(_)) => Err(ProposeError::Stopped),
             Err(RaftError::APIError(_)) => Err(ProposeError::Unavailable),
         }
@@ -304,6 +328,22 @@ impl Node {
         let metrics = metrics.borrow_watched();
         let leads = metrics.running_state.is_ok() && metrics.state == ServerState::Leader;
         leads && metrics.membership_config.membership().voter_ids().eq([self.id])
+    }
+
+    /// True if this node says that it leads.
+    pub(crate) fn leads(&self) -> bool {
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        metrics.running_state.is_ok() && metrics.state == ServerState::Leader
+    }
+
+    /// The leader, where it is known, and its address.
+    pub(crate) fn leader(&self) -> Option<(u64, String)> {
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        let leader = metrics.current_leader?;
+        let node = metrics.membership_config.membership().get_node(&leader)?;
+        Some((leader, node.addr.clone()))
     }
 
     /// Shows one consistent set of this node's rows, perhaps old.

@@ -14,10 +14,12 @@ const MINUTE: Duration = Duration::from_secs(60);
 async fn nodes(transport: &MemoryTransport) -> Vec<Node> {
     let mut nodes = Vec::new();
     for id in 1..=3 {
-        let transport = transport.clone();
         let apply = claviger_ledger::apply;
-        let config = NodeConfig { folder: None, reserve: 0, id, apply, transport };
-        nodes.push(Node::open(config).await.expect("a node in memory opens"));
+        let config =
+            NodeConfig { folder: None, reserve: 0, id, apply, transport: transport.at(id) };
+        let node = Node::open(config).await.expect("a node in memory opens");
+        transport.join(&node);
+        nodes.push(node);
     }
     nodes[0].initialize(&[1, 2, 3]).await.expect("it is founded once");
     nodes

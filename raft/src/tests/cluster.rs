@@ -20,7 +20,9 @@ fn world<T>(seed: u64, run: impl AsyncFnOnce() -> T) -> T {
 async fn three(transport: &MemoryTransport, pace: Pace) -> Vec<Node> {
     let mut nodes = Vec::new();
     for id in IDS {
-        nodes.push(Node::open_at(config(None, id, transport), pace, Hand::Thread).await.unwrap());
+        let node = Node::open_at(config(None, id, transport), pace, Hand::Thread).await.unwrap();
+        transport.join(&node);
+        nodes.push(node);
     }
     nodes[0].initialize(&IDS).await.unwrap();
     nodes

@@ -1,12 +1,23 @@
 //! The bytes of every format, in `golden.txt`; `CLAVIGER_BLESS=1` writes it. What is there is
 //! never changed: a new version gets lines of its own.
 
+use crate::ProposeError;
 use crate::frame::{self, Applied, Ballot, Id, Stored};
 use crate::image;
 use crate::log_store::Change;
-use crate::types::{Command, Entry, LeaderId, LogId, Membership, Payload, StoredMembership, Vote};
+use crate::types::{
+    Command, Entry, LeaderId, LogId, Membership, Payload, SnapshotMeta, StoredMembership, Types,
+    Vote,
+};
 use crate::wal::golden as log;
+use crate::wire::{
+    Answer, Append, Appended, Beginning, Call, Candidacy, Granted, Handover, Part, Question, Reply,
+};
 use openraft::BasicNode;
+use openraft::raft::{
+    AppendEntriesRequest, StreamAppendError, StreamAppendResult, TransferLeaderError,
+    TransferLeaderRequest, VoteRequest, VoteResponse,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::Path;
@@ -63,7 +74,126 @@ fn all() -> Vec<(&'static str, Vec<u8>)> {
     found.push(("log file header", log::header()));
     found.extend(changes().into_iter().map(|(name, change)| (name, log::batch(&change))));
     found.push(("log seal", log::seal()));
+    found.extend(wire());
     found
+}
+
+fn granted() -> VoteResponse<Types> {
+    VoteResponse::new(vote(), Some(id(300)), true)
+}
+
+fn append() -> AppendEntriesRequest<Types> {
+    let entries = entries().into_iter().map(|(_, entry)| entry).collect();
+    let (prev_log_id, leader_commit) = (Some(id(9)), Some(id(8)));
+    AppendEntriesRequest { vote: vote(), prev_log_id, entries, leader_commit }
+}
+
+fn meta() -> SnapshotMeta {
+    let last_membership = StoredMembership::new(Some(id(2)), membership());
+    SnapshotMeta { last_log_id: Some(id(300)), last_membership }
+}
+
+fn calls() -> Vec<(&'static str, Call)> {
+    let mut candidacy = VoteRequest::new(vote(), Some(id(300)));
+    candidacy.leadership_transfer = true;
+    let transfer = TransferLeaderRequest::new(vote(), 8, Some(id(300)));
+    vec![
+        ("wire call vote", Call::Vote(candidacy.clone().into())),
+        ("wire call pre-vote", Call::PreVote(candidacy.into())),
+        ("wire call transfer", Call::Transfer(transfer.into())),
+        ("wire call propose", Call::Propose(b"open".to_vec().into())),
+        ("wire call read index", Call::ReadIndex),
+        ("wire call shell", Call::Shell(b"shell".to_vec().into())),
+    ]
+}
+
+fn answers() -> Vec<(&'static str, Answer)> {
+    let changed = TransferLeaderError::VoteChanged { expected: vote(), actual: vote() };
+    let late = TransferLeaderError::LogNotFlushed { expected: Some(id(300)), actual: None };
+    let refused = |error: ProposeError| Answer::Refused(error.into());
+    vec![
+        ("wire answer vote", Answer::Vote(granted().into())),
+        ("wire answer transfer", Answer::from(Ok(()))),
+        ("wire answer transfer vote", Answer::from(Err(changed))),
+        ("wire answer transfer log", Answer::from(Err(late))),
+        ("wire answer outcome", Answer::Outcome(300, b"done".to_vec().into())),
+        ("wire answer read index", Answer::ReadIndex(300)),
+        ("wire answer not leader", refused(ProposeError::NotLeader { leader: Some(8) })),
+        ("wire answer unavailable", refused(ProposeError::Unavailable)),
+        ("wire answer stopped", refused(ProposeError::Stopped)),
+        ("wire answer out of space", refused(ProposeError::OutOfSpace)),
+        ("wire answer shell", Answer::Shell(b"shell".to_vec().into())),
+    ]
+}
+
+fn appended() -> [(&'static str, StreamAppendResult<Types>); 3] {
+    [
+        ("wire appended", Ok(Some(id(300)))),
+        ("wire append conflict", Err(StreamAppendError::Conflict(id(300)))),
+        ("wire append higher vote", Err(StreamAppendError::HigherVote(vote()))),
+    ]
+}
+
+fn parts() -> [(&'static str, Part); 3] {
+    [
+        ("wire snapshot begin", Part::Begin(Beginning::new(&vote(), &meta()))),
+        ("wire snapshot bytes", Part::Bytes(b"rows".to_vec().into())),
+        ("wire snapshot end", Part::End),
+    ]
+}
+
+/// What nodes say to each other.
+fn wire() -> Vec<(&'static str, Vec<u8>)> {
+    let question = |call| frame::encode(&Question { number: 5, call });
+    let reply = |answer| frame::encode(&Reply { number: 5, answer });
+    let mut found = vec![("wire append", frame::encode(&Append::from(append())))];
+    found.extend(appended().map(|(name, it)| (name, frame::encode(&Appended::from(it)))));
+    found.extend(calls().into_iter().map(|(name, call)| (name, question(call))));
+    found.extend(answers().into_iter().map(|(name, answer)| (name, reply(answer))));
+    found.extend(parts().map(|(name, part)| (name, frame::encode(&part))));
+    found
+}
+
+#[test]
+fn every_frame_between_nodes_is_read_as_ever() {
+    let file = file();
+    let request: Append = frame::decode(&file["wire append"]).unwrap();
+    let request = AppendEntriesRequest::try_from(request).unwrap();
+    assert_eq!(format!("{request:?}"), format!("{:?}", append()));
+    for (name, result) in appended() {
+        let read: Appended = frame::decode(&file[name]).unwrap();
+        assert_eq!(StreamAppendResult::<Types>::from(read), result, "{name}");
+    }
+    for (name, call) in calls() {
+        assert_eq!(frame::decode::<Question>(&file[name]).unwrap().call, call, "{name}");
+    }
+    for (name, answer) in answers() {
+        assert_eq!(frame::decode::<Reply>(&file[name]).unwrap().answer, answer, "{name}");
+    }
+    for (name, part) in parts() {
+        assert_eq!(frame::decode::<Part>(&file[name]).unwrap(), part, "{name}");
+    }
+    assert_eq!(Beginning::new(&vote(), &meta()).read().unwrap(), (vote(), meta()));
+}
+
+#[test]
+fn what_crosses_the_wire_is_what_openraft_meant() {
+    assert_eq!(VoteResponse::from(Granted::from(granted())), granted());
+    let mut candidacy = VoteRequest::new(vote(), None);
+    candidacy.leadership_transfer = true;
+    assert_eq!(VoteRequest::from(Candidacy::from(candidacy.clone())), candidacy);
+    let transfer = TransferLeaderRequest::<Types>::new(vote(), 8, Some(id(300)));
+    assert_eq!(TransferLeaderRequest::from(Handover::from(transfer.clone())), transfer);
+    let changed = TransferLeaderError::VoteChanged { expected: vote(), actual: vote() };
+    let Answer::Transfer(Some(hindrance)) = Answer::from(Err(changed.clone())) else { panic!() };
+    assert_eq!(TransferLeaderError::from(hindrance), changed);
+}
+
+#[test]
+fn a_snapshot_newer_than_its_leader_is_refused() {
+    let mut meta = meta();
+    meta.last_log_id = Some(LogId { leader_id: LeaderId { term: 4, node_id: 1 }, index: 300 });
+    assert!(Beginning::new(&vote(), &meta).read().is_err());
 }
 
 fn file() -> BTreeMap<String, Vec<u8>> {

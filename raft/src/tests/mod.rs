@@ -17,7 +17,7 @@ pub(super) fn put(rows: &mut dyn Rows, index: u64, command: &[u8]) -> Result<Vec
 }
 
 pub(super) fn config(folder: Option<&Path>, id: u64, transport: &MemoryTransport) -> NodeConfig {
-    let (folder, transport) = (folder.map(Path::to_owned), transport.clone());
+    let (folder, transport) = (folder.map(Path::to_owned), transport.at(id));
     NodeConfig { folder, reserve: 0, id, apply: put, transport }
 }
 
