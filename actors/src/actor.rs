@@ -5,18 +5,18 @@ use crate::counters::count;
 use crate::device::Device;
 use crate::proof::KnownBy;
 use crate::propose::millis;
-use crate::region::{Region, Rest};
+use crate::region::{Region, Rest, Stranded};
 use crate::step::{About, Effect, Input, World};
 use crate::{EdgeId, Ports};
 use actix::prelude::*;
-use claviger_front::{Close, Deliver, ToEdge};
+use claviger_front::{Close, Content, Deliver, ToEdge};
 use claviger_ledger::{Command, CredentialId, DeviceRef, SessionId, Unavailable, View};
 use claviger_machine::Draw;
 use claviger_seal::TenantKey;
 use core::sync::atomic::Ordering;
 use core::task::{self, Poll};
 use core::time::Duration;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use tracing::Instrument;
 
@@ -37,14 +37,21 @@ pub(crate) enum ToActor {
     Deliver { edge: EdgeId, numbers: Option<Numbers>, frame: Box<Deliver> },
     /// The last flight of a session's handshake must be sent again.
     Repeat { edge: EdgeId, numbers: Option<Numbers>, session: SessionId },
+    /// A bootstrap was under way in a session when another node led, of this credential.
+    Revive { edge: EdgeId, numbers: Option<Numbers>, session: SessionId, credential: CredentialId },
     /// Go to sleep, unless there is something to do.
     Sleep,
+    /// End, whatever there is to do: another node leads.
+    Stop,
 }
 
 impl ToActor {
     /// The same with the session's numbers, where it can carry them.
     pub(crate) fn with_numbers(mut self, kept: Option<Numbers>) -> Self {
-        if let Self::Deliver { numbers, .. } | Self::Repeat { numbers, .. } = &mut self {
+        if let Self::Deliver { numbers, .. }
+        | Self::Repeat { numbers, .. }
+        | Self::Revive { numbers, .. } = &mut self
+        {
             *numbers = kept.or(*numbers);
         }
         self
@@ -255,10 +262,22 @@ impl DeviceActor {
     }
 
     fn flush(&mut self, covered: usize, closed: &[SessionId]) {
+        let mut stranded: BTreeMap<(SessionId, EdgeId), Vec<Content>> = BTreeMap::new();
         for (edge, frame) in self.outgoing.drain(..covered) {
-            if session_of(&frame).is_none_or(|session| !closed.contains(&session)) {
-                self.ports.edges.send(edge, frame.encode());
+            let session = session_of(&frame);
+            if session.is_some_and(|session| closed.contains(&session))
+                || self.ports.edges.send(edge, frame.encode())
+            {
+                continue;
             }
+            // Its number is spent; what is in it can go by another edge, under another.
+            if let (Some(session), ToEdge::Transmit(transmit)) = (session, frame) {
+                stranded.entry((session, edge)).or_default().push(transmit.content);
+            }
+        }
+        for ((session, edge), contents) in stranded {
+            let device = self.device.of().clone();
+            self.region.do_send(Stranded { device, session, edge, contents });
         }
     }
 
@@ -372,11 +391,11 @@ impl Handler<ToActor> for DeviceActor {
     fn handle(&mut self, message: ToActor, ctx: &mut Self::Context) {
         match message {
             ToActor::Step(input) => self.step(input, ctx),
-            // Before the window marks it: the device sends it again, when there is less to do.
-            ToActor::Deliver { frame, .. }
+            ToActor::Deliver { edge, frame, .. }
                 if self.proposing >= PROPOSING && self.device.knows(SessionId(frame.session)) =>
             {
                 count(&self.ports.counters.mailbox_full);
+                self.step(Input::TurnAway { edge, frame }, ctx);
             }
             ToActor::Deliver { edge, numbers, frame } => {
                 if self.meet(edge, SessionId(frame.session), numbers, ctx) {
@@ -388,11 +407,17 @@ impl Handler<ToActor> for DeviceActor {
                     self.step(Input::Repeat { edge, session }, ctx);
                 }
             }
+            ToActor::Revive { edge, numbers, session, credential } => {
+                if self.meet(edge, session, numbers, ctx) {
+                    self.step(Input::Revive { session, credential }, ctx);
+                }
+            }
             ToActor::Sleep if self.is_idle() => {
                 let of = self.device.of().clone();
                 self.region.do_send(Rest::Asleep(of, self.device.numbers()));
                 ctx.stop();
             }
+            ToActor::Stop => ctx.stop(),
             ToActor::Sleep => self.region.do_send(Rest::Awake(self.device.of().clone())),
         }
     }

@@ -13,7 +13,7 @@ pub const OPEN_REFUSALS: [&str; 6] =
     ["unknown_identity", "bad_key", "unavailable", "denied", "unknown_key", "untrusted"];
 
 /// What comes of a look for a session that an edge does not hold, as the metrics label it.
-pub const FIND_RESULTS: [&str; 2] = ["unknown", "continued"];
+pub const FIND_RESULTS: [&str; 3] = ["unknown", "continued", "too_many"];
 
 /// How a stage of a bootstrap can end, as the metrics label it.
 pub const STAGE_OUTCOMES: [&str; 2] = ["ok", "failed"];
@@ -45,6 +45,10 @@ pub struct Counters {
     pub resumptions: AtomicU64,
     /// Bootstraps begun.
     pub bootstraps_started: AtomicU64,
+    /// Bootstraps of before this node led that were gone on with.
+    pub bootstraps_revived: AtomicU64,
+    /// Sessions given to another edge because theirs was gone.
+    pub sessions_moved: AtomicU64,
     /// Bootstraps ended, by [`BOOTSTRAP_RESULTS`].
     pub bootstraps_finished: [AtomicU64; BOOTSTRAP_RESULTS.len()],
     /// Bootstraps and requests for one that came to nothing, each once, in the order of

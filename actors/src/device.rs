@@ -11,7 +11,7 @@ use crate::lwm2m::Bootstrapping;
 use crate::path::{self, Path};
 use crate::propose::millis;
 use crate::step::{About, Effect, Input, World};
-use claviger_coap::{ExchangeId, Output, Refusal};
+use claviger_coap::{Association, ExchangeId, Output, Refusal};
 use claviger_dtls::PathMessage;
 use claviger_front::{Check, Close, Content, Deliver, ToEdge, Trace, Transmit};
 use claviger_ledger::{
@@ -161,12 +161,32 @@ impl Device {
                 self.meet(session, talk, peer, named, None);
             }
             Input::Deliver { edge, frame } => self.deliver(world, edge, &frame),
+            Input::TurnAway { edge, frame } => self.turn_away(world, edge, &frame),
             Input::Repeat { edge, session } => {
                 if let Some(line) = self.lines.get_mut(&session) {
                     line.talk.edge = edge;
                     self.send(world, session, Content::Finished);
                 }
             }
+            Input::Moved { session, from, to, contents } => {
+                if let Some(line) = self.lines.get_mut(&session) {
+                    // Perhaps the device has shown another way meanwhile.
+                    if line.talk.edge == from {
+                        line.talk.edge = to;
+                    }
+                    for content in contents {
+                        self.send(world, session, content);
+                    }
+                }
+            }
+            Input::Revive { session, credential } if self.bootstrapping.is_none() => {
+                self.begin(world, session);
+                self.with_bootstrap(world, |bootstrap, line, world| {
+                    bootstrap.revive(line, world, credential);
+                });
+            }
+            // The device has asked again.
+            Input::Revive { .. } => {}
             Input::Offered { session, credential, outcome } => {
                 self.with_bootstrap(world, |bootstrap, line, world| {
                     if bootstrap.session() == session {
@@ -262,17 +282,7 @@ impl Device {
 
     fn deliver(&mut self, world: &mut World<'_>, edge: EdgeId, frame: &Deliver) {
         let session = SessionId(frame.session);
-        let Some(line) = self.lines.get_mut(&session) else { return };
-        let Some(newest) = line.talk.window.accept(frame.sequence) else {
-            return count(&world.counters.replays);
-        };
-        line.talk.edge = edge;
-        line.path.received(frame.from, newest, frame.payload.len());
-        line.heard = frame.from;
-        line.trace = frame.trace;
-        if let Some(limit) = frame.limit {
-            line.talk.association.keep_within(limit.into());
-        }
+        let Some(newest) = self.accept(world, edge, frame) else { return };
         match frame.check {
             Some(Check::Message) => return self.check(world, session, &frame.payload),
             Some(Check::Answered) => self.challenge(world, session),
@@ -285,6 +295,38 @@ impl Device {
         let before = *line.talk.association.counters();
         line.talk.association.receive(world.now, &frame.payload, &mut world.draw);
         world.counters.add_coap(&before, line.talk.association.counters());
+    }
+
+    /// Takes in what a record says by itself, once: whether it is newer than all before.
+    fn accept(&mut self, world: &World<'_>, edge: EdgeId, frame: &Deliver) -> Option<bool> {
+        let line = self.lines.get_mut(&SessionId(frame.session))?;
+        let Some(newest) = line.talk.window.accept(frame.sequence) else {
+            count(&world.counters.replays);
+            return None;
+        };
+        line.talk.edge = edge;
+        line.path.received(frame.from, newest, frame.payload.len());
+        line.heard = frame.from;
+        line.trace = frame.trace;
+        if let Some(limit) = frame.limit {
+            line.talk.association.keep_within(limit.into());
+        }
+        Some(newest)
+    }
+
+    /// Says to a request that no more is taken now. Of all else the window marks nothing: the device
+    /// sends it again, when there is less to do.
+    fn turn_away(&mut self, world: &mut World<'_>, edge: EdgeId, frame: &Deliver) {
+        let is_data = !frame.alert && frame.check != Some(Check::Message);
+        if !is_data || !Association::is_request(&frame.payload) {
+            return;
+        }
+        let taken = self.accept(world, edge, frame);
+        if let (Some(_), Some(line)) = (taken, self.lines.get_mut(&SessionId(frame.session))) {
+            let before = *line.talk.association.counters();
+            line.talk.association.turn_away(world.now, &frame.payload);
+            world.counters.add_coap(&before, line.talk.association.counters());
+        }
     }
 
     /// Asks a peer that may have moved whether it is there (RFC 9853).

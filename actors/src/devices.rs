@@ -1,7 +1,10 @@
 //! The handle to a node's actors.
 
 use crate::counters::count;
-use crate::region::{CredentialsEnded, Frame, IdentityChanged, Region, ServerAnswered};
+use crate::leading::WhileLeading;
+use crate::region::{
+    Beat, CredentialsEnded, EdgeGone, Frame, IdentityChanged, Region, ServerAnswered, Stop,
+};
 use crate::{EdgeId, Ports};
 use actix::{Actor, Addr};
 use claviger_ledger::{CredentialId, DeviceRef, Ended};
@@ -13,6 +16,7 @@ use zeroize::Zeroizing;
 pub struct Devices {
     region: Addr<Region>,
     ports: Arc<Ports>,
+    leading: Arc<WhileLeading>,
 }
 
 impl core::fmt::Debug for Devices {
@@ -24,10 +28,29 @@ impl core::fmt::Debug for Devices {
 impl Devices {
     /// Starts the region on the current arbiter; call it within an actix system.
     pub fn start(ports: Ports) -> Self {
+        let leading = WhileLeading::new(ports.edges.clone());
         // Each actor holds it.
-        let ports = Arc::new(ports);
+        let ports = Arc::new(Ports { edges: leading.clone(), ..ports });
         let region = Region::new(ports.clone()).start();
-        Self { region, ports }
+        Self { region, ports, leading }
+    }
+
+    /// Ends the region and every actor at once, for a node that leads no more: nothing is sent to an
+    /// edge from now on, and what waits is dropped.
+    pub fn stop(self) {
+        self.leading.end();
+        self.region.do_send(Stop);
+    }
+
+    /// Tells every edge that this node may speak for the cluster, and the keys that it is to have
+    /// next. For the shell, every half second, behind a ReadIndex.
+    pub fn beat(&self) {
+        self.region.do_send(Beat);
+    }
+
+    /// Takes that the way to an edge has ended.
+    pub fn edge_gone(&self, edge: EdgeId) {
+        self.region.do_send(EdgeGone(edge));
     }
 
     /// Takes a frame of an edge. It is dropped and counted if too many wait: devices send again.

@@ -6,7 +6,7 @@
 use crate::Ports;
 use crate::opening::{Failure, tenant_key};
 use claviger_dtls::{ReplayWindow, Sought, StoredSession};
-use claviger_front::{Continue, Find, ToEdge, Unknown};
+use claviger_front::{Continue, Find, Hold, ToEdge, Unknown};
 use claviger_ledger::{DeviceRef, Rows, Session, SessionId, View};
 use claviger_seal::Label;
 
@@ -30,6 +30,24 @@ pub(crate) fn answer(rows: &dyn Rows, ports: &Ports, find: &Find) -> Result<ToEd
     let bytes = stored.encode().ok_or(Failure::Broken("a stored session has no encoding"))?;
     let DeviceRef { tenant, device } = device;
     Ok(ToEdge::Continue(Continue { call: find.call, tenant, device, stored: bytes.to_vec() }))
+}
+
+/// What an edge needs to send records of a session that it has not asked for.
+pub(crate) fn hold(
+    rows: &dyn Rows,
+    ports: &Ports,
+    device: &DeviceRef,
+    session: SessionId,
+    row: &Session,
+) -> Result<Hold, Failure> {
+    if !row.restorable {
+        return Err(Failure::Gone);
+    }
+    let mut stored = unsealed(&View::new(rows), ports, device, session, row)?;
+    stored.window = ReplayWindow::above(row.highest_read);
+    let bytes = stored.encode().ok_or(Failure::Broken("a stored session has no encoding"))?;
+    let DeviceRef { tenant, device } = device.clone();
+    Ok(Hold { tenant, device, stored: bytes.to_vec() })
 }
 
 fn holder(view: &View<'_>, find: &Find) -> Option<(DeviceRef, SessionId)> {

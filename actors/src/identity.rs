@@ -4,21 +4,18 @@
 //! that a handshake costs one signature and no look at the KEK.
 
 use crate::opening::{Failure, tenant_key};
+use crate::roster::Roster;
 use crate::{EdgeId, Ports};
 use claviger_dtls::Group;
 use claviger_front::{Present, Sign};
 use claviger_ledger::{ServerIdentity, View, fingerprint};
 use claviger_machine::Signer;
 use claviger_seal::Label;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-/// How many realms the listeners of one edge may stand for.
-const REALMS: usize = 256;
-
-/// The listeners of all edges by realm, and the keys in use.
+/// The keys in use.
 #[derive(Default)]
 pub(crate) struct Identities {
-    listeners: BTreeSet<(EdgeId, String)>,
     /// By realm, with the version of the key.
     signers: BTreeMap<String, (u64, Box<dyn Signer>)>,
 }
@@ -34,40 +31,20 @@ pub(crate) enum NoSignature {
 }
 
 impl Identities {
-    /// A listener of `edge` stands for `realm`; false if there is no such realm, or the edge has too
-    /// many.
-    pub(crate) fn listen(&mut self, ports: &Ports, edge: EdgeId, realm: &str) -> bool {
-        let mut known = false;
-        ports.ledger.read(&mut |rows| known = View::new(rows).tenant_of_realm(realm).is_some());
-        let listener = (edge, realm.to_owned());
-        let of_edge = self.listeners.iter().filter(|(theirs, _)| *theirs == edge);
-        let taken = known && (self.listeners.contains(&listener) || of_edge.count() < REALMS);
-        if taken {
-            self.listeners.insert(listener);
-        }
-        taken
-    }
-
     /// The key of a realm is to be looked at anew.
     pub(crate) fn forget(&mut self, realm: &str) {
         self.signers.remove(realm);
-    }
-
-    /// The edges with a listener for `realm`.
-    pub(crate) fn edges(&self, realm: &str) -> Vec<EdgeId> {
-        let of_realm = self.listeners.iter().filter(|(_, theirs)| theirs == realm);
-        of_realm.map(|(edge, _)| *edge).collect()
     }
 
     /// A signature in DER for a listener of `edge`.
     pub(crate) fn sign(
         &mut self,
         ports: &Ports,
+        roster: &Roster,
         edge: EdgeId,
         sign: &Sign,
     ) -> Result<Vec<u8>, NoSignature> {
-        let listens = self.listeners.contains(&(edge, sign.realm.clone()));
-        if !listens || !is_key_exchange(&sign.message) {
+        if !roster.listens(edge, &sign.realm) || !is_key_exchange(&sign.message) {
             return Err(NoSignature::Unasked);
         }
         let mut loaded = None;

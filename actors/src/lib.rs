@@ -9,15 +9,19 @@
 //! [`Devices::start`], within an actix system, gives the handle by which edges' frames
 //! ([`Devices::frame`]), LwM2M servers' answers ([`Devices::server_answered`]) and the end of
 //! credentials ([`Devices::ended`]) come in. What the actors need of the world stands in [`Ports`].
+//! They run while their node leads: [`Devices::beat`] tells the edges that it does, and
+//! [`Devices::stop`] ends them at once. Nothing is lost with them that the ledger does not have.
 
 mod actor;
 mod conversation;
 mod counters;
 mod device;
 mod devices;
+mod edge_keys;
 mod finding;
 mod fresh;
 mod identity;
+mod leading;
 mod lwm2m;
 mod numbering;
 mod opening;
@@ -27,6 +31,7 @@ mod proof;
 mod propose;
 mod region;
 mod resuming;
+mod roster;
 mod step;
 mod trace;
 mod unproven;

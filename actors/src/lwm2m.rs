@@ -51,6 +51,8 @@ pub(crate) struct Bootstrapping {
     noted: bool,
     steps: Vec<String>,
     deadline: Duration,
+    /// True until a bootstrap of before this node led has a grant again.
+    reviving: bool,
     over: bool,
 }
 
@@ -81,6 +83,7 @@ impl Bootstrapping {
             noted: false,
             steps: Vec::new(),
             deadline: Duration::MAX,
+            reviving: false,
             over: false,
         }
     }
@@ -116,10 +119,26 @@ impl Bootstrapping {
         request: &Request,
     ) {
         count(&world.counters.bootstraps_started);
+        self.reviving = false;
         // Whether it begins a bootstrap is the machine's to say; one under way is not disturbed.
         self.incoming = Some(exchange);
         let input = Input::Requested { exchange: exchange.0, request };
         self.advance(line, world, input);
+    }
+
+    /// The bootstrap was under way when another node led: whether the device still waits for its
+    /// credential is seen by what it answers.
+    pub(crate) fn revive(
+        &mut self,
+        line: &mut Line,
+        world: &mut World<'_>,
+        credential: CredentialId,
+    ) {
+        line.prepared = None;
+        self.reviving = true;
+        self.awaiting = Some(credential);
+        self.deadline = world.now + PATIENCE;
+        world.effects.push(Effect::Offer { session: self.session, credential });
     }
 
     /// What was staged with the session is offered, or is not good any more.
@@ -132,6 +151,8 @@ impl Bootstrapping {
     ) {
         match outcome {
             Some(outcome) => self.staged(line, world, about, Ok(outcome)),
+            // The device is to ask again.
+            None if self.reviving => self.over = true,
             None if self.awaiting == Some(about) => self.stage(line, world),
             None => {}
         }
@@ -182,6 +203,9 @@ impl Bootstrapping {
                     identity,
                     key: psk,
                 };
+                if core::mem::take(&mut self.reviving) {
+                    return self.advance(line, world, Input::Revived(grant));
+                }
                 world.counters.stage(Stage::Request, true);
                 self.advance(line, world, Input::Staged(grant));
             }

@@ -2,7 +2,7 @@
 
 use crate::proof::{self, KnownBy, Proof};
 use crate::propose::millis;
-use crate::{Ports, Reason, fresh};
+use crate::{EdgeId, Ports, Reason, fresh};
 use claviger_dtls::schedule::{self, Evidence, OpenError};
 use claviger_dtls::{Claim, Opened, SessionKeys, SharedSecret, StoredSession};
 use claviger_front::Open;
@@ -64,7 +64,7 @@ pub(crate) fn check(
     ports: &Ports,
     open: &Open,
     claim: &Claim,
-    now: Duration,
+    (edge, now): (EdgeId, Duration),
 ) -> Result<Checked, Failure> {
     let shared = open.shared.as_ref().map(|shared| Zeroizing::new(shared.0.clone()));
     let shared = shared.and_then(SharedSecret::new);
@@ -94,7 +94,8 @@ pub(crate) fn check(
         (None, Some(psk)) => schedule::open_resumable(psk, now, &evidence)?,
         _ => return Err(Failure::Malformed),
     };
-    let command = command(ports, &proof, &opened, &evidence, (&open.listener, open.peer, now))?;
+    let place = Place { edge, listener: &open.listener, peer: open.peer, now };
+    let command = command(ports, &proof, &opened, &evidence, &place)?;
     let resumable = resumable.map(|kept| {
         let label = Label::Resumption { tenant: &proof.device.tenant, handle: &kept.handle };
         let sealed = proof.tenant_key.seal(label, &kept.encode(), ports.crypto.random());
@@ -122,16 +123,24 @@ pub(crate) fn ready(
     Checked { opened, tenant_key, device, session, known_by, command }
 }
 
-/// The proposal for a session that was opened at this listener by a peer at this address, now.
+/// Where and when a session is opened.
+pub(crate) struct Place<'a> {
+    pub(crate) edge: EdgeId,
+    pub(crate) listener: &'a str,
+    pub(crate) peer: SocketAddr,
+    pub(crate) now: Duration,
+}
+
+/// The proposal for a session.
 pub(crate) fn command(
     ports: &Ports,
     proof: &Proof,
     opened: &Opened,
     evidence: &Evidence<'_>,
-    (listener, peer, now): (&str, SocketAddr, Duration),
+    place: &Place<'_>,
 ) -> Result<OpenSession, Failure> {
     let session = SessionId(opened.session.0);
-    let stored = StoredSession::at_open(evidence, opened, peer, now);
+    let stored = StoredSession::at_open(evidence, opened, place.peer, place.now);
     let stored = stored.and_then(|stored| stored.encode()).ok_or(Failure::Malformed)?;
     let label = Label::Session { tenant: &proof.device.tenant, session: &session.0 };
     let row = Session {
@@ -140,13 +149,14 @@ pub(crate) fn command(
         sealed: proof.tenant_key.seal(label, &stored, ports.crypto.random()),
         cid: evidence.cid.unwrap_or_default().to_vec(),
         peer_cid: evidence.peer_cid.unwrap_or_default().to_vec(),
-        listener: listener.to_owned(),
-        peer: peer.to_string(),
+        listener: place.listener.to_owned(),
+        peer: place.peer.to_string(),
         generation: 0,
         highest_read: 0,
         opened_at: 0,
         restorable: true,
         anchor: None,
+        edge: Some(place.edge.0),
     };
     Ok(OpenSession::new(proof.device.clone(), session, row))
 }

@@ -21,14 +21,16 @@ pub trait Outbox: Send + Sync {
     fn wake(&self, device: &DeviceRef, credential: CredentialId);
 }
 
-/// An edge, as the node that runs the actors knows it.
+/// One listener of an edge, as the node that runs the actors knows it: another one for each start of
+/// its process, drawn at random, so that no two have the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct EdgeId(pub u64);
 
 /// The way to the edges.
 pub trait Edges: Send + Sync {
-    /// Sends a frame; it may be lost, since a device sends again.
-    fn send(&self, edge: EdgeId, frame: Zeroizing<Vec<u8>>);
+    /// Sends a frame; it may be lost, since a device sends again. False if there is no way to the
+    /// edge any more: what was to go there may go by another one.
+    fn send(&self, edge: EdgeId, frame: Zeroizing<Vec<u8>>) -> bool;
 }
 
 /// Everything outside the actors.

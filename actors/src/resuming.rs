@@ -4,10 +4,10 @@
 //! our flight and no key. The second is a session of its own, opened as any other: whether its
 //! credential is still good is decided when that is applied.
 
-use crate::Ports;
-use crate::opening::{self, Checked, Failure};
+use crate::opening::{self, Checked, Failure, Place};
 use crate::proof::{self, KnownBy, Proof};
 use crate::propose::millis;
+use crate::{EdgeId, Ports};
 use claviger_dtls::resume::{self, Declined, LIFETIME, Offer};
 use claviger_dtls::schedule::Evidence;
 use claviger_front::{Accepted, Resume, Step, WhyNotResumed};
@@ -73,7 +73,7 @@ pub(crate) fn check(
     rows: &dyn Rows,
     ports: &Ports,
     resume: &Resume,
-    now: Duration,
+    (edge, now): (EdgeId, Duration),
 ) -> Result<Checked, Failure> {
     let Step::Open { suite, transcript, finished } = &resume.step else {
         return Err(Failure::Malformed);
@@ -89,8 +89,8 @@ pub(crate) fn check(
         shared: None,
     };
     let opened = resume::open(&kept, now, &evidence)?;
-    let place = (&*resume.listener, resume.peer, now);
-    let command = opening::command(ports, &proof, &opened, &evidence, place)?;
+    let place = Place { edge, listener: &resume.listener, peer: resume.peer, now };
+    let command = opening::command(ports, &proof, &opened, &evidence, &place)?;
     let command = OpenSession { resumed: true, ..command };
     Ok(opening::ready(&view, ports, proof, opened, command, now))
 }

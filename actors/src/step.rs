@@ -3,7 +3,7 @@
 use crate::EdgeId;
 use crate::conversation::Numbers;
 use crate::counters::Counters;
-use claviger_front::{Deliver, ToEdge};
+use claviger_front::{Content, Deliver, ToEdge};
 use claviger_ledger::{Command, CredentialId, Outcome, SessionId, Unavailable};
 use claviger_machine::{Crypto, Draw};
 use core::net::SocketAddr;
@@ -34,8 +34,14 @@ pub(crate) enum Input {
     },
     /// A record of a session that is known.
     Deliver { edge: EdgeId, frame: Box<Deliver> },
+    /// The same, while so much is under way that no more is taken.
+    TurnAway { edge: EdgeId, frame: Box<Deliver> },
     /// The last flight of a session's handshake must be sent again.
     Repeat { edge: EdgeId, session: SessionId },
+    /// A session goes on by another edge, and so does what could not be sent by the one before.
+    Moved { session: SessionId, from: EdgeId, to: EdgeId, contents: Vec<Content> },
+    /// A bootstrap was under way in a session when another node led, of this credential.
+    Revive { session: SessionId, credential: CredentialId },
     /// What was staged with a session, as far as it is still good.
     Offered { session: SessionId, credential: CredentialId, outcome: Option<Outcome> },
     /// What became of a proposal.

@@ -44,6 +44,8 @@ pub const TENANT: &str = "default";
 
 /// How often it is looked whether the ledger still runs.
 const WATCH: Duration = Duration::from_millis(500);
+/// How often edges are told that this node may speak.
+const BEAT: Duration = Duration::from_millis(500);
 
 /// Where a process listens.
 #[derive(Debug, Clone)]
@@ -129,16 +131,17 @@ struct LocalEdges {
 }
 
 impl Edges for LocalEdges {
-    fn send(&self, edge: EdgeId, frame: Zeroizing<Vec<u8>>) {
+    fn send(&self, edge: EdgeId, frame: Zeroizing<Vec<u8>>) -> bool {
         let sent = self.ways.get(&edge).is_some_and(|frames| frames.try_send(frame).is_ok());
         if sent {
-            return;
+            return true;
         }
         // A line for each would be one more load on what is behind already.
         let lost = self.lost.fetch_add(1, Ordering::Relaxed) + 1;
         if lost.is_power_of_two() {
             tracing::warn!(edge = edge.0, lost, "frames were dropped: the edge is behind");
         }
+        self.ways.contains_key(&edge)
     }
 }
 
@@ -207,7 +210,9 @@ impl App {
         let devices = actors.spawn(async { Devices::start(ports) }).await;
         let devices = devices.map_err(|broken| StartError::Thread(broken.into()))?;
         let presenting = devices.clone();
+        let beating = beat(devices.clone(), port.clone());
         let mut tasks = JoinSet::new();
+        tasks.spawn(beating);
         let answered = devices.clone();
         tasks.spawn(worker.run(Arc::new(move |device, credential, result| {
             answered.server_answered(device, credential, result);
@@ -218,7 +223,7 @@ impl App {
         for ((socket, (id, frames)), coaps) in udp.into_iter().zip(frames).zip(&config.coaps) {
             let shown = Arc::new(Shown::of(Inode::of(&socket).ok()));
             edges.push(shown.clone());
-            let edge = edge(coaps, local(socket.local_addr(), coaps.listen)?, &kek, &crypto);
+            let edge = edge(coaps, local(socket.local_addr(), coaps.listen)?, &crypto);
             let (devices, clock) = (devices.clone(), clock.clone());
             let edge = EdgeTask { id, edge, socket, devices, frames, clock, shown };
             tasks.spawn(run_edge(&actors, edge));
@@ -470,10 +475,18 @@ fn warn_without_chain(world: &World, coaps: &Coaps) {
     });
 }
 
-/// An edge without its socket, which is bound to `address`; its secrets come from the KEK, so that
-/// they survive a restart.
-fn edge(coaps: &Coaps, address: SocketAddr, kek: &Kek, crypto: &Arc<dyn Crypto>) -> Edge {
-    let keys = ClusterKeys::new(*kek.derive("dtls cookie"), *kek.derive("dtls connection id"));
+/// Tells edges that this node may speak for the cluster, while it may.
+async fn beat(devices: Devices, ledger: Arc<dyn Ledger>) {
+    loop {
+        if ledger.confirm().await.is_ok() {
+            devices.beat();
+        }
+        tokio::time::sleep(BEAT).await;
+    }
+}
+
+/// An edge without its socket, which is bound to `address`; the actors hand it the cluster's keys.
+fn edge(coaps: &Coaps, address: SocketAddr, crypto: &Arc<dyn Crypto>) -> Edge {
     let config = EndpointConfig {
         suites: suites(coaps),
         client_types: client_types(coaps),
@@ -483,7 +496,8 @@ fn edge(coaps: &Coaps, address: SocketAddr, kek: &Kek, crypto: &Arc<dyn Crypto>)
         hide_unknown_identity: coaps.hide_unknown_identity,
         ..EndpointConfig::default()
     };
-    let endpoint = Endpoint::new(config, keys, Box::new(Draw(crypto.clone())));
+    let draw = Box::new(Draw(crypto.clone()));
+    let endpoint = Endpoint::new(config, ClusterKeys::default(), draw);
     let endpoint = endpoint.with_curves(Box::new(AwsLc));
     let sampling = telemetry::traces().map_or(Sampling::NONE, Traces::sampling);
     Edge::new(&format!("coaps://{address}"), coaps.tenant.as_str(), endpoint).sampled(sampling)

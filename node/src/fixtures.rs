@@ -14,6 +14,7 @@ pub fn session(credential: CredentialId) -> Session {
         peer: "127.0.0.1:1".into(),
         generation: 0,
         highest_read: 0,
+        edge: None,
         opened_at: 0,
         restorable: false,
         anchor: None,

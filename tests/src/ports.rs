@@ -10,9 +10,9 @@ use zeroize::Zeroizing;
 pub struct FrameQueue(pub UnboundedSender<(EdgeId, Zeroizing<Vec<u8>>)>);
 
 impl Edges for FrameQueue {
-    fn send(&self, edge: EdgeId, frame: Zeroizing<Vec<u8>>) {
+    fn send(&self, edge: EdgeId, frame: Zeroizing<Vec<u8>>) -> bool {
         // A world that has ended wants nothing more.
-        let _ = self.0.send((edge, frame));
+        self.0.send((edge, frame)).is_ok()
     }
 }
 

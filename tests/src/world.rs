@@ -28,6 +28,8 @@ use zeroize::Zeroizing;
 const TENANT: &str = "default";
 /// How long the LwM2M server takes to hold a credential.
 const SERVER: Duration = Duration::from_millis(5);
+/// How often edges are told that the node of the actors may speak.
+const BEAT: Duration = Duration::from_millis(500);
 
 /// What a world is made of.
 pub struct WorldConfig {
@@ -80,6 +82,7 @@ pub struct World {
     gate: Arc<Gate>,
     edge: Edge,
     edge_id: EdgeId,
+    beat: Duration,
     address: SocketAddr,
     net: Net,
     frames: UnboundedReceiver<(EdgeId, Zeroizing<Vec<u8>>)>,
@@ -103,9 +106,9 @@ fn kek() -> Arc<Kek> {
 
 /// An edge that has seen nothing.
 fn edge(crypto: &Arc<dyn Crypto>, realm: &str, lenient: bool) -> Edge {
-    let keys = ClusterKeys::new([0xc0; 32], [0xc1; 32]);
     let config = EndpointConfig { resumption: true, ..EndpointConfig::default() };
-    let endpoint = Endpoint::new(config, keys, Box::new(Draw(crypto.clone())));
+    let draw = Box::new(Draw(crypto.clone()));
+    let endpoint = Endpoint::new(config, ClusterKeys::default(), draw);
     let curves: Box<dyn Curves> = if lenient { Box::new(Lenient) } else { Box::new(AwsLc) };
     let listener = if realm == TENANT { "coaps" } else { realm };
     Edge::new(listener, realm, endpoint.with_curves(curves))
@@ -198,6 +201,7 @@ impl World {
         let devices = Devices::start(ports.clone());
         Self {
             clock,
+            beat: Duration::ZERO,
             edge: edge(&crypto, TENANT, false),
             edge_id: EdgeId(0),
             crypto,
@@ -247,6 +251,7 @@ impl World {
     pub fn take_over(&mut self, ledger: Arc<dyn Ledger>) {
         self.ledger = ledger.clone();
         self.devices = Devices::start(Ports { ledger, ..self.ports.clone() });
+        self.edge.greet();
     }
 
     /// Proposes a command.
@@ -412,12 +417,16 @@ impl World {
 
     fn next_event(&self) -> Option<Duration> {
         let fleet = self.fleet.values().filter_map(|sim| sim.device.next_timeout());
-        let rest = [self.net.next_arrival(), self.edge.next_timeout()];
+        let rest = [self.net.next_arrival(), self.edge.next_timeout(), Some(self.beat)];
         fleet.chain(rest.into_iter().flatten()).min()
     }
 
     fn due(&mut self) {
         let now = self.clock.now();
+        if self.beat <= now {
+            self.devices.beat();
+            self.beat = now + BEAT;
+        }
         while let Some(datagram) = self.net.arrived(now) {
             if datagram.to == self.address {
                 self.edge.receive(now, datagram.from, &datagram.bytes);

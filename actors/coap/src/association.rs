@@ -73,6 +73,22 @@ impl Association {
         }
     }
 
+    /// True for a confirmable request: what [`Self::turn_away`] answers.
+    pub fn is_request(datagram: &[u8]) -> bool {
+        let is_request = |it: Message| it.kind == Kind::Confirmable && it.class == Class::Request;
+        Message::decode(datagram).is_ok_and(is_request)
+    }
+
+    /// Answers a confirmable request with 5.03 and does nothing else with it, for an owner that can
+    /// take no more now; anything else is passed over.
+    pub fn turn_away(&mut self, now: Duration, datagram: &[u8]) {
+        let Ok(message) = Message::decode(datagram) else { return };
+        let is_request = message.kind == Kind::Confirmable && message.class == Class::Request;
+        if is_request && !self.wire.is_duplicate(now, message.message_id) {
+            Server::turn_away(now, &mut self.wire, &message);
+        }
+    }
+
     /// Asks the peer, with a confirmable message, once NSTART allows it. The token is 8 random
     /// bytes; a body in blocks takes further tokens from the random source of
     /// [`Self::receive`]. Exactly one [`Output::Response`] follows, unless it is cancelled.

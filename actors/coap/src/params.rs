@@ -33,6 +33,8 @@ pub struct Params {
     pub max_remembered: usize,
     /// How many requests of the peer may be unanswered at a time; the next gets 5.03.
     pub max_open: usize,
+    /// Max-Age of that 5.03, in seconds: when the peer may try again.
+    pub busy_for: u32,
     /// How many bodies are put together, and how many are served in blocks, at a time.
     pub max_transfers: usize,
 }
@@ -54,6 +56,7 @@ impl Default for Params {
             max_request_body: 8 * 1024,
             max_remembered: 64,
             max_open: 8,
+            busy_for: 5,
             max_transfers: 2,
         }
     }

@@ -37,12 +37,7 @@ impl Server {
     /// Takes a request that is no duplicate.
     pub(crate) fn receive(&mut self, now: Duration, wire: &mut Wire, mut message: Message) {
         wire.remember(now, &message);
-        let to = ReplyTo {
-            message_id: message.message_id,
-            token: message.token,
-            confirmable: message.kind == Kind::Confirmable,
-            acknowledged: false,
-        };
+        let to = reply_to(&message);
         let incoming = match read_request(&mut message) {
             Ok(incoming) => incoming,
             Err((code, why)) => return refuse(now, wire, to, code, why),
@@ -70,6 +65,12 @@ impl Server {
             Exchange { id: ExchangeId(0), to, since: now, key, block1, block2 },
             request,
         );
+    }
+
+    /// Turns away a request that is no duplicate, whatever it asks for.
+    pub(crate) fn turn_away(now: Duration, wire: &mut Wire, message: &Message) {
+        wire.remember(now, message);
+        turn_away(now, wire, reply_to(message));
     }
 
     /// Takes a block; gives the whole body once it is there.
@@ -133,7 +134,7 @@ impl Server {
     fn open(&mut self, now: Duration, wire: &mut Wire, exchange: Exchange, request: Request) {
         let to = exchange.to;
         if self.open.len() >= wire.params.max_open {
-            return refuse(now, wire, to, Code::SERVICE_UNAVAILABLE, Refusal::Overloaded);
+            return turn_away(now, wire, to);
         }
         let id = ExchangeId(self.next_exchange);
         self.next_exchange += 1;
@@ -234,6 +235,16 @@ impl Exchange {
     }
 }
 
+/// Where the answer to a message goes that has got none yet.
+fn reply_to(message: &Message) -> ReplyTo {
+    ReplyTo {
+        message_id: message.message_id,
+        token: message.token,
+        confirmable: message.kind == Kind::Confirmable,
+        acknowledged: false,
+    }
+}
+
 /// Sends one block of a response; true if more follow.
 fn send_block(
     now: Duration,
@@ -262,11 +273,21 @@ fn echo(packet: &mut coap_lite::Packet, block1: Option<Block>) {
 
 /// Refuses a request if it was confirmable, else drops it (RFC 7252 §5.4.1).
 fn refuse(now: Duration, wire: &mut Wire, to: ReplyTo, code: Code, why: Refusal) {
+    refuse_with(now, wire, to, &Response::new(code), why);
+}
+
+fn refuse_with(now: Duration, wire: &mut Wire, to: ReplyTo, response: &Response, why: Refusal) {
     wire.refuse(why);
     if to.confirmable {
-        let mut packet = write_response(&Response::new(code));
-        wire.reply(now, to, code.0, &mut packet);
+        wire.reply(now, to, response.code.0, &mut write_response(response));
     }
+}
+
+/// Says that no more can be taken now, and when to try again.
+fn turn_away(now: Duration, wire: &mut Wire, to: ReplyTo) {
+    let max_age = Some(wire.params.busy_for);
+    let response = Response { max_age, ..Response::new(Code::SERVICE_UNAVAILABLE) };
+    refuse_with(now, wire, to, &response, Refusal::Overloaded);
 }
 
 /// Refuses a block that is not where it should be.

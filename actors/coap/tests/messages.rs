@@ -180,7 +180,29 @@ fn refuses_more_open_requests_than_its_limit() {
 
     let reply = server.answer(&message(CON, GET, 2, &[2], &[], &[]));
 
-    assert_eq!(reply, message(ACK, 0xa3, 2, &[2], &[], &[]));
+    assert_eq!(reply, message(ACK, 0xa3, 2, &[2], &IN_FIVE_SECONDS, &[]));
+    assert_eq!(server.refused, [Refusal::Overloaded]);
+}
+
+/// Max-Age.
+const IN_FIVE_SECONDS: [u8; 3] = [0xd1, 1, 5];
+
+#[test]
+fn turns_away_a_request_once_and_nothing_else() {
+    let mut server = Script::new();
+    let (get, other) = (message(CON, GET, 7, &[1], TEMPERATURE, &[]), empty(ACK, 8));
+    let non = message(NON, GET, 9, &[1], TEMPERATURE, &[]);
+
+    let is_request = [&get, &other, &non].map(|it| claviger_coap::Association::is_request(it));
+    for datagram in [&get, &get, &other, &non] {
+        server.coap.turn_away(server.now, datagram);
+    }
+
+    assert_eq!(is_request, [true, false, false]);
+    let reply = message(ACK, 0xa3, 7, &[1], &IN_FIVE_SECONDS, &[]);
+    let sent: Vec<_> = server.outputs().into_iter().map(sent).collect();
+    // The second time as a duplicate of the first.
+    assert_eq!(sent, [reply.clone(), reply]);
     assert_eq!(server.refused, [Refusal::Overloaded]);
 }
 

@@ -314,4 +314,13 @@ pub struct Listen {
     /// The realm that it stands for.
     #[n(1)]
     pub realm: String,
+    /// True if what it sends comes from the address that devices send to, as it does from every
+    /// other edge of this listener: a session may go on there without its device's doing.
+    #[cbor(n(2), skip_if = "is_false")]
+    pub shared: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that minicbor calls")]
+fn is_false(value: &bool) -> bool {
+    !*value
 }

@@ -15,8 +15,8 @@ pub use from_edge::{
     Check, Deliver, Find, FromEdge, Listen, Open, Repeat, Resume, Shared, Sign, Step,
 };
 pub use to_edge::{
-    Accepted, Close, Content, Continue, NotResumed, Opened, Present, Refusal, Refused, Signed,
-    ToEdge, Transmit, Unknown, WhyNotResumed,
+    Accepted, CheckKey, Close, Content, Continue, CookieKey, Hold, Keys, NotResumed, Opened,
+    Present, Refusal, Refused, Signed, ToEdge, Transmit, Unknown, WhyNotResumed,
 };
 pub use trace::Trace;
 

@@ -5,7 +5,7 @@ use core::fmt;
 use core::net::SocketAddr;
 use minicbor::bytes::ByteVec;
 use minicbor::{Decode, Encode};
-use zeroize::Zeroize;
+use zeroize::{Zeroize, ZeroizeOnDrop};
 
 /// A frame to an edge.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -40,6 +40,15 @@ pub enum ToEdge {
     /// There is no session to go on with.
     #[n(9)]
     Unknown(#[n(0)] Unknown),
+    /// The cluster's keys, from now on. They say what [`ToEdge::Beat`] says, too.
+    #[n(10)]
+    Keys(#[n(0)] Keys),
+    /// The node that runs the actors may still speak for the cluster.
+    #[n(11)]
+    Beat,
+    /// Go on with a session that nobody has asked for here: records of it are to be sent from here.
+    #[n(12)]
+    Hold(#[n(0)] Hold),
 }
 
 impl ToEdge {
@@ -58,7 +67,10 @@ impl ToEdge {
             ],
             Self::Accepted(accepted) => &[accepted.server_hello.len(), accepted.finished.len()],
             Self::Continue(it) => &[it.tenant.len(), it.device.len(), it.stored.len()],
-            Self::NotResumed(_) | Self::Unknown(_) => &[],
+            Self::NotResumed(_) | Self::Unknown(_) | Self::Beat => &[],
+            // A key with its number and both their headers.
+            Self::Keys(keys) => &[40 * (keys.cookies.len() + keys.checks.len())],
+            Self::Hold(it) => &[it.tenant.len(), it.device.len(), it.stored.len()],
         };
         AROUND + parts.iter().sum::<usize>()
     }
@@ -316,6 +328,68 @@ impl fmt::Debug for Continue {
             .field("call", &self.call)
             .field("device", &self.device)
             .finish_non_exhaustive()
+    }
+}
+
+/// Secrets that all edges of the cluster share; an edge has nothing that they could be made from.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Keys {
+    /// The number of the first cookie key's bucket: seconds since the Unix epoch by 64.
+    #[n(0)]
+    pub first: u64,
+    /// The keys of cookies, for one bucket after the other.
+    #[n(1)]
+    pub cookies: Vec<CookieKey>,
+    /// The keys that connection ids and handles are checked by; the last one makes new ones.
+    #[n(2)]
+    pub checks: Vec<CheckKey>,
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keys").field("first", &self.first).finish_non_exhaustive()
+    }
+}
+
+/// The key of one bucket's cookies. It wipes itself.
+#[derive(Clone, PartialEq, Eq, Encode, Decode, Zeroize, ZeroizeOnDrop)]
+#[cbor(transparent)]
+pub struct CookieKey(#[cbor(n(0), with = "minicbor::bytes")] pub [u8; 32]);
+
+/// A key that connection ids are checked by. It wipes itself.
+#[derive(Clone, PartialEq, Eq, Encode, Decode, Zeroize, ZeroizeOnDrop)]
+pub struct CheckKey {
+    /// The first byte of the ids that it makes.
+    #[n(0)]
+    pub configuration: u8,
+    /// The key.
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub key: [u8; 32],
+}
+
+/// A session that goes on at an edge which has not asked for it.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Hold {
+    /// The tenant whose device it is; to be named in each `Deliver`.
+    #[n(0)]
+    pub tenant: String,
+    /// The device's id; to be named in each `Deliver`.
+    #[n(1)]
+    pub device: String,
+    /// The engine's stored session.
+    #[cbor(n(2), with = "minicbor::bytes")]
+    pub stored: Vec<u8>,
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.stored.zeroize();
+    }
+}
+
+impl fmt::Debug for Hold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hold").field("device", &self.device).finish_non_exhaustive()
     }
 }
 

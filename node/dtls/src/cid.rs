@@ -5,26 +5,28 @@
 
 use rand_core::CryptoRng;
 
+use crate::cluster::CheckKey;
 use crate::prf::hmac;
 
 /// Bytes of an id.
 pub(crate) const LENGTH: usize = 8;
-/// Names the layout and the check key; another value will name another.
-const CONFIGURATION: u8 = 1;
 
-/// A new id.
-pub(crate) fn make(key: &[u8; 32], rng: &mut dyn CryptoRng) -> [u8; LENGTH] {
-    let mut id = [CONFIGURATION; LENGTH];
+/// A new id, by the newest of the check keys; none without one.
+pub(crate) fn make(keys: &[CheckKey], rng: &mut dyn CryptoRng) -> Option<[u8; LENGTH]> {
+    let CheckKey { configuration, key } = keys.last()?;
+    let mut id = [*configuration; LENGTH];
     rng.fill_bytes(&mut id[1..6]);
     let check = check(key, &id);
     id[6..].copy_from_slice(&check);
-    id
+    Some(id)
 }
 
 /// The id in these bytes, if the cluster could have made it.
-pub(crate) fn parse(key: &[u8; 32], bytes: &[u8]) -> Option<[u8; LENGTH]> {
+pub(crate) fn parse(keys: &[CheckKey], bytes: &[u8]) -> Option<[u8; LENGTH]> {
     let id: [u8; LENGTH] = bytes.try_into().ok()?;
-    (id[0] == CONFIGURATION && id[6..] == check(key, &id)).then_some(id)
+    // Its first byte names the layout and the check key.
+    let of = keys.iter().find(|of| of.configuration == id[0])?;
+    (id[6..] == check(&of.key, &id)).then_some(id)
 }
 
 fn check(key: &[u8; 32], id: &[u8; LENGTH]) -> [u8; 2] {
@@ -39,21 +41,46 @@ mod tests {
 
     use super::*;
 
+    fn keys(keys: &[(u8, u8)]) -> Vec<CheckKey> {
+        let key = |(configuration, byte): &(u8, u8)| CheckKey {
+            configuration: *configuration,
+            key: [*byte; 32],
+        };
+        keys.iter().map(key).collect()
+    }
+
+    fn id(keys: &[CheckKey]) -> [u8; LENGTH] {
+        make(keys, &mut ChaCha8Rng::seed_from_u64(1)).expect("there is a key")
+    }
+
     #[test]
     fn an_id_is_known_to_its_cluster_and_to_no_other() {
-        let id = make(&[1; 32], &mut ChaCha8Rng::seed_from_u64(1));
+        let ours = keys(&[(1, 1)]);
+        let id = id(&ours);
 
-        assert_eq!(parse(&[1; 32], &id), Some(id));
-        assert_eq!(parse(&[2; 32], &id), None);
+        assert_eq!(parse(&ours, &id), Some(id));
+        assert_eq!(parse(&keys(&[(1, 2)]), &id), None);
+        assert_eq!(parse(&[], &id), None);
+    }
+
+    #[test]
+    fn the_newest_key_makes_ids_and_the_older_ones_stay_good() {
+        let (before, after) = (keys(&[(1, 1)]), keys(&[(1, 1), (2, 7)]));
+        let (old, new) = (id(&before), id(&after));
+
+        assert_eq!((old[0], new[0]), (1, 2));
+        assert_eq!([parse(&after, &old), parse(&after, &new)], [Some(old), Some(new)]);
+        assert_eq!(parse(&before, &new), None);
     }
 
     #[test]
     fn refuses_other_lengths_and_configurations() {
-        let mut id = make(&[1; 32], &mut ChaCha8Rng::seed_from_u64(1));
+        let ours = keys(&[(1, 1)]);
+        let mut id = id(&ours);
 
-        assert_eq!(parse(&[1; 32], &id[..7]), None);
-        assert_eq!(parse(&[1; 32], &[]), None);
+        assert_eq!(parse(&ours, &id[..7]), None);
+        assert_eq!(parse(&ours, &[]), None);
         id[0] = 2;
-        assert_eq!(parse(&[1; 32], &id), None);
+        assert_eq!(parse(&ours, &id), None);
     }
 }

@@ -8,29 +8,29 @@ use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
 use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
 
+use crate::cluster::{ClusterKeys, CookieKeys};
 use crate::prf::{hash, hmac};
 use crate::wire::hello::ClientHello;
 
-/// Seconds of a bucket.
-const BUCKET: u64 = 64;
 /// Bytes of a cookie: with it a HelloVerifyRequest (45 bytes) is no longer than the shortest
 /// ClientHello (67), so that nothing is amplified.
 pub(crate) const LENGTH: usize = 17;
 
-/// The cookie of this hello from this address.
+/// The cookie of this hello from this address; none without the present bucket's key.
 pub(crate) fn make(
-    secret: &[u8; 32],
+    keys: &ClusterKeys,
     now: Duration,
     from: SocketAddr,
     hello: &ClientHello<'_>,
-) -> [u8; LENGTH] {
-    in_bucket(secret, now.as_secs() / BUCKET, from, hello)
+) -> Option<[u8; LENGTH]> {
+    in_bucket(keys, CookieKeys::bucket(now), from, hello)
 }
 
 /// Whether the hello bears a cookie that the cluster made for it and its address.
 pub(crate) fn verify(
-    secret: &[u8; 32],
+    keys: &ClusterKeys,
     now: Duration,
     from: SocketAddr,
     hello: &ClientHello<'_>,
@@ -38,19 +38,20 @@ pub(crate) fn verify(
     let Some(low) = hello.cookie.first() else {
         return false;
     };
-    let current = now.as_secs() / BUCKET;
+    let current = CookieKeys::bucket(now);
     (current.saturating_sub(1)..=current + 1)
         .find(|bucket| *bucket as u8 == *low)
-        .is_some_and(|bucket| in_bucket(secret, bucket, from, hello).ct_eq(hello.cookie).into())
+        .and_then(|bucket| in_bucket(keys, bucket, from, hello))
+        .is_some_and(|cookie| cookie.ct_eq(hello.cookie).into())
 }
 
 fn in_bucket(
-    secret: &[u8; 32],
+    keys: &ClusterKeys,
     bucket: u64,
     from: SocketAddr,
     hello: &ClientHello<'_>,
-) -> [u8; LENGTH] {
-    let key = hmac(secret, &[b"claviger cookie", &bucket.to_be_bytes()]);
+) -> Option<[u8; LENGTH]> {
+    let key = Zeroizing::new(keys.cookie(bucket)?);
     let ip = match from.ip() {
         IpAddr::V4(ip) => ip.to_ipv6_mapped(),
         IpAddr::V6(ip) => ip,
@@ -58,7 +59,7 @@ fn in_bucket(
     // Lengths stand before what varies, so that no two hellos give the same input.
     let fixed = [hello.session_id.len() as u8, hello.compressions.len() as u8];
     let mac = hmac(
-        &key,
+        &*key,
         &[
             &ip.octets(),
             &from.port().to_be_bytes(),
@@ -74,7 +75,7 @@ fn in_bucket(
     let mut cookie = [0; LENGTH];
     cookie[0] = bucket as u8;
     cookie[1..].copy_from_slice(&mac[..LENGTH - 1]);
-    cookie
+    Some(cookie)
 }
 
 #[cfg(test)]
@@ -86,6 +87,14 @@ mod tests {
 
     fn peer() -> SocketAddr {
         "192.0.2.1:5000".parse().expect("an address")
+    }
+
+    fn keys(secret: u8) -> ClusterKeys {
+        ClusterKeys::new([secret; 32], [0; 32])
+    }
+
+    fn made() -> [u8; LENGTH] {
+        make(&keys(9), NOW, peer(), &hello(&[])).expect("there is a key")
     }
 
     fn hello(cookie: &[u8]) -> ClientHello<'_> {
@@ -103,29 +112,29 @@ mod tests {
 
     #[test]
     fn holds_one_bucket_on_either_side_and_no_longer() {
-        let cookie = make(&[9; 32], NOW, peer(), &hello(&[]));
+        let cookie = made();
 
         for (seconds, valid) in [(0, true), (64, true), (128, false), (64 * 256, false)] {
             let (later, earlier) =
                 (NOW + Duration::from_secs(seconds), NOW - Duration::from_secs(seconds));
-            assert_eq!(verify(&[9; 32], later, peer(), &hello(&cookie)), valid, "+{seconds}");
-            assert_eq!(verify(&[9; 32], earlier, peer(), &hello(&cookie)), valid, "-{seconds}");
+            assert_eq!(verify(&keys(9), later, peer(), &hello(&cookie)), valid, "+{seconds}");
+            assert_eq!(verify(&keys(9), earlier, peer(), &hello(&cookie)), valid, "-{seconds}");
         }
     }
 
     #[test]
     fn is_bound_to_the_address_and_the_secret() {
-        let cookie = make(&[9; 32], NOW, peer(), &hello(&[]));
+        let cookie = made();
 
         for other in ["192.0.2.2:5000", "192.0.2.1:5001", "[2001:db8::1]:5000"] {
-            assert!(!verify(&[9; 32], NOW, other.parse().expect("an address"), &hello(&cookie)));
+            assert!(!verify(&keys(9), NOW, other.parse().expect("an address"), &hello(&cookie)));
         }
-        assert!(!verify(&[8; 32], NOW, peer(), &hello(&cookie)));
+        assert!(!verify(&keys(8), NOW, peer(), &hello(&cookie)));
     }
 
     #[test]
     fn is_bound_to_every_parameter_of_the_hello() {
-        let cookie = make(&[9; 32], NOW, peer(), &hello(&[]));
+        let cookie = made();
         let base = hello(&cookie);
         let changed = [
             ClientHello { version: 0xFEFF, ..base },
@@ -136,19 +145,33 @@ mod tests {
             ClientHello { raw_extensions: &[0, 0], ..base },
         ];
 
-        assert!(verify(&[9; 32], NOW, peer(), &base));
+        assert!(verify(&keys(9), NOW, peer(), &base));
         for (row, hello) in changed.iter().enumerate() {
-            assert!(!verify(&[9; 32], NOW, peer(), hello), "row {row}");
+            assert!(!verify(&keys(9), NOW, peer(), hello), "row {row}");
         }
     }
 
     #[test]
+    fn what_one_edge_makes_is_good_at_another_that_was_handed_other_keys() {
+        let at = |now| ClusterKeys::handed_out(CookieKeys::at(&[9; 32], now), Vec::new());
+        let later = NOW + Duration::from_secs(64);
+
+        let cookie = make(&at(NOW), NOW, peer(), &hello(&[])).expect("it has the key");
+
+        assert_eq!(cookie, made());
+        assert!(verify(&at(later), later, peer(), &hello(&cookie)));
+        assert!(verify(&at(NOW), later, peer(), &hello(&cookie)));
+        assert!(!verify(&ClusterKeys::default(), NOW, peer(), &hello(&cookie)));
+        assert_eq!(make(&ClusterKeys::default(), NOW, peer(), &hello(&[])), None);
+    }
+
+    #[test]
     fn refuses_other_lengths() {
-        let cookie = make(&[9; 32], NOW, peer(), &hello(&[]));
+        let cookie = made();
         let longer = [&cookie[..], &[0]].concat();
 
         for cookie in [&cookie[..LENGTH - 1], &cookie[..1], &[], &longer] {
-            assert!(!verify(&[9; 32], NOW, peer(), &hello(cookie)));
+            assert!(!verify(&keys(9), NOW, peer(), &hello(cookie)));
         }
     }
 }

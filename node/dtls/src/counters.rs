@@ -67,11 +67,15 @@ pub enum DropReason {
     /// A record that was not looked at: too many of its session did not verify, and to see that
     /// takes long under its suite.
     Unverified,
+    /// Anything, while the endpoint does not have the cluster's present keys.
+    NoKeys,
+    /// A ClientHello that would begin a handshake at an endpoint that is to end.
+    Draining,
 }
 
 impl DropReason {
     /// Every reason, in the order of the counters.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 33] = [
         Self::Malformed,
         Self::UnknownType,
         Self::Version,
@@ -103,6 +107,8 @@ impl DropReason {
         Self::BadShare,
         Self::Crowded,
         Self::Unverified,
+        Self::NoKeys,
+        Self::Draining,
     ];
 
     /// The reason as a metric label.
@@ -139,6 +145,8 @@ impl DropReason {
             Self::BadShare => "bad_share",
             Self::Crowded => "crowded",
             Self::Unverified => "unverified",
+            Self::NoKeys => "no_keys",
+            Self::Draining => "draining",
         }
     }
 }
@@ -178,18 +186,28 @@ pub struct Counters {
     pub records_opened: u64,
     /// Records sealed.
     pub records_sealed: u64,
-    /// Dropped, by [`DropReason`] in the order of [`DropReason::ALL`].
-    pub drops: [u64; DropReason::ALL.len()],
+    /// Dropped, by [`DropReason`].
+    drops: Drops,
+}
+
+/// In the order of [`DropReason::ALL`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Drops([u64; DropReason::ALL.len()]);
+
+impl Default for Drops {
+    fn default() -> Self {
+        Self([0; DropReason::ALL.len()])
+    }
 }
 
 impl Counters {
     /// How often something was dropped for this reason.
     pub fn dropped(&self, reason: DropReason) -> u64 {
-        self.drops[reason as usize]
+        self.drops.0[reason as usize]
     }
 
     pub(crate) fn drop_for(&mut self, reason: DropReason) {
-        self.drops[reason as usize] += 1;
+        self.drops.0[reason as usize] += 1;
     }
 }
 

@@ -7,6 +7,7 @@
 
 use rand_core::CryptoRng;
 
+use crate::cluster::CheckKey;
 use crate::prf::hmac;
 use crate::wire::hello::ClientHello;
 
@@ -14,18 +15,21 @@ use crate::wire::hello::ClientHello;
 pub(crate) const LENGTH: usize = 16;
 const RANDOM: usize = LENGTH - 2;
 
-/// A new handle.
-pub(crate) fn make(key: &[u8; 32], rng: &mut dyn CryptoRng) -> [u8; LENGTH] {
+/// A new handle, by the newest of the check keys; none without one.
+pub(crate) fn make(keys: &[CheckKey], rng: &mut dyn CryptoRng) -> Option<[u8; LENGTH]> {
+    let newest = keys.last()?;
     let mut handle = [0; LENGTH];
     rng.fill_bytes(&mut handle[..RANDOM]);
-    let check = check(key, &handle);
+    let check = check(&newest.key, &handle);
     handle[RANDOM..].copy_from_slice(&check);
-    handle
+    Some(handle)
 }
 
 /// The handle that a hello asks to resume, if the cluster could have made it.
-pub(crate) fn asked(key: &[u8; 32], hello: &ClientHello<'_>) -> Option<[u8; LENGTH]> {
-    named(hello).filter(|handle| handle[RANDOM..] == check(key, handle))
+pub(crate) fn asked(keys: &[CheckKey], hello: &ClientHello<'_>) -> Option<[u8; LENGTH]> {
+    let is_ours =
+        |handle: &[u8; LENGTH]| keys.iter().any(|of| handle[RANDOM..] == check(&of.key, handle));
+    named(hello).filter(is_ours)
 }
 
 /// The handle that a hello names: its ticket, or without one its session id (RFC 5077 §3.4).
@@ -61,22 +65,32 @@ mod tests {
         }
     }
 
+    fn keys(byte: u8) -> [CheckKey; 1] {
+        [CheckKey { configuration: CheckKey::FIRST, key: [byte; 32] }]
+    }
+
+    fn ours() -> [u8; LENGTH] {
+        make(&keys(1), &mut ChaCha8Rng::seed_from_u64(1)).expect("there is a key")
+    }
+
     #[test]
     fn a_ticket_counts_before_a_session_id_and_an_empty_one_is_none() {
-        let handle = make(&[1; 32], &mut ChaCha8Rng::seed_from_u64(1));
+        let handle = ours();
 
-        assert_eq!(asked(&[1; 32], &hello(&handle, None)), Some(handle));
-        assert_eq!(asked(&[1; 32], &hello(&handle, Some(&[]))), Some(handle));
-        assert_eq!(asked(&[1; 32], &hello(&[9; 32], Some(&handle))), Some(handle));
-        assert_eq!(asked(&[1; 32], &hello(&handle, Some(&[9; 200]))), None);
+        assert_eq!(asked(&keys(1), &hello(&handle, None)), Some(handle));
+        assert_eq!(asked(&keys(1), &hello(&handle, Some(&[]))), Some(handle));
+        assert_eq!(asked(&keys(1), &hello(&[9; 32], Some(&handle))), Some(handle));
+        assert_eq!(asked(&keys(1), &hello(&handle, Some(&[9; 200]))), None);
+        let newer = [keys(1), keys(2)].concat();
+        assert_eq!(asked(&newer, &hello(&handle, None)), Some(handle));
     }
 
     #[test]
     fn what_another_server_gave_is_not_asked_for() {
-        let handle = make(&[1; 32], &mut ChaCha8Rng::seed_from_u64(1));
+        let handle = ours();
 
-        assert_eq!(asked(&[2; 32], &hello(&handle, None)), None);
-        assert_eq!(asked(&[1; 32], &hello(&[], None)), None);
-        assert_eq!(asked(&[1; 32], &hello(&handle[1..], None)), None);
+        assert_eq!(asked(&keys(2), &hello(&handle, None)), None);
+        assert_eq!(asked(&keys(1), &hello(&[], None)), None);
+        assert_eq!(asked(&keys(1), &hello(&handle[1..], None)), None);
     }
 }

@@ -1,4 +1,4 @@
-//! Names and keys of a session, and the secrets that all edges of a cluster share.
+//! Names and keys of a session.
 
 use core::fmt;
 
@@ -165,27 +165,6 @@ impl fmt::Debug for SessionKeys {
     }
 }
 
-/// Secrets that every edge of a cluster shares, so that a cookie or a connection id made by one
-/// is understood by all.
-#[derive(Clone, Zeroize, ZeroizeOnDrop)]
-pub struct ClusterKeys {
-    pub(crate) cookie: [u8; 32],
-    pub(crate) cid: [u8; 32],
-}
-
-impl ClusterKeys {
-    /// `cookie` keys the stateless cookies, `cid` the check bytes of connection ids.
-    pub fn new(cookie: [u8; 32], cid: [u8; 32]) -> Self {
-        Self { cookie, cid }
-    }
-}
-
-impl fmt::Debug for ClusterKeys {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ClusterKeys(..)")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -226,10 +205,7 @@ mod tests {
     #[test]
     fn secrets_do_not_print() {
         let keys = SessionKeys::from_bytes(&[0xAB; 40]).expect("a key block");
-        let cluster = ClusterKeys::new([0xAB; 32], [0xAB; 32]);
 
-        let printed = format!("{keys:?} {cluster:?}");
-
-        assert_eq!(printed, "SessionKeys(..) ClusterKeys(..)");
+        assert_eq!(format!("{keys:?}"), "SessionKeys(..)");
     }
 }

@@ -34,6 +34,7 @@ mod cbc;
 mod cid;
 mod cipher;
 mod client;
+mod cluster;
 mod cookie;
 mod counters;
 mod curves;
@@ -55,12 +56,13 @@ mod tests;
 mod wire;
 
 pub use client::{Client, ClientConfig, ClientFailure, ClientOutput, Resumption, SendError};
+pub use cluster::{CheckKey, ClusterKeys, CookieKeys};
 pub use counters::{Counters, DropReason};
 pub use curves::{
     CertificateType, Curves, Ephemeral, Group, IdentityTooLong, Presented, PublicIdentity,
     SharedSecret, SignatureScheme,
 };
-pub use keys::{ClusterKeys, SessionId, SessionKeys};
+pub use keys::{SessionId, SessionKeys};
 pub use limit::DATAGRAM;
 pub use replay::Window as ReplayWindow;
 pub use server::{

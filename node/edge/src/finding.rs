@@ -120,6 +120,11 @@ impl Finding {
         Some(self.calls)
     }
 
+    /// What is asked and not answered.
+    pub(crate) fn out(&self) -> impl Iterator<Item = (u64, &Stray)> {
+        self.out.iter().map(|(call, stray)| (*call, stray))
+    }
+
     /// The datagram that an answer is about; none if it comes too late.
     pub(crate) fn answered(&mut self, call: u64) -> Option<Stray> {
         let stray = self.out.remove(&call)?;

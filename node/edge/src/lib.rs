@@ -16,10 +16,10 @@ pub use report::{CREDENTIALS, FAILURES, MODES, Report, SIGNATURES, STRAYS};
 pub use sampling::Sampling;
 
 use claviger_dtls::{
-    Alert, CallId, Claim, Content, ContentType, DropReason, Endpoint, Group, HandshakeEvent,
-    NotResumed, OpenCall, Opened, Output as Dtls, PathMessage, Presented, PublicIdentity, Record,
-    Refusal, ResumptionStep, SealError, SessionCall, SessionId, SessionKeys, SignCall,
-    SignatureScheme, StoredSession, resume,
+    Alert, CallId, CheckKey, Claim, ClusterKeys, Content, ContentType, CookieKeys, DropReason,
+    Endpoint, Group, HandshakeEvent, NotResumed, OpenCall, Opened, Output as Dtls, PathMessage,
+    Presented, PublicIdentity, Record, Refusal, ResumptionStep, SealError, SessionCall, SessionId,
+    SessionKeys, SignCall, SignatureScheme, StoredSession, resume,
 };
 use claviger_front::{
     self as front, Check, Deliver, Find, FromEdge, Listen, Open, Repeat, Resume, Shared, Sign,
@@ -80,8 +80,6 @@ const SHARED_FLIGHT: usize = 508;
 
 /// One listener of one edge.
 pub struct Edge {
-    listener: String,
-    realm: String,
     endpoint: Endpoint,
     /// The version of what the listener presents.
     presented: Option<u64>,
@@ -95,8 +93,15 @@ pub struct Edge {
     /// What comes after the last datagram that was given: it was looked at whether it fits in.
     held: Option<Output>,
     sampling: Sampling,
+    /// What the listener says of itself.
+    listen: Listen,
+    /// When the node that runs the actors was heard last.
+    heard: Option<Duration>,
     report: Report,
 }
+
+/// How long an edge that hears nothing goes on: then another one is to have what devices send.
+const SILENCE: Duration = Duration::from_secs(2);
 
 /// How many handshakes are remembered by what they prove: an answer is not always to come.
 const CLAIMS: usize = 65_536;
@@ -119,21 +124,22 @@ impl Owner {
 }
 
 impl Edge {
-    /// The edge of the listener `listener`, which stands for the realm `realm`.
+    /// The edge of the listener `listener`, which stands for the realm `realm`: the same at every
+    /// edge of a service. It answers nothing before it has heard from the actors.
     pub fn new(listener: &str, realm: &str, endpoint: Endpoint) -> Self {
         let (listener, realm) = (listener.to_owned(), realm.to_owned());
-        let listen = Listen { listener: listener.clone(), realm: realm.clone() };
+        let listen = Listen { listener, realm, shared: false };
         Self {
-            listener,
-            realm,
             endpoint,
             presented: None,
             owners: BTreeMap::new(),
             claims: BTreeMap::new(),
             finding: Finding::new(),
-            frames: VecDeque::from([FromEdge::Listen(listen).encode()]),
+            frames: VecDeque::from([FromEdge::Listen(listen.clone()).encode()]),
             held: None,
             sampling: Sampling::NONE,
+            listen,
+            heard: None,
             report: Report::default(),
         }
     }
@@ -143,6 +149,46 @@ impl Edge {
         Self { sampling, ..self }
     }
 
+    /// The same, where every edge of the listener sends from the address that devices send to.
+    pub fn shared(mut self) -> Self {
+        self.listen.shared = true;
+        self.frames.clear();
+        self.greet();
+        self
+    }
+
+    /// Says that the listener is there, and asks again what is not answered: to be called whenever
+    /// another node has begun to run the actors, or the way to it was lost.
+    pub fn greet(&mut self) {
+        self.frames.push_back(FromEdge::Listen(self.listen.clone()).encode());
+        self.endpoint.ask_again();
+        for (call, stray) in self.finding.out() {
+            let find = self.find_frame(call, stray.from, &stray.datagram);
+            self.frames.push_back(find);
+        }
+    }
+
+    /// True if nothing is answered: no node that runs actors was heard for two seconds, or the
+    /// cluster's present keys are missing.
+    pub fn is_silent(&self, now: Duration) -> bool {
+        self.is_cut_off(now) || !self.endpoint.has_keys(now)
+    }
+
+    fn is_cut_off(&self, now: Duration) -> bool {
+        self.heard.is_none_or(|heard| now > heard + SILENCE)
+    }
+
+    /// Begins no more handshakes; what is open goes on.
+    pub fn drain(&mut self) {
+        self.endpoint.drain();
+    }
+
+    /// True if no handshake is under way: sessions need no end, since another edge goes on with
+    /// them.
+    pub fn is_idle(&self) -> bool {
+        self.endpoint.half_open() == 0
+    }
+
     /// The trace that the session's frames carry.
     pub fn trace(&self, session: SessionId) -> Trace {
         Trace::of(session.0, self.sampling.takes(&session.0))
@@ -150,6 +196,10 @@ impl Edge {
 
     /// Takes one datagram.
     pub fn receive(&mut self, now: Duration, from: SocketAddr, datagram: &[u8]) {
+        if self.is_cut_off(now) {
+            self.report.cut_off += 1;
+            return;
+        }
         let strays = |endpoint: &Endpoint| endpoint.counters().dropped(DropReason::NoSession);
         let before = strays(&self.endpoint);
         self.endpoint.receive(now, from, datagram);
@@ -164,9 +214,13 @@ impl Edge {
             self.report.strays[3] += 1;
             return;
         };
-        let (listener, datagram) = (self.listener.clone(), datagram.to_vec());
-        let find = FromEdge::Find(Find { call, listener, from, datagram });
-        self.frames.push_back(find.encode());
+        let find = self.find_frame(call, from, datagram);
+        self.frames.push_back(find);
+    }
+
+    fn find_frame(&self, call: u64, from: SocketAddr, datagram: &[u8]) -> Zeroizing<Vec<u8>> {
+        let (listener, datagram) = (self.listen.listener.clone(), datagram.to_vec());
+        FromEdge::Find(Find { call, listener, from, datagram }).encode()
     }
 
     /// Takes back the bytes of a datagram that was sent, to write the next one into.
@@ -227,6 +281,12 @@ impl Edge {
                 self.report.strays[if unknown.nobody { 1 } else { 2 }] += 1;
             }
             ToEdge::Transmit(transmit) => self.transmit(now, &transmit)?,
+            ToEdge::Keys(keys) => {
+                self.endpoint.set_keys(cluster_keys(keys));
+                self.heard = Some(now);
+            }
+            ToEdge::Beat => self.heard = Some(now),
+            ToEdge::Hold(hold) => self.hold(now, &hold.stored, (&hold.tenant, &hold.device))?,
             ToEdge::Close(close) => {
                 let session = SessionId(close.session);
                 self.owners.remove(&session);
@@ -255,7 +315,7 @@ impl Edge {
 
     /// Takes what the listener is to present from now on.
     fn present(&mut self, present: front::Present) -> Result<(), Undone> {
-        if present.realm != self.realm {
+        if present.realm != self.listen.realm {
             // Another listener of this edge stands for that realm.
             return Ok(());
         }
@@ -275,13 +335,24 @@ impl Edge {
     /// Goes on with a session that this edge did not hold, and reads its datagram again.
     fn go_on(&mut self, now: Duration, it: &front::Continue) -> Result<(), Undone> {
         let stray = self.finding.answered(it.call).ok_or(Undone::NotAsked)?;
-        let stored = StoredSession::decode(&it.stored).ok_or(Undone::Unreadable)?;
+        self.hold(now, &it.stored, (&it.tenant, &it.device))?;
+        self.report.strays[0] += 1;
+        self.endpoint.receive(now, stray.from, &stray.datagram);
+        Ok(())
+    }
+
+    /// Holds a session from now on.
+    fn hold(
+        &mut self,
+        now: Duration,
+        stored: &[u8],
+        (tenant, device): (&str, &str),
+    ) -> Result<(), Undone> {
+        let stored = StoredSession::decode(stored).ok_or(Undone::Unreadable)?;
         if !self.endpoint.restore(now, &stored) {
             return Err(Undone::NotRestored);
         }
-        self.owners.insert(stored.session, Owner::new(&it.tenant, &it.device));
-        self.report.strays[0] += 1;
-        self.endpoint.receive(now, stray.from, &stray.datagram);
+        self.owners.insert(stored.session, Owner::new(tenant, device));
         Ok(())
     }
 
@@ -364,8 +435,8 @@ impl Edge {
         FromEdge::Open(Open {
             trace: self.trace(SessionId::of(&call.transcript)),
             call: call.call.0,
-            listener: self.listener.clone(),
-            realm: self.realm.clone(),
+            listener: self.listen.listener.clone(),
+            realm: self.listen.realm.clone(),
             peer: call.peer,
             identity,
             suite: call.suite,
@@ -380,8 +451,8 @@ impl Edge {
     fn sign(&self, call: SignCall) -> FromEdge {
         FromEdge::Sign(Sign {
             call: call.call.0,
-            listener: self.listener.clone(),
-            realm: self.realm.clone(),
+            listener: self.listen.listener.clone(),
+            realm: self.listen.realm.clone(),
             scheme: call.scheme as u16,
             message: call.message,
             version: self.presented,
@@ -400,8 +471,8 @@ impl Edge {
         FromEdge::Resume(Resume {
             trace: self.trace(trace),
             call: call.call.0,
-            listener: self.listener.clone(),
-            realm: self.realm.clone(),
+            listener: self.listen.listener.clone(),
+            realm: self.listen.realm.clone(),
             peer: call.peer,
             handle: call.handle,
             cid: call.cid,
@@ -450,6 +521,13 @@ impl Edge {
             ..self.report.clone()
         }
     }
+}
+
+fn cluster_keys(keys: front::Keys) -> ClusterKeys {
+    let front::Keys { first, cookies, checks } = keys;
+    let cookies = CookieKeys { first, keys: cookies.iter().map(|key| key.0).collect() };
+    let check = |it: &front::CheckKey| CheckKey { configuration: it.configuration, key: it.key };
+    ClusterKeys::handed_out(cookies, checks.iter().map(check).collect())
 }
 
 /// Whether two datagrams to one peer may be one.

@@ -25,6 +25,8 @@ pub struct Report {
     pub signatures: [u64; SIGNATURES.len()],
     /// Datagrams of sessions that it did not hold, by what came of it in the order of [`STRAYS`].
     pub strays: [u64; STRAYS.len()],
+    /// Datagrams that were not looked at, since no node that runs actors was heard.
+    pub cut_off: u64,
     /// Frames of the actors that were not carried out.
     pub frames_undone: u64,
 }

@@ -17,7 +17,10 @@ const START: Duration = Duration::from_secs(1_800_000_000);
 fn edge() -> Edge {
     let rng = Box::new(ChaCha8Rng::seed_from_u64(1));
     let keys = ClusterKeys::new([1; 32], [2; 32]);
-    Edge::new("coaps", "default", Endpoint::new(EndpointConfig::default(), keys, rng))
+    let endpoint = Endpoint::new(EndpointConfig::default(), keys, rng);
+    let mut edge = Edge::new("coaps", "default", endpoint);
+    edge.frame(START, &ToEdge::Beat.encode()).expect("it is ours");
+    edge
 }
 
 /// What the ledger answers.

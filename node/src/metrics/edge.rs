@@ -29,6 +29,7 @@ impl Source for Edge {
             counter(names::UDP_NOT_SENT, load(&self.0.not_sent)),
             counter(names::UDP_OVERFLOWED, self.0.overflowed()),
             counter(names::FRAMES_UNDONE, report.frames_undone),
+            counter(names::UDP_CUT_OFF, report.cut_off),
             dropped(&report),
             handshakes(&report),
             opened(&report),

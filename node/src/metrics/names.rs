@@ -23,6 +23,10 @@ pub(super) const UDP_OVERFLOWED: Name = (
 );
 pub(super) const UDP_DROPPED: Name =
     ("claviger_udp_datagrams_dropped_total", "Records and messages dropped, by reason.");
+pub(super) const UDP_CUT_OFF: Name = (
+    "claviger_udp_datagrams_cut_off_total",
+    "Datagrams that were not looked at because no node that runs the actors was heard.",
+);
 pub(super) const HANDSHAKES: Name =
     ("claviger_dtls_handshakes_total", "Handshakes that have ended, by result.");
 pub(super) const ESTABLISHED: Name = (
@@ -86,6 +90,10 @@ pub(super) const FINDS: Name = (
     "claviger_session_finds_total",
     "Looks for sessions that an edge did not hold, by whether it goes on with one.",
 );
+pub(super) const SESSIONS_MOVED: Name = (
+    "claviger_session_moves_total",
+    "Sessions that were given to another edge because theirs was gone.",
+);
 pub(super) const SIGNED: Name =
     ("claviger_listener_signatures_total", "Signatures made with keys of listeners.");
 pub(super) const RESUMPTIONS_ACCEPTED: Name = (
@@ -94,6 +102,10 @@ pub(super) const RESUMPTIONS_ACCEPTED: Name = (
 );
 pub(super) const BOOTSTRAPS_STARTED: Name =
     ("claviger_bootstrap_sessions_started_total", "Bootstraps begun.");
+pub(super) const BOOTSTRAPS_REVIVED: Name = (
+    "claviger_bootstrap_sessions_revived_total",
+    "Bootstraps of before this node led whose devices were asked whether they still wait.",
+);
 pub(super) const BOOTSTRAPS_FINISHED: Name =
     ("claviger_bootstrap_sessions_finished_total", "Bootstraps ended, by result.");
 pub(super) const BOOTSTRAP_FAILURES: Name = (

@@ -4,10 +4,10 @@
 //! written over: no row is ever looked for or removed. One row more than is shown tells whether a
 //! reader has missed something.
 
-use crate::event::FeedEntry;
+use crate::event::{EventCode, FeedEntry};
 use crate::key::{self, Kind};
 use crate::state::{Book, Stop};
-use crate::{View, frame};
+use crate::{CredentialId, DeviceRef, View, frame};
 
 /// How many rows of a tenant are shown.
 pub(crate) const FEED: u64 = 65_536;
@@ -66,6 +66,31 @@ impl View<'_> {
     pub fn newest_event(&self, tenant: &str) -> Option<(u64, u32)> {
         let end: u64 = self.load(&key::of_tenant(Kind::FeedEnd, tenant))?;
         self.feed_row(tenant, end.checked_sub(1)?).last().map(FeedEntry::place)
+    }
+
+    /// Credentials of a tenant that were staged at `since` (ms since the Unix epoch) or later, the
+    /// newest first, of `rows` rows of the feed before row `before`, or of the newest; and the row
+    /// to go on before, if there may be more.
+    pub fn staged_before(
+        &self,
+        tenant: &str,
+        before: Option<u64>,
+        since: u64,
+        rows: u64,
+    ) -> (Vec<(DeviceRef, CredentialId)>, Option<u64>) {
+        let end: u64 = self.load(&key::of_tenant(Kind::FeedEnd, tenant)).unwrap_or(0);
+        let oldest = end.saturating_sub(FEED);
+        let before = before.unwrap_or(end).min(end);
+        let first = before.saturating_sub(rows).max(oldest);
+        let count = usize::try_from(before.saturating_sub(first)).unwrap_or(usize::MAX);
+        let entries = self.feed_entries(tenant, first, count);
+        let more = first > oldest && entries.first().is_some_and(|entry| entry.at >= since);
+        let staged = entries.into_iter().rev().filter_map(|entry| {
+            let is_staged = entry.at >= since && entry.code == EventCode::CredentialIssued;
+            let device = entry.device.filter(|_| is_staged)?;
+            Some((DeviceRef { tenant: tenant.to_owned(), device }, entry.credential?))
+        });
+        (staged.collect(), more.then_some(first))
     }
 
     fn feed_row(&self, tenant: &str, number: u64) -> Vec<FeedEntry> {

@@ -217,6 +217,13 @@ impl<'a> View<'a> {
         self.load(&key::session(of, id))
     }
 
+    /// The session of a device that was opened last, of those that are open.
+    pub fn newest_session(&self, of: &DeviceRef) -> Option<(SessionId, Session)> {
+        let sessions = self.under(&key::of_device(Kind::Session, of)).into_iter();
+        let read = |(id, row): (Vec<u8>, Session)| Some((SessionId(id.try_into().ok()?), row));
+        sessions.filter_map(read).max_by_key(|(id, row)| (row.opened_at, *id))
+    }
+
     /// True while a session is open.
     pub fn is_open(&self, of: &DeviceRef, id: SessionId) -> bool {
         self.rows.row(&key::session(of, id)).is_some()

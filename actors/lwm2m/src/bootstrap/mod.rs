@@ -48,6 +48,10 @@ pub enum Input<'a> {
     },
     /// The answer to [`Effect::Stage`]: the ledger has committed this.
     Staged(Grant),
+    /// A session was under way when the machine was lost, and this is what it was to bring: the
+    /// device may wait for the next request, or not. One that does not answer the first of them as
+    /// one that waits was never let in.
+    Revived(Grant),
     /// The answer to [`Effect::Stage`]: the ledger refuses, in words for an operator.
     StageRefused(String),
     /// The answer to [`Effect::AwaitServer`]: the LwM2M server holds the credential.

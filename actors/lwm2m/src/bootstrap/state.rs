@@ -45,6 +45,8 @@ pub(super) struct Staging {
 pub(super) struct Discovering {
     staged: Staged,
     server_ready: bool,
+    /// False if nobody knows whether the device waits for this.
+    let_in: bool,
 }
 
 /// Discover is answered, the LwM2M server is not ready.
@@ -96,6 +98,7 @@ impl State {
                 state.requested(plan, exchange, request)
             }
             (Self::Staging(s), Input::Staged(grant)) => s.staged(grant),
+            (Self::Resting, Input::Revived(grant)) => revive(grant),
             (Self::Staging(s), Input::StageRefused(why)) => s.stop(Failure::NotIssued(why)),
             (Self::Discovering(s), Input::ServerReady) => s.server_ready(),
             (Self::AwaitingServer(s), Input::ServerReady) => clear(s.staged, s.layout),
@@ -145,6 +148,10 @@ impl State {
         }
     }
 
+    const fn is_let_in(&self) -> bool {
+        !matches!(self, Self::Discovering(Discovering { let_in: false, .. }))
+    }
+
     fn requested(self, plan: &Plan, exchange: u64, request: &Request) -> Turn {
         if !BootstrapRequest::is_route_of(request) {
             return (self, vec![Effect::Respond { exchange, response: unsupported(request) }]);
@@ -172,7 +179,9 @@ impl State {
             }
             (Some(stage), state) => {
                 effects.extend(state.has_request_under_way().then_some(Effect::Cancel));
-                effects.push(Effect::Record(Failure::BeganAgain(stage).into()));
+                if state.is_let_in() {
+                    effects.push(Effect::Record(Failure::BeganAgain(stage).into()));
+                }
             }
             (None, _) => {}
         }
@@ -212,7 +221,7 @@ impl State {
     /// Ends a session from outside, whatever is under way.
     fn stop(self, failure: Failure) -> Turn {
         let cancel = self.has_request_under_way().then_some(Effect::Cancel);
-        let (state, effects) = stop(failure);
+        let (state, effects) = if self.is_let_in() { stop(failure) } else { pass(&failure) };
         (state, cancel.into_iter().chain(effects).collect())
     }
 }
@@ -222,13 +231,12 @@ impl Staging {
         let Asked { exchange, format } = self.asked;
         match Staged::new(grant, format) {
             Ok(staged) => {
-                let mut discover = Request::new(Method::Get, &[]);
-                discover.accept = Some(content_format::LINK_FORMAT);
-                let state = State::Discovering(Discovering { staged, server_ready: false });
+                let state = Discovering { staged, server_ready: false, let_in: true };
+                let state = State::Discovering(state);
                 // The client takes no request of ours before it has this answer (Core §6.1.6).
                 let response = Response::new(Code::CHANGED);
                 let respond = Effect::Respond { exchange, response };
-                (state, vec![respond, Effect::Send(discover), Effect::AwaitServer])
+                (state, vec![respond, Effect::Send(discover()), Effect::AwaitServer])
             }
             Err(error) => self.stop(Failure::Unwritable(error)),
         }
@@ -249,23 +257,23 @@ impl Discovering {
     }
 
     fn answered(self, answer: Answer) -> Turn {
-        let response = match judge(Step::Discover, answer, &[Code::CONTENT]) {
-            Ok(response) => response,
-            Err(failure) => return stop(failure),
-        };
-        let discovery = match Discovery::parse(&response.payload) {
-            Ok(discovery) => discovery,
-            Err(error) => return stop(Failure::UnreadableDiscover(error)),
-        };
-        match Layout::of(&discovery) {
-            None => stop(Failure::NoBootstrapAccount),
-            Some(layout) if self.server_ready => clear(self.staged, layout),
-            Some(layout) => {
+        match layout(answer) {
+            Ok(layout) if self.server_ready => clear(self.staged, layout),
+            Ok(layout) => {
                 let state = AwaitingServer { staged: self.staged, layout };
                 (State::AwaitingServer(state), Vec::new())
             }
+            Err(failure) if self.let_in => stop(failure),
+            Err(failure) => pass(&failure),
         }
     }
+}
+
+/// What a device has, by its answer to Discover.
+fn layout(answer: Answer) -> Result<Layout, Failure> {
+    let response = judge(Step::Discover, answer, &[Code::CONTENT])?;
+    let discovery = Discovery::parse(&response.payload).map_err(Failure::UnreadableDiscover)?;
+    Layout::of(&discovery).ok_or(Failure::NoBootstrapAccount)
 }
 
 impl Deleting {
@@ -388,6 +396,30 @@ fn judge(step: Step, answer: Answer, accepted: &[Code]) -> Result<Response, Fail
     }
 }
 
+/// The first request to a device, which shows what it has.
+fn discover() -> Request {
+    let mut discover = Request::new(Method::Get, &[]);
+    discover.accept = Some(content_format::LINK_FORMAT);
+    discover
+}
+
+/// Begins behind a request of the device that is not known any more, nor the format that it asked
+/// for.
+fn revive(grant: Grant) -> Turn {
+    match Staged::new(grant, Format::Tlv) {
+        Ok(staged) => {
+            let state = Discovering { staged, server_ready: false, let_in: false };
+            (State::Discovering(state), vec![Effect::Send(discover()), Effect::AwaitServer])
+        }
+        Err(error) => pass(&Failure::Unwritable(error)),
+    }
+}
+
+/// Ends what was perhaps no session.
+fn pass(failure: &Failure) -> Turn {
+    (State::Resting, vec![Effect::Done(failure.outcome())])
+}
+
 fn stop(failure: Failure) -> Turn {
     let outcome = failure.outcome();
     (State::Resting, vec![Effect::Record(failure.into()), Effect::Done(outcome)])
@@ -400,7 +432,7 @@ impl State {
     pub(super) fn payloads(&self) -> Vec<u8> {
         match self {
             Self::Resting | Self::Staging(Staging { asked: _ }) => Vec::new(),
-            Self::Discovering(Discovering { staged, server_ready: _ })
+            Self::Discovering(Discovering { staged, server_ready: _, let_in: _ })
             | Self::AwaitingServer(AwaitingServer { staged, layout: _ }) => staged.secret(),
             Self::Deleting(Deleting { writes, object: _ }) => {
                 let Writes { credential: _, format: _, layout: _, security, server } = writes;

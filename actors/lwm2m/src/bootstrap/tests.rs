@@ -142,6 +142,11 @@ fn discovering() -> Session {
     staging().give(Input::Staged(grant()))
 }
 
+/// One whose request is not known any more.
+fn revived() -> Session {
+    Session::new().give(Input::Revived(grant()))
+}
+
 fn awaiting() -> Session {
     discovering().answer(content(USED))
 }

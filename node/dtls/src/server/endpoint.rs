@@ -16,9 +16,10 @@ use super::resuming::Resuming;
 use super::session::{FLIGHT_KEPT, LastFlight, Place, Said, Session, Sessions};
 use super::spare::Spare;
 use crate::cid;
+use crate::cluster::ClusterKeys;
 use crate::counters::{Counters, DropReason};
 use crate::curves::{CertificateType, Curves, PublicIdentity};
-use crate::keys::{ClusterKeys, SessionId};
+use crate::keys::SessionId;
 use crate::limit;
 use crate::stored::hello_mark;
 use crate::suite::Suite;
@@ -83,6 +84,8 @@ pub struct Endpoint {
     /// Whether this datagram was answered with a HelloVerifyRequest already.
     pub(super) verify_requested: bool,
     pub(super) next_call: u64,
+    /// Whether no handshake begins any more.
+    pub(super) draining: bool,
 }
 
 impl fmt::Debug for Endpoint {
@@ -112,6 +115,7 @@ impl Endpoint {
             spare: Spare::default(),
             verify_requested: false,
             next_call: 0,
+            draining: false,
         }
     }
 
@@ -126,9 +130,38 @@ impl Endpoint {
         self.config.identity = identity;
     }
 
+    /// The cluster's keys as they are from now on; those of before are wiped. Whoever hands them out
+    /// sees to it that what was made under older ones is still understood.
+    pub fn set_keys(&mut self, keys: ClusterKeys) {
+        self.keys = keys;
+    }
+
+    /// Whether it has the cluster's keys for what comes now; without them all is dropped.
+    pub fn has_keys(&self, now: Duration) -> bool {
+        self.keys.are_current(now)
+    }
+
+    /// Begins no more handshakes: a ClientHello gets nothing, so that another edge may have it. What
+    /// is open goes on, and [`Endpoint::half_open`] tells when the last handshake is over.
+    pub fn drain(&mut self) {
+        self.draining = true;
+    }
+
+    /// Asks everything again that is not answered, since the one who was asked is gone. An answer
+    /// that comes twice is a late one.
+    pub fn ask_again(&mut self) {
+        let mut questions = self.pending.asked(|peer, half_open| half_open.ask(peer));
+        let sessions = self.resuming.asked(|peer, resuming| resuming.ask(peer));
+        questions.extend(sessions.into_iter().map(|call| Output::NeedSession(Box::new(call))));
+        questions.into_iter().for_each(|question| self.ask(question));
+    }
+
     /// A datagram has arrived. Whatever is wrong with it is dropped and counted.
     pub fn receive(&mut self, now: Duration, from: SocketAddr, datagram: &[u8]) {
         self.counters.datagrams += 1;
+        if !self.keys.are_current(now) {
+            return self.counters.drop_for(DropReason::NoKeys);
+        }
         self.verify_requested = false;
         if datagram.is_empty() {
             self.counters.drop_for(DropReason::Malformed);

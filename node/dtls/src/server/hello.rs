@@ -53,7 +53,7 @@ impl Endpoint {
             return Err(DropReason::Number);
         }
         let hello = ClientHello::decode(fragment.body).ok_or(DropReason::Malformed)?;
-        if !cookie::verify(&self.keys.cookie, now, from, &hello) {
+        if !cookie::verify(&self.keys, now, from, &hello) {
             self.verify_request(now, from, record, fragment, &hello)?;
             // A cookie that does not hold is as good as none (RFC 6347 §4.2.1).
             return if hello.cookie.is_empty() { Ok(()) } else { Err(DropReason::BadCookie) };
@@ -81,6 +81,9 @@ impl Endpoint {
     /// What a cookie buys: a new hello makes the flights that its address got no fewer, and while
     /// the queue is full each prefix has a share of it. Gives the number of those flights.
     fn admit(&mut self, now: Duration, from: SocketAddr) -> Result<u8, DropReason> {
+        if self.draining {
+            return Err(DropReason::Draining);
+        }
         let full = self.pending.peek(from).map(HalfOpen::flights);
         let resuming = self.resuming.peek(from).map(Resuming::flights);
         let flights = full.max(resuming).unwrap_or(0);
@@ -104,12 +107,15 @@ impl Endpoint {
         fragment: &Fragment<'_>,
         hello: &ClientHello<'_>,
     ) -> Result<(), DropReason> {
+        if self.draining {
+            return Err(DropReason::Draining);
+        }
         if core::mem::replace(&mut self.verify_requested, true) {
             return Err(DropReason::RepeatLimit);
         }
+        let cookie = cookie::make(&self.keys, now, from, hello).ok_or(DropReason::NoKeys)?;
         let mut bytes = self.spare.take();
         let out = &mut bytes;
-        let cookie = cookie::make(&self.keys.cookie, now, from, hello);
         let body = 2 + 1 + cookie.len();
         let length = handshake::HEADER + body;
         let (place, kind) = ((0, record.sequence), kind::HELLO_VERIFY_REQUEST);
@@ -229,16 +235,18 @@ impl Endpoint {
         let resumable = self.config.resumption
             && suite.key_exchange.uses_psk()
             && hello.extensions.extended_master_secret;
+        let checks = &self.keys.checks[..];
+        let handle = resumable.then(|| handle::make(checks, &mut *self.rng)).flatten();
         let agreement = Agreement {
             client_random: hello.random,
             suite,
             server_type,
             client_type,
             sni: hello.extensions.sni(),
-            cid: hello.extensions.cid.map(|_| self.new_cid()),
+            cid: hello.extensions.cid.and_then(|_| self.new_cid()),
             peer_cid: hello.extensions.cid.map(<[u8]>::to_vec),
-            handle: resumable.then(|| handle::make(&self.keys.cid, &mut *self.rng)),
-            ticket: resumable && hello.extensions.session_ticket.is_some(),
+            handle,
+            ticket: handle.is_some() && hello.extensions.session_ticket.is_some(),
             limit: limit::of(&hello.extensions)?,
             rrc: hello.extensions.asks_rrc(),
         };
@@ -246,9 +254,12 @@ impl Endpoint {
     }
 
     /// An id that no session here has. Elsewhere it may exist; then the MAC decides.
-    pub(super) fn new_cid(&mut self) -> [u8; cid::LENGTH] {
-        let id = cid::make(&self.keys.cid, &mut *self.rng);
-        if self.sessions.has_cid(id) { cid::make(&self.keys.cid, &mut *self.rng) } else { id }
+    pub(super) fn new_cid(&mut self) -> Option<[u8; cid::LENGTH]> {
+        let id = cid::make(&self.keys.checks, &mut *self.rng)?;
+        match self.sessions.has_cid(id) {
+            true => cid::make(&self.keys.checks, &mut *self.rng),
+            false => Some(id),
+        }
     }
 
     /// The time, by which the holder of the key sees how old the handshake is, and randomness.

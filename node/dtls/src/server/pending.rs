@@ -77,6 +77,12 @@ impl<H: Waiting> Pending<H> {
         if asked(self.by_peer.get(&peer)?) { Some((peer, self.take(peer)?)) } else { None }
     }
 
+    /// The handshakes whose questions are out, and what one of them makes of it.
+    pub(super) fn asked<T>(&self, ask: impl Fn(SocketAddr, &H) -> Option<T>) -> Vec<T> {
+        let out = self.by_call.values().filter_map(|peer| Some((*peer, self.by_peer.get(peer)?)));
+        out.filter_map(|(peer, one)| ask(peer, one)).collect()
+    }
+
     /// The next handshake whose deadline has come.
     pub(super) fn take_due(&mut self, now: Duration) -> Option<(SocketAddr, H)> {
         let (wake, peer) = *self.by_wake.first()?;

@@ -90,7 +90,7 @@ impl Endpoint {
             if let Some(session) = self.sessions.with_cid(record.cid) {
                 return self.open(now, from, session, record);
             }
-            let cid = cid::parse(&self.keys.cid, record.cid).ok_or(DropReason::ForeignCid)?;
+            let cid = cid::parse(&self.keys.checks, record.cid).ok_or(DropReason::ForeignCid)?;
             return self.finished(now, from, Some(cid), record);
         }
         let Some(session) = self.sessions.at_home(from) else {

@@ -43,11 +43,11 @@ impl Endpoint {
         hello: &ClientHello<'_>,
     ) -> bool {
         // What is wrong with a hello is said in the full handshake.
-        let handle = handle::asked(&self.keys.cid, hello);
+        let handle = handle::asked(&self.keys.checks, hello);
         let Some(handle) = handle.filter(|_| Self::admissible(hello).is_ok()) else {
             return false;
         };
-        let cid = hello.extensions.cid.map(|_| self.new_cid());
+        let cid = hello.extensions.cid.and_then(|_| self.new_cid());
         let random = self.new_random(now);
         let wish = Wish::of(handle, hello, cid, random);
         self.make_room(from, |endpoint| endpoint.resuming.evict());

@@ -9,7 +9,7 @@ use crate::wire::extension::Extensions;
 use crate::wire::handshake::{self, Fragment, kind};
 use crate::wire::hello::{ClientHello, ServerHello};
 use crate::wire::record::{self, ContentType};
-use crate::{DropReason, EndpointConfig, FailureReason, HandshakeEvent};
+use crate::{ClusterKeys, DropReason, EndpointConfig, FailureReason, HandshakeEvent};
 
 /// The first handshake message of a datagram.
 fn message(datagram: &[u8]) -> Fragment<'_> {
@@ -43,6 +43,11 @@ fn plain_hello() -> ClientHello<'static> {
         raw_extensions: &[],
         extensions: Extensions::default(),
     }
+}
+
+/// Those of the pair's server.
+fn keys() -> ClusterKeys {
+    ClusterKeys::new([1; 32], [2; 32])
 }
 
 #[test]
@@ -133,7 +138,7 @@ fn alerts_to_one_prefix_are_bounded() {
         random[0] = index;
         let hello = ClientHello { suites: &[0, 0x2F], random, ..plain_hello() };
         let (mut body, mut bytes) = (Vec::new(), Vec::new());
-        let cookie = crate::cookie::make(&[1; 32], pair.now, pair.address, &hello);
+        let cookie = crate::cookie::make(&keys(), pair.now, pair.address, &hello).expect("a key");
         ClientHello { cookie: &cookie, ..hello }.encode(&mut body).expect("short");
         handshake::put_message(&mut bytes, kind::CLIENT_HELLO, 1, &body);
 
@@ -271,7 +276,7 @@ fn with_cookie(pair: &Pair, first: u8, session_id: &[u8]) -> Vec<u8> {
     let (mut body, mut again, mut bytes) = (Vec::new(), Vec::new(), Vec::new());
     hello.encode(&mut body).expect("short");
     let hello = ClientHello::decode(&body).expect("it was just written");
-    let cookie = crate::cookie::make(&[1; 32], pair.now, pair.address, &hello);
+    let cookie = crate::cookie::make(&keys(), pair.now, pair.address, &hello).expect("a key");
     ClientHello { cookie: &cookie, ..hello }.encode(&mut again).expect("short");
     handshake::put_message(&mut bytes, kind::CLIENT_HELLO, 1, &again);
     forged(ContentType::Handshake, 1, &bytes)
@@ -281,7 +286,7 @@ fn with_cookie(pair: &Pair, first: u8, session_id: &[u8]) -> Vec<u8> {
 fn hellos_that_take_turns_get_no_more_flights_than_one() {
     let config = EndpointConfig { resumption: true, ..EndpointConfig::default() };
     let mut rng = ChaCha8Rng::seed_from_u64(5);
-    let handle = crate::handle::make(&[2; 32], &mut rng);
+    let handle = crate::handle::make(&keys().checks, &mut rng).expect("a key");
     for ids in [[&[][..], &[]], [&handle[..], &[]], [&handle[..], &handle[..]]] {
         let mut pair = Pair::new(Options { config: config.clone(), ..Options::default() });
         let mut flights = 0;

@@ -1,5 +1,6 @@
 //! An edge between devices and actors that are played here.
 
+mod cluster;
 mod frames;
 mod lost;
 mod play;

@@ -2,11 +2,12 @@
 
 use claviger_dtls::schedule::{self, OpenError};
 use claviger_dtls::{
-    Client, ClientConfig, ClientOutput, ClusterKeys, DropReason, Endpoint, EndpointConfig,
-    StoredSession,
+    Client, ClientConfig, ClientOutput, ClusterKeys, CookieKeys, DropReason, Endpoint,
+    EndpointConfig, StoredSession,
 };
 use claviger_front::{
-    Close, Content, Deliver, Find, FromEdge, Open, Opened, Refusal, Refused, ToEdge, Transmit,
+    CheckKey, Close, Content, CookieKey, Deliver, Find, FromEdge, Keys, Open, Opened, Refusal,
+    Refused, ToEdge, Transmit,
 };
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -70,8 +71,15 @@ pub(super) struct Play {
 
 impl Play {
     pub(super) fn new() -> Self {
+        let mut play = Self::unheard();
+        play.undrained(&play.keys());
+        play
+    }
+
+    /// One that the actors have said nothing to yet.
+    pub(super) fn unheard() -> Self {
         let rng = Box::new(ChaCha8Rng::seed_from_u64(99));
-        let keys = ClusterKeys::new([1; 32], [2; 32]);
+        let keys = ClusterKeys::default();
         let endpoint = Endpoint::new(EndpointConfig::default(), keys, rng);
         Self {
             now: START,
@@ -83,6 +91,14 @@ impl Play {
             stored: Vec::new(),
             sent: Vec::new(),
         }
+    }
+
+    /// The keys of the cluster, as they are now.
+    pub(super) fn keys(&self) -> ToEdge {
+        let CookieKeys { first, keys } = &CookieKeys::at(&[1; 32], self.now);
+        let cookies = keys.iter().map(|key| CookieKey(*key)).collect();
+        let checks = vec![CheckKey { configuration: 1, key: [2; 32] }];
+        ToEdge::Keys(Keys { first: *first, cookies, checks })
     }
 
     pub(super) fn dropped(&self, reason: DropReason) -> u64 {
@@ -159,6 +175,7 @@ impl Play {
 
     /// Carries datagrams until nobody says anything.
     pub(super) fn settle(&mut self, device: &mut Device) {
+        self.undrained(&self.keys());
         loop {
             let datagrams = device.datagrams();
             for datagram in &datagrams {

@@ -71,6 +71,9 @@ impl OpenSession {
         self.check_anchor(book, &credential)?;
         let row = key::session(&self.device, self.session);
         if let Some(mut known) = book.load::<Session>("a session", &row)? {
+            if known.edge != self.opened.edge {
+                return Err(Refusal::taken("session", self.session).into());
+            }
             // Whoever asks may not know what was numbered since: it begins a generation of its own.
             known.generation = known.next_generation()?;
             book.store(row, &known);

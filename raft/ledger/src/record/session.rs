@@ -46,6 +46,9 @@ pub struct Session {
     /// certificate.
     #[n(11)]
     pub anchor: Option<ByteArray<16>>,
+    /// The edge that it was opened at: to no other one the same handshake is answered.
+    #[n(12)]
+    pub edge: Option<u64>,
 }
 
 impl Session {

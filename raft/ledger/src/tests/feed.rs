@@ -146,3 +146,32 @@ fn the_end_of_the_ring_is_no_end_of_the_feed() {
     assert_eq!(places(&around)[5..], [(rig.index, 0)]);
     assert_eq!(rig.view().events("default", Some(newest), 9).items.len(), 1);
 }
+
+#[test]
+fn what_was_staged_lately_is_found_from_the_newest_back() {
+    // Given three devices that were given something, the first of them long ago
+    let mut rig = Rig::ready();
+    for number in 1..=3 {
+        rig.now += 60_000;
+        rig.done(enrol(number));
+        rig.run(open_with(number, number, 10 + number));
+    }
+    let since = rig.now - 90_000;
+    let of = |number| (device(number), cred(10 + number));
+
+    // When it is looked for, in one go and by few rows at a time
+    let (at_once, more) = rig.view().staged_before("default", None, since, 999);
+    let (mut by_few, mut before) = (Vec::new(), None);
+    loop {
+        let (staged, next) = rig.view().staged_before("default", before, since, 1);
+        by_few.extend(staged);
+        before = next;
+        if before.is_none() {
+            break;
+        }
+    }
+
+    // Then the one of long ago is not among it
+    assert_eq!((at_once, more), (vec![of(3), of(2)], None));
+    assert_eq!(by_few, [of(3), of(2)]);
+}

@@ -263,6 +263,7 @@ fn open(of: u8, session: u8) -> OpenSession {
         peer: "192.0.2.1:49152".into(),
         generation: 0,
         highest_read: 0,
+        edge: None,
         opened_at: 0,
         restorable: false,
         anchor: None,

@@ -261,7 +261,9 @@ fn the_bytes_are_what_they_were_at_first() {
     line("record.credential", &frame::encode(&view.credential(&device(1), cred(1)).unwrap()));
     let session = view.session(&device(1), sess(1)).unwrap();
     line("record.session.anchored", &frame::encode(&session));
-    line("record.session", &frame::encode(&Session { anchor: None, ..session }));
+    let session = Session { anchor: None, ..session };
+    line("record.session", &frame::encode(&session));
+    line("record.session.edge", &frame::encode(&Session { edge: Some(7), ..session }));
     line("record.resumption", &frame::encode(&view.resumption(&[7; 16]).unwrap()));
     for code in &EventCode::ALL[24..] {
         let code = *code;

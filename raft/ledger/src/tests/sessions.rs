@@ -68,6 +68,21 @@ fn the_same_handshake_opens_one_session_under_fresh_numbers() {
 }
 
 #[test]
+fn the_same_handshake_is_answered_to_no_other_edge() {
+    let at = |edge| OpenSession { opened: Session { edge, ..open(1, 1).opened }, ..open(1, 1) };
+    let mut rig = Rig::ready();
+    rig.done(enrol(1));
+    rig.run(at(Some(7)));
+    let before = rig.rows.clone();
+
+    let refused = [rig.refused(at(Some(8))), rig.refused(at(None))];
+
+    assert_eq!(refused, [taken("session", sess(1)), taken("session", sess(1))]);
+    assert_eq!(rig.rows, before);
+    assert!(matches!(rig.run(at(Some(7))), Outcome::Opened { generation: 2, .. }));
+}
+
+#[test]
 fn a_closed_sessions_handshake_opens_no_other() {
     let mut rig = Rig::in_session();
     rig.done(close(1));
@@ -244,4 +259,20 @@ fn closing_ends_the_session_and_frees_its_place() {
     assert_eq!(by_cid(&rig, 1), None);
     assert!(rig.view().credential(&device(1), cred(1)).unwrap().sessions.is_empty());
     assert_eq!(rig.noted(EventCode::SessionClosed), 1);
+}
+
+#[test]
+fn the_newest_session_is_the_one_opened_last() {
+    let mut rig = Rig::in_session();
+    for session in [7, 2] {
+        rig.now += 1;
+        rig.run(open(1, session));
+    }
+
+    let newest = |rig: &Rig| rig.view().newest_session(&device(1)).map(|(id, _)| id);
+
+    assert_eq!(newest(&rig), Some(sess(2)));
+    rig.done(close(2));
+    assert_eq!(newest(&rig), Some(sess(7)));
+    assert_eq!(rig.view().newest_session(&device(2)), None);
 }

@@ -62,6 +62,27 @@ fn a_request_that_waited_for_the_delivery_keeps_its_format() {
 }
 
 #[test]
+fn a_device_that_waits_is_gone_on_with_after_its_machine_was_lost() {
+    let session = revived().wants(&["GET / accept 40", "await server"]);
+
+    let session = session.give(Input::ServerReady).answer(content(FRESH));
+
+    session
+        .wants(&["PUT /0/1 as 11542"])
+        .answer(code(Code::NOT_ACCEPTABLE))
+        .wants(&["record write_security refused", "done refused"]);
+}
+
+#[test]
+fn of_a_device_that_does_not_wait_nothing_is_said() {
+    let refused = code(Code::METHOD_NOT_ALLOWED);
+    revived().answer(refused).wants(&["done refused"]);
+    revived().answer(Err(Unanswered::TimedOut)).wants(&["done unanswered"]);
+    revived().give(Input::Abandoned).wants(&["cancel", "done superseded"]);
+    revived().request(2, &post_bs(&[])).wants(&["cancel", "stage"]);
+}
+
+#[test]
 fn refuses_the_name_of_another_endpoint_and_names_both() {
     let session = Session::new().request(9, &post_bs(&["ep=urn:dev:b2"])).wants(&[
         "respond 9 4.00 Bad Request",

@@ -5,11 +5,12 @@ use core::fmt::Write as _;
 
 type Row = (&'static str, fn() -> Session);
 
-const STATES: [Row; 11] = [
+const STATES: [Row; 12] = [
     ("Resting", Session::new),
     ("Staging", staging),
     ("Discovering", discovering),
     ("Discovering, server ready", || discovering().give(Input::ServerReady)),
+    ("Discovering, revived", revived),
     ("AwaitingServer", awaiting),
     ("Deleting", deleting),
     ("WritingSecurity", writing_security),
@@ -21,12 +22,13 @@ const STATES: [Row; 11] = [
 
 type Beat = (&'static str, fn(Session) -> Session);
 
-const INPUTS: [Beat; 18] = [
+const INPUTS: [Beat; 19] = [
     ("Requested POST /bs", |s| s.request(3, &post_bs(&[]))),
     ("Requested POST /bs, NON", |s| s.request(3, &non(post_bs(&[])))),
     ("Requested POST /bs?ep=other", |s| s.request(3, &post_bs(&["ep=other"]))),
     ("Requested GET /rd", |s| s.request(3, &Request::new(Method::Get, &["rd"]))),
     ("Staged", |s| s.give(Input::Staged(grant()))),
+    ("Revived", |s| s.give(Input::Revived(grant()))),
     ("StageRefused", |s| s.give(Input::StageRefused("why".into()))),
     ("ServerReady", |s| s.give(Input::ServerReady)),
     ("ServerRefused", |s| s.give(Input::ServerRefused("why".into()))),

@@ -1,0 +1,117 @@
+//! What edges need besides sessions: keys, what to present, signatures, sessions to go on with.
+
+use super::{Beat, EdgeGone, IdentityChanged, Region};
+use crate::counters::count;
+use crate::identity::{self, NoSignature};
+use crate::opening::Failure;
+use crate::{EdgeId, finding, resuming};
+use actix::prelude::*;
+use claviger_dtls::CookieKeys;
+use claviger_front::{
+    Find, Listen, NotResumed, Resume, Sign, Signed, Step, ToEdge, Unknown, WhyNotResumed,
+};
+use claviger_ledger::View;
+
+impl Region {
+    pub(super) fn sign(&mut self, edge: EdgeId, sign: &Sign) {
+        let signed = self.identities.sign(&self.ports, &self.roster, edge, sign);
+        match &signed {
+            Ok(_) => count(&self.ports.counters.signatures),
+            Err(NoSignature::Unasked) => count(&self.ports.counters.frames_rejected),
+            Err(NoSignature::Changed) => self.present(&[edge], &sign.realm),
+            Err(NoSignature::Broken) => {}
+        }
+        let signature = signed.ok().map(Into::into);
+        self.send(edge, ToEdge::Signed(Signed { call: sign.call, signature }));
+    }
+
+    /// Tells edges what their listeners for `realm` may present.
+    fn present(&self, edges: &[EdgeId], realm: &str) {
+        self.ports.ledger.read(&mut |rows| {
+            let present = identity::present(&View::new(rows), realm);
+            for edge in edges {
+                self.send(*edge, ToEdge::Present(present.clone()));
+            }
+        });
+    }
+
+    pub(super) fn resume(&mut self, edge: EdgeId, resume: Resume, ctx: &mut Context<Self>) {
+        if let Step::Open { .. } = resume.step {
+            return self.open_resumed(edge, resume, ctx);
+        }
+        let mut answer = Err(WhyNotResumed::Unavailable);
+        self.ports.ledger.read(&mut |rows| {
+            answer = resuming::accept(rows, &self.ports, &resume, self.ports.clock.now());
+        });
+        let frame = match answer {
+            Ok(accepted) => {
+                count(&self.ports.counters.resumptions);
+                ToEdge::Accepted(accepted)
+            }
+            Err(why) => ToEdge::NotResumed(NotResumed { call: resume.call, why }),
+        };
+        self.send(edge, frame);
+    }
+
+    /// A listener is there: it is told what it needs before it can answer anybody.
+    pub(super) fn listen(&mut self, edge: EdgeId, listen: Listen) {
+        let (now, realm) = (self.ports.clock.now(), listen.realm.clone());
+        if !self.roster.listen(&self.ports, edge, listen, CookieKeys::bucket(now)) {
+            count(&self.ports.counters.frames_rejected);
+        }
+        self.send(edge, ToEdge::Keys(self.keys.at(now)));
+        self.present(&[edge], &realm);
+    }
+
+    fn beat(&mut self) {
+        let now = self.ports.clock.now();
+        let (beat, keys) = (ToEdge::Beat.encode(), ToEdge::Keys(self.keys.at(now)).encode());
+        for (edge, keys_too) in self.roster.beat(CookieKeys::bucket(now)) {
+            let frame = if keys_too { &keys } else { &beat };
+            if !self.ports.edges.send(edge, frame.clone()) {
+                self.roster.gone(edge);
+            }
+        }
+    }
+
+    pub(super) fn find(&mut self, edge: EdgeId, find: &Find) {
+        if !self.roster.may_find(edge, self.ports.clock.now()) {
+            count(&self.ports.counters.finds[2]);
+            return self.send(edge, ToEdge::Unknown(Unknown { call: find.call, nobody: false }));
+        }
+        let mut answer = Err(Failure::Broken("the ledger shows no rows"));
+        self.ports.ledger.read(&mut |rows| answer = finding::answer(rows, &self.ports, find));
+        let frame = answer.unwrap_or_else(|failure| {
+            tracing::error!(?failure, "a session cannot be continued");
+            ToEdge::Unknown(Unknown { call: find.call, nobody: false })
+        });
+        let counted = usize::from(matches!(frame, ToEdge::Continue(_)));
+        count(&self.ports.counters.finds[counted]);
+        self.send(edge, frame);
+    }
+}
+
+impl Handler<Beat> for Region {
+    type Result = ();
+
+    fn handle(&mut self, _: Beat, _: &mut Self::Context) {
+        self.beat();
+    }
+}
+
+impl Handler<EdgeGone> for Region {
+    type Result = ();
+
+    fn handle(&mut self, EdgeGone(edge): EdgeGone, _: &mut Self::Context) {
+        self.roster.gone(edge);
+    }
+}
+
+impl Handler<IdentityChanged> for Region {
+    type Result = ();
+
+    fn handle(&mut self, IdentityChanged(realm): IdentityChanged, _: &mut Self::Context) {
+        self.identities.forget(&realm);
+        self.present(&self.roster.edges(&realm), &realm);
+    }
+}

@@ -1,0 +1,215 @@
+//! Calls that open sessions: the check of a credential, its proposal, and the answer.
+
+use super::Region;
+use crate::actor::ToActor;
+use crate::counters::count;
+use crate::opening::{self, Checked, Failure};
+use crate::step::Input;
+use crate::{EdgeId, Ports, Reason, proof, resuming, trace};
+use actix::prelude::*;
+use claviger_dtls::Claim;
+use claviger_front::{self as front, Close, Open, Opened, Refusal, Resume, ToEdge, Trace};
+use claviger_ledger::{DeviceRef, Outcome, Prepared, Refusal as Refused, Rows, Unavailable};
+use core::net::SocketAddr;
+use core::time::Duration;
+use tracing::{Instrument, Span};
+
+/// A call for a session, as far as its answer needs it.
+struct Asked {
+    edge: EdgeId,
+    trace: Trace,
+    call: u64,
+    realm: String,
+    peer: SocketAddr,
+    /// What a full handshake claims.
+    claim: Option<Claim>,
+}
+
+/// What became of a call.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Answer {
+    asked: Asked,
+    checking: Checking,
+}
+
+impl Handler<Answer> for Region {
+    type Result = ();
+
+    fn handle(&mut self, Answer { asked, checking }: Answer, ctx: &mut Self::Context) {
+        self.answer(&asked, checking, ctx);
+    }
+}
+
+/// Lets a call be checked and proposed. It is a task of its own, since an actor looks at all its
+/// futures whenever one of them may go on; and it does not keep the region, if that ends meanwhile.
+fn ask(asked: Asked, call: impl Future<Output = Checking> + 'static, ctx: &Context<Region>) {
+    let region = ctx.address().downgrade();
+    actix::spawn(async move {
+        let checking = call.await;
+        if let Some(region) = region.upgrade() {
+            region.do_send(Answer { asked, checking });
+        }
+    });
+}
+
+/// A checked handshake and what its proposal came to, with the span of that.
+type Checking = Result<(Checked, Result<Outcome, Unavailable>, Span), Failure>;
+
+impl Region {
+    pub(super) fn open(&mut self, edge: EdgeId, open: Open, ctx: &mut Context<Self>) {
+        let ports = self.ports.clone();
+        let Open { trace, call, peer, .. } = open;
+        let claim = opening::claim(&open);
+        let asked =
+            Asked { edge, trace, call, peer, claim: claim.clone(), realm: open.realm.clone() };
+        let call = async move {
+            let Some(claim) = claim else { return Err(Failure::Malformed) };
+            let check =
+                |rows: &dyn Rows, now| opening::check(rows, &ports, &open, &claim, (edge, now));
+            check_and_propose(&ports, trace, check).await
+        };
+        ask(asked, call, ctx);
+    }
+
+    /// The second step of a resumption opens a session as a full handshake does.
+    pub(super) fn open_resumed(&mut self, edge: EdgeId, resume: Resume, ctx: &mut Context<Self>) {
+        let ports = self.ports.clone();
+        let Resume { trace, call, peer, .. } = resume;
+        let asked = Asked { edge, trace, call, peer, claim: None, realm: resume.realm.clone() };
+        let call = async move {
+            let check = |rows: &dyn Rows, now| resuming::check(rows, &ports, &resume, (edge, now));
+            check_and_propose(&ports, trace, check).await
+        };
+        ask(asked, call, ctx);
+    }
+
+    fn answer(&mut self, asked: &Asked, checking: Checking, ctx: &mut Context<Self>) {
+        let refusal = match checking {
+            Ok((checked, Ok(outcome @ Outcome::Opened { .. }), span)) => {
+                return span.in_scope(|| self.opened(asked, checked, outcome, ctx));
+            }
+            // What was looked at has changed meanwhile: when it is asked again, it is seen anew.
+            Ok((
+                _,
+                Ok(Outcome::Refused(Refused::NotFound { .. } | Refused::Changed { .. })),
+                _,
+            )) => Refusal::Unavailable,
+            Ok((_, Ok(Outcome::Refused(why)), _)) => {
+                tracing::warn!(trace = %asked.trace, %why, "a proven device was refused");
+                Refusal::Denied
+            }
+            Ok((_, Ok(_) | Err(_), _)) => Refusal::Unavailable,
+            Err(Failure::Unproven(reason)) => self.unproven(asked, reason),
+            Err(Failure::Gone) => Refusal::Denied,
+            Err(Failure::Malformed) => {
+                count(&self.ports.counters.frames_rejected);
+                Refusal::Unavailable
+            }
+            Err(Failure::Broken(what)) => {
+                tracing::error!(trace = %asked.trace, what, "a credential cannot be checked");
+                Refusal::Unavailable
+            }
+        };
+        count(&self.ports.counters.opens_refused[refusal as usize]);
+        self.refuse(asked, refusal);
+    }
+
+    fn refuse(&self, asked: &Asked, refusal: Refusal) {
+        let refused = front::Refused { call: asked.call, refusal };
+        self.send(asked.edge, ToEdge::Refused(refused));
+    }
+
+    /// Notes an attempt without proof, for people.
+    fn unproven(&self, asked: &Asked, reason: Reason) -> Refusal {
+        if let Some(claim) = &asked.claim {
+            let (claimed, now) = (proof::claimed(&self.ports, claim), self.ports.clock.now());
+            self.ports.unproven.note(&asked.realm, &claimed, reason, now);
+        }
+        match reason {
+            Reason::UnknownIdentity => Refusal::UnknownIdentity,
+            Reason::WrongKey | Reason::Stale => Refusal::BadFinished,
+            Reason::UnknownKey | Reason::UnknownSubject | Reason::Deleted | Reason::IdTaken => {
+                Refusal::UnknownKey
+            }
+            Reason::UntrustedChain => Refusal::Untrusted,
+        }
+    }
+
+    fn opened(
+        &mut self,
+        asked: &Asked,
+        checked: Checked,
+        outcome: Outcome,
+        ctx: &mut Context<Self>,
+    ) {
+        let Outcome::Opened { session, device, endpoint, generation, closed, staged, .. } = outcome
+        else {
+            return;
+        };
+        self.tell_of(&device, staged.as_ref());
+        let prepared = staged.map(|staged| staged.credential);
+        let Asked { edge, trace, call, peer, .. } = *asked;
+        count(&self.ports.counters.sessions_opened);
+        tracing::info!(%trace, %device, %session, %peer, "session opened");
+        for session in &closed {
+            self.send(edge, ToEdge::Close(Close { session: session.0 }));
+        }
+        let named = checked.known_by.names(&endpoint);
+        let begun = Input::Opened { edge, session, generation, peer, named, closed, prepared };
+        let counter = &self.ports.counters.activations_opened;
+        if !self.slots.contains_key(&device) {
+            count(counter);
+            self.spawn(device.clone(), endpoint, checked.tenant_key, ctx);
+        }
+        self.hand(&device, ToActor::Step(begun), true);
+        self.send(
+            edge,
+            ToEdge::Opened(Opened {
+                call,
+                session: session.0,
+                tenant: device.tenant,
+                device: device.device,
+                keys: opening::key_bytes(&checked.opened.keys),
+                verify_data: checked.opened.verify_data,
+            }),
+        );
+    }
+
+    /// The LwM2M server is told of what was staged with a session before its device asks for it.
+    fn tell_of(&self, device: &DeviceRef, staged: Option<&Prepared>) {
+        let Some(staged) = staged else { return };
+        let fresh = (!staged.confirmed).then_some(&staged.credential);
+        for credential in staged.withdrawn.iter().chain(fresh) {
+            self.ports.outbox.wake(device, *credential);
+        }
+    }
+}
+
+async fn check_and_propose(
+    ports: &Ports,
+    trace: Trace,
+    check: impl Fn(&dyn Rows, Duration) -> Result<Checked, Failure>,
+) -> Checking {
+    let look = || {
+        let mut checked = None;
+        ports.ledger.read(&mut |rows| checked = Some(check(rows, ports.clock.now())));
+        checked.unwrap_or(Err(Failure::Broken("the ledger shows no rows")))
+    };
+    let seen = ports.ledger.applied();
+    let mut checked = look();
+    if matches!(checked, Err(Failure::Unproven(reason)) if reason.is_of_absence()) {
+        // Enrolled a moment ago, perhaps: say no only after seeing everything committed before.
+        if ports.ledger.confirm().await.is_err() {
+            return Err(Failure::Broken("the ledger cannot confirm what it shows"));
+        }
+        // A stranger with a chain costs signatures: the same rows are not looked at twice.
+        if ports.ledger.applied() != seen {
+            checked = look();
+        }
+    }
+    let checked = checked?;
+    let span = trace::session_open(&trace, &checked.device, checked.session);
+    let outcome = ports.propose(checked.command.clone()).instrument(span.clone()).await;
+    Ok((checked, outcome, span))
+}

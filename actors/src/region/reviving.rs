@@ -1,0 +1,126 @@
+//! Bootstraps that were under way when another node led, or before this one was started.
+//!
+//! Nothing in the ledger says that a device has asked: that would cost each bootstrap a commit. But
+//! the feed tells of each credential that was staged, and a device whose session was opened with it
+//! a moment ago has most likely asked, and waits for what comes next. So it is asked what it has,
+//! which is how a bootstrap begins. One that does not wait for that answers otherwise or not at all,
+//! and nothing comes of it. A device that sends again is served in any case.
+
+use super::Region;
+use crate::actor::ToActor;
+use crate::counters::count;
+use crate::propose::millis;
+use crate::{EdgeId, finding};
+use actix::prelude::*;
+use claviger_front::ToEdge;
+use claviger_ledger::{CredentialId, DeviceRef, Session, SessionId, View};
+use core::time::Duration;
+
+/// How long ago a bootstrap that is still waited for was begun at most.
+const SINCE: Duration = Duration::from_secs(90);
+/// What devices send again by themselves comes first, and edges have to find their way here.
+const AFTER: Duration = Duration::from_secs(2);
+/// How many rows of a feed are looked at in one go, and the pause before the next: the actors have
+/// other things to do, and each bootstrap that is found costs a commit.
+const ROWS: u64 = 128;
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// How far the look back has come.
+struct Look {
+    /// Tenants whose feeds are still to be read, that of the last one up to `before`.
+    tenants: Vec<String>,
+    before: Option<u64>,
+    /// When these actors began, in ms.
+    began: u64,
+}
+
+impl Region {
+    /// Looks, a moment from now, for what was under way.
+    pub(super) fn look_back(&self, ctx: &mut Context<Self>) {
+        let mut tenants = Vec::new();
+        self.ports.ledger.read(&mut |rows| {
+            tenants = View::new(rows).tenants().into_iter().map(|(name, _)| name).collect();
+        });
+        let look = Look { tenants, before: None, began: millis(self.ports.clock.now()) };
+        ctx.run_later(AFTER, |region, ctx| region.look(look, ctx));
+    }
+
+    fn look(&mut self, mut look: Look, ctx: &mut Context<Self>) {
+        let Some(tenant) = look.tenants.last() else { return };
+        let since = look.began.saturating_sub(millis(SINCE));
+        let mut staged = (Vec::new(), None);
+        self.ports.ledger.read(&mut |rows| {
+            staged = View::new(rows).staged_before(tenant, look.before, since, ROWS);
+        });
+        let (staged, before) = staged;
+        look.before = before;
+        if before.is_none() {
+            look.tenants.pop();
+        }
+        for (device, credential) in staged {
+            self.revive(&device, credential, since..look.began, ctx);
+        }
+        ctx.run_later(PAUSE, |region, ctx| region.look(look, ctx));
+    }
+
+    /// Goes on with the bootstrap of a device, if it still lacks the credential and there is an edge
+    /// that reaches it.
+    fn revive(
+        &mut self,
+        device: &DeviceRef,
+        credential: CredentialId,
+        opened: core::ops::Range<u64>,
+        ctx: &mut Context<Self>,
+    ) {
+        let mut newest: Option<(SessionId, Session)> = None;
+        self.ports.ledger.read(&mut |rows| {
+            let view = View::new(rows);
+            if view.device(device).is_some_and(|it| it.staged == Some(credential)) {
+                newest = view.newest_session(device);
+            }
+        });
+        let Some((session, row)) = newest.filter(|(_, row)| opened.contains(&row.opened_at)) else {
+            return;
+        };
+        let opener = row.edge.map(EdgeId);
+        let edge = match opener.filter(|edge| self.roster.has(*edge)) {
+            Some(edge) => Some(edge),
+            None => self.hold_elsewhere(device, session, &row, opener),
+        };
+        let Some(edge) = edge else { return };
+        if self.wake(edge, device, session, ctx) {
+            count(&self.ports.counters.bootstraps_revived);
+            let numbers = self.take_numbers(session);
+            let revive = ToActor::Revive { edge, numbers, session, credential };
+            self.hand(device, revive, true);
+        }
+    }
+
+    /// Gives a session to an edge that sends from the same address as the one which had it, and is
+    /// gone: which edge, if there is one.
+    pub(super) fn hold_elsewhere(
+        &mut self,
+        device: &DeviceRef,
+        session: SessionId,
+        row: &Session,
+        lost: Option<EdgeId>,
+    ) -> Option<EdgeId> {
+        let draw = u64::from_ne_bytes(self.ports.crypto.random());
+        let edge = self.roster.instead(lost, &row.listener, draw)?;
+        let mut hold = None;
+        self.ports.ledger.read(&mut |rows| {
+            hold = Some(finding::hold(rows, &self.ports, device, session, row));
+        });
+        match hold? {
+            Ok(hold) => {
+                count(&self.ports.counters.sessions_moved);
+                self.send(edge, ToEdge::Hold(hold));
+                Some(edge)
+            }
+            Err(failure) => {
+                tracing::error!(%device, ?failure, "a session cannot be held elsewhere");
+                None
+            }
+        }
+    }
+}

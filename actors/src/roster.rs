@@ -1,0 +1,116 @@
+//! The edges that are there, and their listeners.
+//!
+//! An edge is here from its first word to these actors until the way to it has ended. It has an id
+//! of its own for each listener and start of its process, so what is kept goes with it.
+
+use crate::{EdgeId, Ports};
+use claviger_dtls::PrefixLimits;
+use claviger_front::Listen;
+use claviger_ledger::View;
+use core::net::{IpAddr, Ipv4Addr};
+use core::time::Duration;
+use std::collections::BTreeMap;
+
+/// How many realms the listeners of one edge may stand for.
+const REALMS: usize = 256;
+/// How many sessions one edge may look for at once, twice what it allows itself; and the time in
+/// which it may look for one more.
+const FINDS: (u32, Duration) = (16_384, Duration::from_micros(125));
+
+/// Every edge.
+#[derive(Default)]
+pub(crate) struct Roster {
+    edges: BTreeMap<EdgeId, Post>,
+}
+
+/// One edge.
+struct Post {
+    /// By realm.
+    listeners: BTreeMap<String, Listen>,
+    /// The bucket of the keys that it was sent last.
+    keys_of: Option<u64>,
+    /// The whole edge is one prefix.
+    finds: PrefixLimits,
+}
+
+impl Default for Post {
+    fn default() -> Self {
+        let finds = PrefixLimits::new(FINDS.0, FINDS.1);
+        Self { listeners: BTreeMap::new(), keys_of: None, finds }
+    }
+}
+
+impl Roster {
+    /// A listener of `edge` is there, which gets the keys of `bucket`. False if there is no such
+    /// realm, or the edge stands for too many.
+    pub(crate) fn listen(
+        &mut self,
+        ports: &Ports,
+        edge: EdgeId,
+        listen: Listen,
+        bucket: u64,
+    ) -> bool {
+        let post = self.edges.entry(edge).or_default();
+        post.keys_of = Some(bucket);
+        let mut known = false;
+        let realm = &listen.realm;
+        ports.ledger.read(&mut |rows| known = View::new(rows).tenant_of_realm(realm).is_some());
+        let room = post.listeners.contains_key(realm) || post.listeners.len() < REALMS;
+        if known && room {
+            post.listeners.insert(listen.realm.clone(), listen);
+        }
+        known && room
+    }
+
+    /// True if a listener of `edge` stands for `realm`.
+    pub(crate) fn listens(&self, edge: EdgeId, realm: &str) -> bool {
+        self.edges.get(&edge).is_some_and(|post| post.listeners.contains_key(realm))
+    }
+
+    /// The edges with a listener for `realm`.
+    pub(crate) fn edges(&self, realm: &str) -> Vec<EdgeId> {
+        let of_realm = self.edges.iter().filter(|(_, post)| post.listeners.contains_key(realm));
+        of_realm.map(|(edge, _)| *edge).collect()
+    }
+
+    /// True if the edge is here.
+    pub(crate) fn has(&self, edge: EdgeId) -> bool {
+        self.edges.contains_key(&edge)
+    }
+
+    /// Every edge, and whether it is to have the keys of `bucket` now.
+    pub(crate) fn beat(&mut self, bucket: u64) -> Vec<(EdgeId, bool)> {
+        let edges = self.edges.iter_mut();
+        let told = |(edge, post): (&EdgeId, &mut Post)| {
+            (*edge, post.keys_of.replace(bucket) != Some(bucket))
+        };
+        edges.map(told).collect()
+    }
+
+    /// The way to the edge has ended.
+    pub(crate) fn gone(&mut self, edge: EdgeId) {
+        self.edges.remove(&edge);
+    }
+
+    /// An edge other than `lost` that sends from the address which the devices of this listener send
+    /// to; which one depends on `draw`.
+    pub(crate) fn instead(
+        &self,
+        lost: Option<EdgeId>,
+        listener: &str,
+        draw: u64,
+    ) -> Option<EdgeId> {
+        let is_same = |it: &Listen| it.shared && it.listener == listener;
+        let has_it = |post: &Post| post.listeners.values().any(is_same);
+        let edges = self.edges.iter().filter(|(edge, post)| Some(**edge) != lost && has_it(post));
+        let edges: Vec<EdgeId> = edges.map(|(edge, _)| *edge).collect();
+        let place = draw.checked_rem(edges.len() as u64)?;
+        edges.get(usize::try_from(place).ok()?).copied()
+    }
+
+    /// Whether an edge may look for a session now.
+    pub(crate) fn may_find(&mut self, edge: EdgeId, now: Duration) -> bool {
+        let whole = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        self.edges.get_mut(&edge).is_some_and(|post| post.finds.allow(now, whole))
+    }
+}
