@@ -18,6 +18,6 @@ pub mod public;
 
 pub use agreement::AwsLc;
 pub use chain::{Anchors, BadAnchor, Untrusted};
-pub use issue::{Authority, NotIssued};
+pub use issue::{Authority, NodeCertificate, NotIssued};
 pub use key::{BadIdentity, BadKey, SigningKey};
 pub use leaf::{BadCertificate, Leaf, NamedIn};
