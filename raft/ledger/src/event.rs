@@ -68,6 +68,12 @@ event_codes! {
     24 TrustAnchorChanged "trust_anchor.changed" Audit "A trust anchor was made or changed.";
     25 TrustAnchorDeleted "trust_anchor.deleted" Audit "A trust anchor was deleted.";
     26 ServerIdentityChanged "server_identity.changed" Audit "The key of the tenant's listeners was made or changed.";
+    60 NodeAuthorityMade "node_authority.made" Audit "The cluster got an authority for its nodes.";
+    61 JoinTokenCreated "join_token.created" Audit "A token that lets nodes in was made.";
+    62 JoinTokenRevoked "join_token.revoked" Audit "A token that lets nodes in was revoked.";
+    63 NodeJoined "node.joined" Audit "A node joined the cluster and was given a certificate.";
+    64 NodeCertified "node.certified" Audit "A node was given its next certificate.";
+    65 NodeDismissed "node.dismissed" Audit "A node was dismissed: its certificates are not accepted any more.";
 }
 
 impl EventCode {

@@ -12,6 +12,9 @@ use sha2::{Digest, Sha256};
 pub(crate) const NAME: usize = 255;
 /// The longest PSK identity or endpoint name, in bytes.
 pub(crate) const IDENTITY: usize = 1024;
+/// The tenant whose feed and audit log tell what concerns the cluster as a whole.
+pub const HOME: &str = "default";
+
 /// The longest words that a person gives, in bytes.
 pub(crate) const WORDS: usize = 512;
 
@@ -54,6 +57,9 @@ pub(crate) enum Kind {
     PublicKey = 53,
     Resumption = 54,
     Deleted = 55,
+    NodeAuthority = 60,
+    JoinToken = 61,
+    Node = 62,
 }
 
 fn slot(parts: &[&[u8]]) -> u16 {
@@ -93,6 +99,13 @@ pub(crate) fn end_of(prefix: &[u8]) -> Vec<u8> {
 /// The one row of the cluster itself.
 pub(crate) fn meta() -> Vec<u8> {
     key(0, Kind::Meta, &[])
+}
+
+/// A row of the cluster as a whole, or the prefix of its rows of `kind`.
+pub(crate) fn of_all(kind: Kind, rest: &[u8]) -> Vec<u8> {
+    let mut key = key(0, kind, &[]);
+    key.extend_from_slice(rest);
+    key
 }
 
 /// All rows of `kind` in `slot`.

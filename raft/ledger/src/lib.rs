@@ -18,6 +18,7 @@ mod id;
 mod key;
 mod keyed;
 pub mod memory;
+mod nodes;
 mod outcome;
 mod port;
 mod proving;
@@ -32,22 +33,24 @@ mod tests;
 mod view;
 
 pub use command::{
-    CloseSession, Command, ConfirmOutbox, ConfirmWithdrawal, CreateTenant, DeleteConnector,
-    DeleteDevice, DeleteImportKey, DeleteProfile, DeleteTrustAnchor, DeliverCredential,
-    EnrolDevice, Envelope, ExpireCredentials, Found, NoteExport, NoteFailure, OpenSession,
-    PutConnector, PutImportKey, PutProfile, PutServerIdentity, PutTrustAnchor, RaiseGeneration,
-    ReportUse, RevokeCredential, RotateCredential, StageCredential, UpdateDevice, apply,
+    AdmitNode, CloseSession, Command, ConfirmOutbox, ConfirmWithdrawal, CreateJoinToken,
+    CreateTenant, DeleteConnector, DeleteDevice, DeleteImportKey, DeleteProfile, DeleteTrustAnchor,
+    DeliverCredential, DismissNode, EnrolDevice, Envelope, ExpireCredentials, Found, NoteExport,
+    NoteFailure, NoteNodeCertificate, OpenSession, PutConnector, PutImportKey, PutNodeAuthority,
+    PutProfile, PutServerIdentity, PutTrustAnchor, RaiseGeneration, ReportUse, RevokeCredential,
+    RevokeJoinToken, RotateCredential, StageCredential, UpdateDevice, apply,
 };
 pub use event::{AuditEntry, Event, EventCode, FeedEntry, TimelineEntry};
 pub use feed::Events;
 pub use id::{CredentialId, DeviceRef, Malformed, RequestId, SessionId};
-pub use key::fingerprint;
+pub use key::{HOME, fingerprint};
 pub use outcome::{Account, Ended, Outcome, Refusal};
 pub use port::{Ledger, Unavailable};
 pub use record::{
-    Connector, ConnectorKind, Credential, CredentialKind, Device, ImportKey, Keyed, LEVEL, Meta,
-    NamePlace, Origin, OutboxItem, Profile, Resumable, Resumption, ServerIdentity, Session, State,
-    Tenant, Transition, TrustAnchor, Withdrawal, transition,
+    Admitted, Connector, ConnectorKind, Credential, CredentialKind, Device, ImportKey, JoinToken,
+    Keyed, LEVEL, Meta, NamePlace, NodeAuthority, NodeRecord, NodeRole, Origin, OutboxItem,
+    Profile, Resumable, Resumption, ServerIdentity, Session, State, Tenant, Transition,
+    TrustAnchor, Withdrawal, transition,
 };
 pub use rows::{Apply, Damage, Rows};
 pub use staging::{Fresh, Prepared};

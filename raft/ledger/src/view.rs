@@ -3,8 +3,8 @@
 use crate::event::{AuditEntry, TimelineEntry};
 use crate::key::{self, Kind, SLOTS};
 use crate::record::{
-    Connector, Credential, Device, ImportKey, Meta, OutboxItem, Profile, Resumption,
-    ServerIdentity, Session, Tenant, TrustAnchor,
+    Connector, Credential, Device, ImportKey, JoinToken, Meta, NodeAuthority, NodeRecord,
+    OutboxItem, Profile, Resumption, ServerIdentity, Session, Tenant, TrustAnchor,
 };
 use crate::story::{self, TIMELINE};
 use crate::{CredentialId, DeviceRef, Rows, SessionId, frame};
@@ -57,6 +57,35 @@ impl<'a> View<'a> {
     /// The cluster's record; none before the founding.
     pub fn meta(&self) -> Option<Meta> {
         self.load(&key::meta())
+    }
+
+    /// The authority that issues the certificates of nodes; none before the first node was to be
+    /// linked.
+    pub fn node_authority(&self) -> Option<NodeAuthority> {
+        self.load(&key::of_all(Kind::NodeAuthority, &[]))
+    }
+
+    /// Join tokens by id, used up and expired ones among them as long as they are kept.
+    pub fn join_tokens(&self) -> Vec<([u8; 16], JoinToken)> {
+        let rows = self.under(&key::of_all(Kind::JoinToken, &[])).into_iter();
+        rows.filter_map(|(id, token)| Some((id.try_into().ok()?, token))).collect()
+    }
+
+    /// Nodes that were given certificates, by id.
+    pub fn nodes(&self) -> Vec<(u64, NodeRecord)> {
+        let rows = self.under(&key::of_all(Kind::Node, &[])).into_iter();
+        let id = |rest: Vec<u8>| rest.try_into().ok().map(u64::from_be_bytes);
+        rows.filter_map(|(rest, node)| Some((id(rest)?, node))).collect()
+    }
+
+    /// A node that was given a certificate.
+    pub fn node(&self, node: u64) -> Option<NodeRecord> {
+        self.load(&key::of_all(Kind::Node, &node.to_be_bytes()))
+    }
+
+    /// A join token.
+    pub fn join_token(&self, id: &[u8; 16]) -> Option<JoinToken> {
+        self.load(&key::of_all(Kind::JoinToken, id))
     }
 
     /// A tenant.

@@ -75,6 +75,11 @@ pub enum Label<'a> {
         /// The public half.
         public: &'a [u8; 32],
     },
+    /// The private key of the authority of a cluster's nodes.
+    Authority {
+        /// The cluster's id.
+        cluster: &'a [u8; 16],
+    },
 }
 
 /// Why something does not open; deliberately the same for every cause.

@@ -77,6 +77,7 @@ fn aad(label: Label<'_>) -> Vec<u8> {
         Label::ImportKey { tenant, public } => (5, [tenant.as_bytes(), public, &[]]),
         Label::ServerKey { tenant, fingerprint } => (6, [tenant.as_bytes(), fingerprint, &[]]),
         Label::Resumption { tenant, handle } => (7, [tenant.as_bytes(), handle, &[]]),
+        Label::Authority { cluster } => (9, [cluster, &[], &[]]),
     };
     let mut aad = vec![VERSION, kind];
     for part in parts {

@@ -1,8 +1,10 @@
 //! Commands: one file each, and `apply`, which every replica runs alike.
 
+mod admit_node;
 mod close_session;
 mod confirm_outbox;
 mod confirm_withdrawal;
+mod create_join_token;
 mod create_tenant;
 mod delete_connector;
 mod delete_device;
@@ -10,27 +12,33 @@ mod delete_import_key;
 mod delete_profile;
 mod delete_trust_anchor;
 mod deliver_credential;
+mod dismiss_node;
 mod enrol_device;
 mod expire_credentials;
 mod found;
 mod note_export;
 mod note_failure;
+mod note_node_certificate;
 mod open_session;
 mod put_connector;
 mod put_import_key;
+mod put_node_authority;
 mod put_profile;
 mod put_server_identity;
 mod put_trust_anchor;
 mod raise_generation;
 mod report_use;
 mod revoke_credential;
+mod revoke_join_token;
 mod rotate_credential;
 mod stage_credential;
 mod update_device;
 
+pub use admit_node::AdmitNode;
 pub use close_session::CloseSession;
 pub use confirm_outbox::ConfirmOutbox;
 pub use confirm_withdrawal::ConfirmWithdrawal;
+pub use create_join_token::CreateJoinToken;
 pub use create_tenant::CreateTenant;
 pub use delete_connector::DeleteConnector;
 pub use delete_device::DeleteDevice;
@@ -38,20 +46,24 @@ pub use delete_import_key::DeleteImportKey;
 pub use delete_profile::DeleteProfile;
 pub use delete_trust_anchor::DeleteTrustAnchor;
 pub use deliver_credential::DeliverCredential;
+pub use dismiss_node::DismissNode;
 pub use enrol_device::EnrolDevice;
 pub use expire_credentials::ExpireCredentials;
 pub use found::Found;
 pub use note_export::NoteExport;
 pub use note_failure::NoteFailure;
+pub use note_node_certificate::NoteNodeCertificate;
 pub use open_session::OpenSession;
 pub use put_connector::PutConnector;
 pub use put_import_key::PutImportKey;
+pub use put_node_authority::PutNodeAuthority;
 pub use put_profile::PutProfile;
 pub use put_server_identity::PutServerIdentity;
 pub use put_trust_anchor::PutTrustAnchor;
 pub use raise_generation::RaiseGeneration;
 pub use report_use::ReportUse;
 pub use revoke_credential::RevokeCredential;
+pub use revoke_join_token::RevokeJoinToken;
 pub use rotate_credential::RotateCredential;
 pub use stage_credential::StageCredential;
 pub use update_device::UpdateDevice;
@@ -157,6 +169,12 @@ commands! {
     31 PutTrustAnchor |c| Subject::Tenant(&c.tenant);
     32 DeleteTrustAnchor |c| Subject::Tenant(&c.tenant);
     33 PutServerIdentity |c| Subject::Tenant(&c.tenant);
+    60 PutNodeAuthority |_| Subject::Ledger;
+    61 CreateJoinToken |_| Subject::Ledger;
+    62 RevokeJoinToken |_| Subject::Ledger;
+    63 AdmitNode |_| Subject::Ledger;
+    64 NoteNodeCertificate |_| Subject::Ledger;
+    65 DismissNode |_| Subject::Ledger;
 }
 
 /// What a command is about.
@@ -184,7 +202,7 @@ impl Command {
             (Self::OpenSession(_), _) => None,
             // Each must raise the generation anew, or two incarnations could share one.
             (Self::RaiseGeneration(_), _) => None,
-            // Known by the cluster's id, or by what they leave to be done.
+            // Known by the cluster's id, by what they leave, or by what they leave to be done.
             (_, Subject::Ledger) => None,
             // Known by its item; the device may be gone.
             (Self::ConfirmWithdrawal(_), _) => None,

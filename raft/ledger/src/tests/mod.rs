@@ -12,6 +12,7 @@ mod golden;
 mod import_keys;
 mod invariants;
 mod keyed;
+mod nodes;
 mod paging;
 mod preparing;
 mod properties;

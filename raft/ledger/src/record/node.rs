@@ -1,0 +1,122 @@
+//! What nodes of the cluster prove themselves by, and what lets new ones in.
+
+use core::fmt;
+use minicbor::{Decode, Encode};
+
+/// What a node is to its cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+#[cbor(index_only)]
+pub enum NodeRole {
+    /// It has a replica of the ledger.
+    #[n(0)]
+    Ledger,
+    /// It has sockets for devices and nothing of the ledger.
+    #[n(1)]
+    Edge,
+}
+
+impl NodeRole {
+    /// The role's name, as the API writes it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ledger => "ledger",
+            Self::Edge => "edge",
+        }
+    }
+}
+
+impl fmt::Display for NodeRole {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The authority that issues the certificates of nodes.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+pub struct NodeAuthority {
+    /// Its certificate, X.509 in DER.
+    #[cbor(n(0), with = "minicbor::bytes")]
+    pub certificate: Vec<u8>,
+    /// Its private key (PKCS#8), sealed with a key of the cluster.
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub sealed_key: Vec<u8>,
+    /// Ms since the Unix epoch.
+    #[n(2)]
+    pub created_at: u64,
+}
+
+impl NodeAuthority {
+    /// How many bytes its certificate and its sealed key have at most, each.
+    pub const BYTES: usize = 4096;
+}
+
+impl fmt::Debug for NodeAuthority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "NodeAuthority(since {})", self.created_at)
+    }
+}
+
+/// What lets nodes in, each once, until it is used up or its time is over.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+pub struct JoinToken {
+    /// What a node with it becomes.
+    #[n(0)]
+    pub role: NodeRole,
+    /// SHA-256 of its secret.
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub secret_hash: [u8; 32],
+    /// When its time is over, in ms since the Unix epoch.
+    #[n(2)]
+    pub expires_at: u64,
+    /// How many more nodes it lets in.
+    #[n(3)]
+    pub uses_left: u32,
+    /// Ms since the Unix epoch.
+    #[n(4)]
+    pub created_at: u64,
+    /// The newest of those that it let in, at most [`JoinToken::REMEMBERED`].
+    #[n(5)]
+    pub admitted: Vec<Admitted>,
+}
+
+/// A node that was given a certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct NodeRecord {
+    /// What it is.
+    #[n(0)]
+    pub role: NodeRole,
+    /// SHA-256 of its public key.
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub key_hash: [u8; 32],
+    /// Until when its newest certificate holds, in ms since the Unix epoch.
+    #[n(2)]
+    pub certified_until: u64,
+    /// It was dismissed: nobody is to accept its certificates, and its id is not given again.
+    #[n(3)]
+    pub dismissed: bool,
+}
+
+/// A node that was let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+pub struct Admitted {
+    /// Its id.
+    #[n(0)]
+    pub node: u64,
+    /// SHA-256 of its public key.
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub key_hash: [u8; 32],
+}
+
+impl JoinToken {
+    /// How many tokens there are at most.
+    pub const MOST: usize = 256;
+    /// How many nodes one token remembers.
+    pub const REMEMBERED: usize = 64;
+}
+
+impl fmt::Debug for JoinToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { role, expires_at, uses_left, .. } = self;
+        write!(f, "JoinToken({role}, until {expires_at}, {uses_left} left)")
+    }
+}

@@ -1,0 +1,253 @@
+//! Nodes of the cluster: their authority, and the tokens that let them in.
+
+use super::*;
+
+const TOKEN: [u8; 16] = [0x70; 16];
+const DAY: u64 = 86_400_000;
+
+fn authority(certificate: u8) -> PutNodeAuthority {
+    let (certificate, sealed_key) = (vec![certificate; 8], vec![3; 40]);
+    PutNodeAuthority { authority: NodeAuthority { certificate, sealed_key, created_at: 0 } }
+}
+
+fn token(uses: u32) -> CreateJoinToken {
+    let (role, secret_hash) = (NodeRole::Ledger, [5; 32]);
+    CreateJoinToken { token: TOKEN, role, secret_hash, expires_at: START + DAY, uses }
+}
+
+fn admit(node: u64) -> AdmitNode {
+    AdmitNode {
+        token: TOKEN,
+        secret_hash: [5; 32],
+        node,
+        role: NodeRole::Ledger,
+        key_hash: [node as u8; 32],
+        certified_until: START + 2 * DAY,
+    }
+}
+
+fn renew(node: u64) -> NoteNodeCertificate {
+    let (role, key_hash) = (NodeRole::Ledger, [9; 32]);
+    NoteNodeCertificate { node, role, key_hash, certified_until: START + 3 * DAY }
+}
+
+fn invalid() -> Refusal {
+    not_found("join token that is valid", RequestId(TOKEN))
+}
+
+/// What the audit log tells of the cluster.
+fn audited(rig: &Rig) -> Vec<EventCode> {
+    rig.view().tenant_audit(HOME, None, 99).into_iter().map(|entry| entry.code).collect()
+}
+
+#[test]
+fn the_first_authority_stays() {
+    let mut rig = Rig::ready();
+    assert_eq!(rig.run(authority(1)), Outcome::Made);
+
+    assert_eq!(rig.run(authority(1)), Outcome::Done);
+    assert_eq!(rig.refused(authority(2)), taken("authority", "nodes"));
+
+    let kept = rig.view().node_authority().unwrap();
+    assert_eq!((kept.certificate, kept.sealed_key), (vec![1; 8], vec![3; 40]));
+    assert_eq!(kept.created_at, START);
+    assert_eq!(audited(&rig), [EventCode::NodeAuthorityMade]);
+}
+
+#[test]
+fn a_token_lets_in_as_many_nodes_as_it_says() {
+    let mut rig = Rig::ready();
+    rig.run(token(2));
+
+    assert_eq!(rig.run(admit(1)), Outcome::Made);
+    assert_eq!(rig.run(admit(2)), Outcome::Made);
+    assert_eq!(rig.refused(admit(3)), invalid());
+
+    let nodes = rig.view().nodes();
+    assert_eq!(nodes.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(nodes[1].1.key_hash, [2; 32]);
+    let joined = EventCode::NodeJoined;
+    assert_eq!(audited(&rig), [EventCode::JoinTokenCreated, joined, joined]);
+}
+
+#[test]
+fn a_node_that_got_no_answer_is_let_in_once() {
+    let mut rig = Rig::ready();
+    rig.run(token(1));
+    rig.run(admit(1));
+
+    assert_eq!(rig.run(admit(1)), Outcome::Done);
+
+    assert_eq!(audited(&rig).len(), 2);
+    assert_eq!(rig.refused(AdmitNode { node: 2, ..admit(1) }), invalid());
+}
+
+#[test]
+fn a_wrong_secret_another_role_and_a_late_one_are_refused_alike() {
+    let mut rig = Rig::ready();
+    rig.run(token(9));
+
+    let wrong = AdmitNode { secret_hash: [6; 32], ..admit(1) };
+    let role = AdmitNode { role: NodeRole::Edge, ..admit(1) };
+    let other = AdmitNode { token: [0x71; 16], ..admit(1) };
+    assert_eq!(rig.refused(wrong), invalid());
+    assert_eq!(rig.refused(role), invalid());
+    let unknown = not_found("join token that is valid", RequestId([0x71; 16]));
+    assert_eq!(rig.refused(other), unknown);
+    rig.now = START + DAY;
+    assert_eq!(rig.refused(admit(1)), invalid());
+    assert!(rig.view().nodes().is_empty());
+    assert_eq!(audited(&rig).len(), 1);
+}
+
+#[test]
+fn nobody_takes_the_id_of_a_node_that_is_there() {
+    let mut rig = Rig::ready();
+    rig.run(token(9));
+    rig.run(admit(1));
+
+    let thief = AdmitNode { key_hash: [7; 32], ..admit(1) };
+
+    assert_eq!(rig.refused(thief), taken("node id", "0000000000000001"));
+    assert_eq!(rig.view().node(1).unwrap().key_hash, [1; 32]);
+    assert_eq!(rig.view().join_token(&TOKEN).unwrap().uses_left, 8);
+}
+
+#[test]
+fn a_revoked_token_lets_nobody_in_and_those_it_let_in_stay() {
+    let mut rig = Rig::ready();
+    rig.run(token(9));
+    rig.run(admit(1));
+
+    rig.done(RevokeJoinToken { token: TOKEN });
+
+    assert_eq!(rig.refused(admit(2)), invalid());
+    assert_eq!(rig.view().nodes().len(), 1);
+    assert!(rig.view().join_tokens().is_empty());
+    let again = rig.refused(RevokeJoinToken { token: TOKEN });
+    assert_eq!(again, not_found("join token", RequestId(TOKEN)));
+}
+
+#[test]
+fn a_further_certificate_may_be_of_another_key_and_never_of_another_role() {
+    let mut rig = Rig::ready();
+    rig.run(token(1));
+    rig.run(admit(1));
+
+    rig.done(renew(1));
+
+    let node = rig.view().node(1).unwrap();
+    assert_eq!((node.key_hash, node.certified_until), ([9; 32], START + 3 * DAY));
+    let edge = NoteNodeCertificate { role: NodeRole::Edge, ..renew(1) };
+    assert_eq!(rig.refused(edge), not_found("node", "0000000000000001"));
+}
+
+#[test]
+fn a_dismissed_node_gets_no_certificate_and_its_id_stays_taken() {
+    let mut rig = Rig::ready();
+    rig.run(token(9));
+    rig.run(admit(1));
+
+    rig.done(DismissNode { node: 1 });
+    rig.done(DismissNode { node: 1 });
+
+    assert!(rig.view().node(1).unwrap().dismissed);
+    assert_eq!(rig.refused(renew(1)), not_found("node", "0000000000000001"));
+    assert_eq!(rig.refused(admit(1)), taken("node id", "0000000000000001"));
+    assert_eq!(rig.refused(DismissNode { node: 2 }), not_found("node", "0000000000000002"));
+    assert_eq!(audited(&rig).last(), Some(&EventCode::NodeDismissed));
+}
+
+#[test]
+fn edges_are_forgotten_when_their_certificates_are_over_and_ledger_nodes_never() {
+    let mut rig = Rig::ready();
+    let edge = |node| AdmitNode { role: NodeRole::Edge, token: [0x71; 16], ..admit(node) };
+    let expires_at = START + 9 * DAY;
+    let edges = CreateJoinToken { role: NodeRole::Edge, token: [0x71; 16], expires_at, ..token(9) };
+    rig.run(token(9));
+    rig.run(edges);
+    rig.run(admit(1));
+    rig.run(edge(2));
+    rig.now = START + 2 * DAY;
+
+    rig.run(AdmitNode { certified_until: START + 3 * DAY, ..edge(3) });
+
+    let nodes: Vec<_> = rig.view().nodes().into_iter().map(|(id, _)| id).collect();
+    assert_eq!(nodes, [1, 3]);
+}
+
+#[test]
+fn there_are_so_many_tokens_and_no_more_until_some_are_over() {
+    let mut rig = Rig::ready();
+    let numbered = |number: u16| {
+        let mut id = TOKEN;
+        id[..2].copy_from_slice(&number.to_be_bytes());
+        CreateJoinToken { token: id, ..token(1) }
+    };
+    for number in 0..256 {
+        assert_eq!(rig.run(numbered(number)), Outcome::Made);
+    }
+    let full = Refusal::Full { what: "join tokens".into(), limit: 256 };
+    assert_eq!(rig.refused(numbered(256)), full);
+    rig.now = START + DAY;
+
+    assert_eq!(rig.run(numbered(257)), Outcome::Made);
+
+    assert_eq!(rig.view().join_tokens().len(), 1);
+}
+
+#[test]
+fn no_token_and_no_authority_shows_what_it_keeps() {
+    let mut rig = Rig::ready();
+    rig.run(token(1));
+    rig.run(authority(1));
+    let view = rig.view();
+    let shown = format!("{:?} {:?}", view.join_tokens(), view.node_authority());
+    assert!(!shown.contains("5, 5") && !shown.contains("3, 3"), "{shown}");
+}
+
+/// What is written stays as it was at first, in `golden/nodes.txt`.
+#[test]
+fn commands_and_rows_of_nodes_are_written_and_read_as_they_were_at_first() {
+    let mut lines = String::new();
+    let mut line = |name: &str, bytes: &[u8]| {
+        lines += &format!("{name} {}\n", data_encoding::HEXLOWER.encode(bytes));
+    };
+    let commands: [Command; 6] = [
+        authority(1).into(),
+        token(2).into(),
+        RevokeJoinToken { token: TOKEN }.into(),
+        admit(1).into(),
+        renew(1).into(),
+        DismissNode { node: 1 }.into(),
+    ];
+    for command in commands {
+        let envelope = Envelope::new(START, request(7), command);
+        line(&format!("command.{}", envelope.command.name()), &envelope.encode());
+        assert_eq!(frame::decode::<Envelope>(&envelope.encode()), Some(envelope));
+    }
+    let mut rig = Rig::ready();
+    rig.run(authority(1));
+    rig.run(token(2));
+    rig.run(admit(1));
+    let rows = [
+        ("authority", key::of_all(key::Kind::NodeAuthority, &[])),
+        ("join_token", key::of_all(key::Kind::JoinToken, &TOKEN)),
+        ("node", key::of_all(key::Kind::Node, &1u64.to_be_bytes())),
+    ];
+    for (name, key) in rows {
+        line(&format!("key.{name}"), &key);
+        line(&format!("record.{name}"), &rig.rows.row(&key).unwrap());
+    }
+    for code in [
+        EventCode::NodeAuthorityMade,
+        EventCode::JoinTokenCreated,
+        EventCode::JoinTokenRevoked,
+        EventCode::NodeJoined,
+        EventCode::NodeCertified,
+        EventCode::NodeDismissed,
+    ] {
+        line(&format!("event.{code}"), &frame::encode(&code));
+    }
+    assert_eq!(lines, include_str!("golden/nodes.txt"));
+}
