@@ -1,0 +1,139 @@
+//! What a commit of three nodes costs, linked over loopback: proposals of 200 bytes at the leader,
+//! logs on one disk with fsync on.
+//!
+//! Run it alone: `cargo bench -p claviger-link --bench commits`.
+
+#![expect(clippy::print_stdout, reason = "its result is its output")]
+
+use claviger_ledger::{Damage, Rows};
+use claviger_link::{Authority, Credential, FreshKey, Incomings, Link, LinkConfig, Peer, Role};
+use claviger_raft::{Channel, Kind, Node, NodeConfig, Transport};
+use futures::future::BoxFuture;
+use std::collections::BTreeMap;
+use std::io;
+use std::net::UdpSocket;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tokio::task::JoinSet;
+
+const LENGTH: usize = 200;
+const RUN: Duration = Duration::from_secs(3);
+
+fn put(rows: &mut dyn Rows, index: u64, command: &[u8]) -> Result<Vec<u8>, Damage> {
+    rows.put(command[..8].to_vec(), command.to_vec());
+    Ok(index.to_be_bytes().to_vec())
+}
+
+fn now() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970")
+}
+
+type Addresses = Arc<Mutex<BTreeMap<u64, String>>>;
+
+struct Placed(Link, Addresses);
+
+impl Transport for Placed {
+    fn open(&self, to: u64, _: &str, kind: Kind) -> BoxFuture<'static, io::Result<Channel>> {
+        let address = self.1.lock().expect("nobody panics").get(&to).cloned().unwrap_or_default();
+        Transport::open(&self.0, to, &address, kind)
+    }
+}
+
+fn serve(node: Node, mut incomings: Incomings) {
+    tokio::spawn(async move {
+        while let Some(incoming) = incomings.next().await {
+            let (Peer::Node(peer), Some(kind)) = (incoming.peer, incoming.purpose.kind()) else {
+                continue;
+            };
+            let node = node.clone();
+            tokio::spawn(async move { node.serve(peer.node, kind, incoming.channel).await });
+        }
+    });
+}
+
+async fn start(authority: &Authority, id: u64, addresses: &Addresses, folder: &Path) -> Node {
+    let key = FreshKey::generate().expect("there is randomness");
+    let issued = authority.issue(Role::Ledger, id, key.public(), [1; 16], now());
+    let certificate = issued.expect("it is issued");
+    let authority = authority.certificate().to_vec();
+    let credential = Credential::new(&key, certificate, authority, now()).expect("it holds");
+    let listen = UdpSocket::bind("127.0.0.1:0").expect("there is a port");
+    let config = LinkConfig { listen: Some(listen), credential, admits: Arc::new(|_| true) };
+    let (link, incomings) = Link::new(config).expect("there is a port");
+    let address = link.local_address().expect("it is bound").to_string();
+    addresses.lock().expect("nobody panics").insert(id, address);
+    let transport = Arc::new(Placed(link, addresses.clone()));
+    let folder = Some(folder.join(id.to_string()));
+    let config = NodeConfig { folder, reserve: 0, id, apply: put, transport };
+    let node = Node::open(config).await.expect("it opens");
+    serve(node.clone(), incomings);
+    node
+}
+
+async fn client(node: Node, client: usize, until: Instant) -> Vec<Duration> {
+    let mut took = Vec::new();
+    while Instant::now() < until {
+        let mut command = vec![0x55; LENGTH];
+        command[..8].copy_from_slice(&((client << 32 | took.len()) as u64).to_be_bytes());
+        let begun = Instant::now();
+        node.propose(command).await.expect("the leader commits");
+        took.push(begun.elapsed());
+    }
+    took
+}
+
+async fn reader(node: Node, until: Instant) -> usize {
+    let mut reads = 0;
+    while Instant::now() < until {
+        node.read_index().await.expect("the leader confirms");
+        reads += 1;
+    }
+    reads
+}
+
+async fn measure(node: &Node, clients: usize) {
+    let begun = Instant::now();
+    let mut running = JoinSet::new();
+    (0..clients).for_each(|number| drop(running.spawn(client(node.clone(), number, begun + RUN))));
+    let mut took: Vec<Duration> = running.join_all().await.into_iter().flatten().collect();
+    let wall = begun.elapsed();
+    took.sort();
+    println!(
+        "{clients:>5} clients: {:>7.0} commits/s, p50 {:>8.1?}, p99 {:>8.1?}",
+        took.len() as f64 / wall.as_secs_f64(),
+        took[took.len() / 2],
+        took[took.len() * 99 / 100],
+    );
+    let begun = Instant::now();
+    let mut running = JoinSet::new();
+    (0..clients).for_each(|_| drop(running.spawn(reader(node.clone(), begun + RUN))));
+    let reads: usize = running.join_all().await.into_iter().sum();
+    println!("{clients:>5} clients: {:>7.0} reads/s", reads as f64 / begun.elapsed().as_secs_f64());
+}
+
+#[tokio::main]
+async fn main() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (key, certificate) = Authority::make([1; 16], now()).expect("an authority");
+    let authority = Authority::open([1; 16], &key, certificate).expect("it opens");
+    let addresses = Addresses::default();
+    let mut nodes = Vec::new();
+    for id in 1..=3 {
+        nodes.push(start(&authority, id, &addresses, folder.path()).await);
+    }
+    nodes[0].initialize(&[1, 2, 3]).await.expect("it is founded");
+    let leader = loop {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let leads = |node: &&Node| node.standing().leader == Some(node.id());
+        if let Some(leader) = nodes.iter().find(leads) {
+            break leader;
+        }
+    };
+    for clients in [64, 1, 16, 64, 256, 1000] {
+        measure(leader, clients).await;
+    }
+    for node in &nodes {
+        node.shutdown().await;
+    }
+}

@@ -1,0 +1,108 @@
+//! The cluster's authority: it says which key is which node's.
+
+use crate::credential::pin;
+use crate::{Identity, Role};
+use claviger_curves::{self as curves, NodeCertificate, SigningKey};
+use data_encoding::HEXLOWER;
+use std::fmt;
+use std::time::Duration;
+use zeroize::Zeroizing;
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// How long an authority lasts.
+const AUTHORITY: Duration = Duration::from_secs(20 * 365 * 86_400);
+
+/// How much the clocks of two nodes may differ.
+const SKEW: Duration = Duration::from_secs(300);
+
+/// The cluster's authority.
+pub struct Authority {
+    cluster: [u8; 16],
+    inner: curves::Authority,
+    pin: [u8; 32],
+}
+
+/// A certificate that cannot be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("no certificate can be made of this key and time")]
+pub struct NotIssued;
+
+impl Authority {
+    /// A new authority of a cluster, from `now` on: its private key as PKCS#8, which is to be kept
+    /// sealed, and its certificate in DER.
+    ///
+    /// # Errors
+    /// [`NotIssued`].
+    pub fn make(
+        cluster: [u8; 16],
+        now: Duration,
+    ) -> Result<(Zeroizing<Vec<u8>>, Vec<u8>), NotIssued> {
+        let pkcs8 = SigningKey::generate().map_err(|_| NotIssued)?;
+        let key = SigningKey::from_pkcs8(&pkcs8).map_err(|_| NotIssued)?;
+        let name = format!("Claviger cluster {}", HEXLOWER.encode(&cluster));
+        let from = now.saturating_sub(SKEW);
+        let made = curves::Authority::new(&name, key, from, now + AUTHORITY);
+        Ok((pkcs8, made.map_err(|_| NotIssued)?.certificate().to_vec()))
+    }
+
+    /// The authority of a cluster that has this private key and this certificate.
+    ///
+    /// # Errors
+    /// [`NotIssued`] if the two do not belong together.
+    pub fn open(cluster: [u8; 16], pkcs8: &[u8], certificate: Vec<u8>) -> Result<Self, NotIssued> {
+        let key = SigningKey::from_pkcs8(pkcs8).map_err(|_| NotIssued)?;
+        let pin = pin(&certificate).ok_or(NotIssued)?;
+        let inner = curves::Authority::known(key, certificate).map_err(|_| NotIssued)?;
+        Ok(Self { cluster, inner, pin })
+    }
+
+    /// Its certificate in DER.
+    pub fn certificate(&self) -> &[u8] {
+        self.inner.certificate()
+    }
+
+    /// The cluster's id.
+    pub fn cluster(&self) -> [u8; 16] {
+        self.cluster
+    }
+
+    /// SHA-256 of its public key, as a join token names it.
+    pub fn pin(&self) -> [u8; 32] {
+        self.pin
+    }
+
+    /// How long a certificate of a node of this role holds.
+    pub const fn lifetime(role: Role) -> Duration {
+        match role {
+            Role::Ledger => Duration::from_secs(30 * DAY.as_secs()),
+            Role::Edge => DAY,
+        }
+    }
+
+    /// A certificate, in DER, that the key `public` (SubjectPublicKeyInfo in DER) is that of this
+    /// node, from `now` on; `serial` is random.
+    ///
+    /// # Errors
+    /// [`NotIssued`].
+    pub fn issue(
+        &self,
+        role: Role,
+        node: u64,
+        public: &[u8],
+        serial: [u8; 16],
+        now: Duration,
+    ) -> Result<Vec<u8>, NotIssued> {
+        let uri = Identity { cluster: self.cluster, role, node }.to_string();
+        let name = format!("{role} {node:016x}");
+        let node = NodeCertificate { name: &name, uri: &uri, spki: public, serial };
+        let (from, to) = (now.saturating_sub(SKEW), now + Self::lifetime(role));
+        self.inner.issue_node(&node, from, to).map_err(|_| NotIssued)
+    }
+}
+
+impl fmt::Debug for Authority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Authority({}, ..)", HEXLOWER.encode(&self.cluster))
+    }
+}

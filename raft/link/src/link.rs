@@ -1,0 +1,272 @@
+//! One node's end of all its links.
+
+use crate::counters::{Counters, Refusal, one};
+use crate::incoming::{self, DONE, Incomings};
+use crate::pool::{Attempted, Pool};
+use crate::stream::{self, Purpose};
+use crate::tls::{self, Shown};
+use crate::{Credential, Identity, Role};
+use claviger_raft::{Channel, Kind, Transport};
+use futures::future::BoxFuture;
+use quinn::crypto::rustls::QuicServerConfig;
+use quinn::{
+    ClientConfig, Connection, Endpoint, EndpointConfig, IdleTimeout, ServerConfig, TokioRuntime,
+    TransportConfig, VarInt,
+};
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::lookup_host;
+use tokio::time::timeout;
+
+/// After how long a peer of which nothing is heard is gone. Each end makes itself heard.
+const IDLE: Duration = Duration::from_millis(1500);
+const KEEP_ALIVE: Duration = Duration::from_millis(400);
+
+/// How long a connection may take to be made.
+const CONNECT: Duration = Duration::from_secs(3);
+
+/// The round trip that is assumed of a peer that was never reached.
+const FIRST_ROUND_TRIP: Duration = Duration::from_millis(100);
+
+/// Bytes under way: of one channel, and of all to one peer.
+const CHANNEL_WINDOW: u32 = 4 << 20;
+const PEER_WINDOW: u32 = 32 << 20;
+
+/// Room of the socket in the kernel, as far as the machine grants it.
+const SOCKET: usize = 4 << 20;
+
+/// Which nodes of the cluster are admitted: not those that were dismissed.
+pub type Admits = Arc<dyn Fn(&Identity) -> bool + Send + Sync>;
+
+/// Where a node is linked, and as whom.
+pub struct LinkConfig {
+    /// The socket at which others reach it; none for a node that only reaches others.
+    pub listen: Option<UdpSocket>,
+    /// What it shows of itself.
+    pub credential: Credential,
+    /// Whom it admits among those with a certificate; asked for every channel.
+    pub admits: Admits,
+}
+
+impl std::fmt::Debug for LinkConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "LinkConfig({:?}, {:?})", self.listen, self.credential)
+    }
+}
+
+/// One node's end of all its links; cheap to clone.
+#[derive(Clone)]
+pub struct Link(Arc<Inner>);
+
+struct Inner {
+    identity: Identity,
+    endpoint: Endpoint,
+    client: ClientConfig,
+    shown: Arc<Shown>,
+    pool: Pool,
+    counters: Arc<Counters>,
+}
+
+impl std::fmt::Debug for Link {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Link({})", self.0.identity)
+    }
+}
+
+fn misused(error: impl std::error::Error + Send + Sync + 'static) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, error)
+}
+
+/// How connections behave; `channels` is how many of them the peer may open.
+fn transport(channels: u32) -> Arc<TransportConfig> {
+    let mut config = TransportConfig::default();
+    let idle = IdleTimeout::try_from(IDLE).expect("the time fits its field");
+    config
+        .max_idle_timeout(Some(idle))
+        .keep_alive_interval(Some(KEEP_ALIVE))
+        .initial_rtt(FIRST_ROUND_TRIP)
+        .max_concurrent_bidi_streams(channels.into())
+        .max_concurrent_uni_streams(0_u32.into())
+        .datagram_receive_buffer_size(None)
+        .stream_receive_window(CHANNEL_WINDOW.into())
+        .receive_window(PEER_WINDOW.into())
+        .send_window(PEER_WINDOW.into());
+    Arc::new(config)
+}
+
+fn server(config: QuicServerConfig) -> ServerConfig {
+    let mut config = ServerConfig::with_crypto(Arc::new(config));
+    // A stranger has one channel; a node that is known gets more.
+    config.transport_config(transport(1));
+    config
+}
+
+/// A socket of a node that only reaches others.
+fn unbound() -> io::Result<UdpSocket> {
+    let either = UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0));
+    either.or_else(|_| UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)))
+}
+
+/// An endpoint on its socket, which it makes itself if it only reaches others.
+pub(crate) fn endpoint(
+    listen: Option<UdpSocket>,
+    server: Option<ServerConfig>,
+) -> io::Result<Endpoint> {
+    let socket = listen.map_or_else(unbound, Ok)?;
+    // What the machine does not grant, it does without.
+    let _ = rustix::net::sockopt::set_socket_recv_buffer_size(&socket, SOCKET);
+    let _ = rustix::net::sockopt::set_socket_send_buffer_size(&socket, SOCKET);
+    Endpoint::new(EndpointConfig::default(), server, socket, Arc::new(TokioRuntime))
+}
+
+/// How an endpoint connects.
+pub(crate) fn client(config: quinn::crypto::rustls::QuicClientConfig) -> ClientConfig {
+    let mut config = ClientConfig::new(Arc::new(config));
+    config.transport_config(transport(0));
+    config
+}
+
+/// Connects to the first of a name's addresses that answers.
+pub(crate) async fn connect(
+    endpoint: &Endpoint,
+    client: &ClientConfig,
+    address: &str,
+) -> io::Result<Connection> {
+    let mut failed = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    for to in lookup_host(address).await? {
+        let connecting = endpoint.connect_with(client.clone(), to, tls::NAME).map_err(misused)?;
+        match timeout(CONNECT, connecting).await {
+            Ok(Ok(connection)) => return Ok(connection),
+            Ok(Err(error)) => failed = error.into(),
+            Err(late) => failed = late.into(),
+        }
+    }
+    Err(failed)
+}
+
+impl Link {
+    /// Opens a node's end, and gives what others open to it.
+    ///
+    /// # Errors
+    /// If the address cannot be used, or the credential cannot be shown.
+    pub fn new(config: LinkConfig) -> io::Result<(Self, Incomings)> {
+        let LinkConfig { listen, credential, admits } = config;
+        let identity = credential.identity();
+        let shown = Shown::new(&credential).map_err(misused)?;
+        let accepts = listen.as_ref().map(|_| tls::server(&shown, credential.authority()));
+        let accepts = accepts.transpose();
+        let endpoint = endpoint(listen, accepts.map_err(misused)?.map(server))?;
+        let client = client(tls::client(&shown, credential.authority()).map_err(misused)?);
+        let counters = Arc::new(Counters::default());
+        let (accepting, counting) = (endpoint.clone(), counters.clone());
+        let incomings = incoming::receive(accepting, identity.cluster, admits, counting);
+        let pool = Pool::default();
+        let inner = Inner { identity, endpoint, client, shown, pool, counters };
+        Ok((Self(Arc::new(inner)), incomings))
+    }
+
+    /// Who this node is.
+    pub fn identity(&self) -> Identity {
+        self.0.identity
+    }
+
+    /// Where it is bound.
+    ///
+    /// # Errors
+    /// If the operating system does not say.
+    pub fn local_address(&self) -> io::Result<SocketAddr> {
+        self.0.endpoint.local_addr()
+    }
+
+    /// How many connections stand, or are being made.
+    pub fn connections(&self) -> usize {
+        self.0.endpoint.open_connections()
+    }
+
+    /// What it counts.
+    pub fn counters(&self) -> &Counters {
+        &self.0.counters
+    }
+
+    /// Opens a channel to the ledger node with this id, said to be at this address (host and port).
+    ///
+    /// # Errors
+    /// If it cannot be reached, or another node is there.
+    pub async fn open(&self, to: u64, address: &str, purpose: Purpose) -> io::Result<Channel> {
+        let inner = self.0.clone();
+        let at = address.to_owned();
+        let connect = || -> BoxFuture<'static, Attempted> {
+            Box::pin(async move { inner.reach(to, &at).await.map_err(Arc::new) })
+        };
+        let connection = self.0.pool.attempt(to, address, connect).await;
+        let connection = connection.map_err(|error| io::Error::new(error.kind(), error))?;
+        let (mut send, receive) = connection.open_bi().await?;
+        send.write_all(&[purpose.byte()]).await?;
+        let limit = stream::limit(purpose);
+        Ok(stream::channel(purpose, (send, receive), limit, &self.0.counters))
+    }
+
+    /// Shows another credential of the same node from now on: new channels are opened on new
+    /// connections, and those that stand go on until the old one expires.
+    ///
+    /// # Errors
+    /// If it is of another node, or cannot be shown.
+    pub fn show(&self, credential: &Credential) -> io::Result<()> {
+        if credential.identity() != self.0.identity {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is another node's"));
+        }
+        self.0.shown.replace(credential).map_err(misused)?;
+        self.forget_peers();
+        Ok(())
+    }
+
+    /// Opens what is opened next on new connections.
+    pub fn forget_peers(&self) {
+        self.0.pool.forget();
+    }
+
+    /// Closes all channels, and waits until the peers were told.
+    pub async fn close(&self) {
+        self.0.endpoint.close(DONE, b"");
+        self.0.endpoint.wait_idle().await;
+    }
+}
+
+impl Inner {
+    async fn reach(&self, to: u64, address: &str) -> io::Result<Connection> {
+        let connected = connect(&self.endpoint, &self.client, address).await;
+        let connection = connected.inspect_err(|error| {
+            let late = error.kind() == io::ErrorKind::TimedOut;
+            let why = if late { Refusal::Unreachable } else { Refusal::Handshake };
+            one(self.counters.refused(why));
+        })?;
+        let refuse = |why, words: String| {
+            one(self.counters.refused(why));
+            connection.close(VarInt::from_u32(1), b"");
+            io::Error::new(io::ErrorKind::PermissionDenied, words)
+        };
+        match tls::peer(&connection, self.identity.cluster) {
+            Ok(Some((peer, _))) if peer.role == Role::Ledger && peer.node == to => {
+                one(&self.counters.connected);
+                Ok(connection)
+            }
+            Ok(Some((peer, _))) => {
+                let words = format!("{address} is {peer} and not ledger node {to:016x}");
+                Err(refuse(Refusal::OtherNode, words))
+            }
+            _ => {
+                let words = format!("{address} is no node of this cluster");
+                Err(refuse(Refusal::Identity, words))
+            }
+        }
+    }
+}
+
+impl Transport for Link {
+    fn open(&self, to: u64, address: &str, kind: Kind) -> BoxFuture<'static, io::Result<Channel>> {
+        let (link, address) = (self.clone(), address.to_owned());
+        Box::pin(async move { Link::open(&link, to, &address, kind.into()).await })
+    }
+}

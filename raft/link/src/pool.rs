@@ -1,0 +1,61 @@
+//! One connection to a peer, for all channels that this node opens to it.
+//!
+//! Whoever waits for a connection waits for the same attempt; it goes on when they have gone, so
+//! that the next finds it done.
+
+use futures::FutureExt;
+use futures::future::{BoxFuture, Shared};
+use quinn::Connection;
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// What an attempt came to; its error is shared by all who waited.
+pub(crate) type Attempted = Result<Connection, Arc<io::Error>>;
+
+type Attempt = Shared<BoxFuture<'static, Attempted>>;
+
+/// Connections by peer.
+#[derive(Default)]
+pub(crate) struct Pool(Mutex<BTreeMap<u64, (String, Attempt)>>);
+
+impl Pool {
+    fn attempts(&self) -> MutexGuard<'_, BTreeMap<u64, (String, Attempt)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The connection to the peer `to` at `address`, or the attempt at one that is under way; else
+    /// a new one by `connect`.
+    pub(crate) fn attempt(
+        &self,
+        to: u64,
+        address: &str,
+        connect: impl FnOnce() -> BoxFuture<'static, Attempted>,
+    ) -> Attempt {
+        let mut attempts = self.attempts();
+        if let Some((at, attempt)) = attempts.get(&to)
+            && at == address
+            && is_of_use(attempt)
+        {
+            return attempt.clone();
+        }
+        let task = tokio::spawn(connect());
+        let ended = |_| Err(Arc::new(io::Error::other("the attempt to connect ended")));
+        let attempt = task.map(move |done| done.unwrap_or_else(ended)).boxed().shared();
+        attempts.insert(to, (address.to_owned(), attempt.clone()));
+        attempt
+    }
+
+    /// Forgets all connections: the next channels are opened on new ones.
+    pub(crate) fn forget(&self) {
+        self.attempts().clear();
+    }
+}
+
+fn is_of_use(attempt: &Attempt) -> bool {
+    match attempt.peek() {
+        None => true,
+        Some(Ok(connection)) => connection.close_reason().is_none(),
+        Some(Err(_)) => false,
+    }
+}

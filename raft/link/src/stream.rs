@@ -1,0 +1,174 @@
+//! Channels on streams: the first byte is the purpose, then frames, each behind its length in
+//! four bytes.
+
+use crate::counters::Counters;
+use bytes::Bytes;
+use claviger_raft::{Channel, FRAME_LIMIT, Kind, Receiver, Sender};
+use futures::future::BoxFuture;
+use quinn::{RecvStream, SendStream};
+use std::io;
+use std::sync::Arc;
+
+/// Bytes that are taken from a stream at once.
+const CHUNK: usize = 64 << 10;
+
+/// What a channel is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Purpose {
+    /// The ledger: see [`Kind::Append`].
+    Append,
+    /// The ledger: see [`Kind::Call`].
+    Call,
+    /// The ledger: see [`Kind::Snapshot`].
+    Snapshot,
+    /// A listener for devices and the actors.
+    Edge,
+    /// A node that wants a certificate: its first, or the next.
+    Join,
+}
+
+impl Purpose {
+    /// Every purpose.
+    pub const ALL: [Self; 5] = [Self::Append, Self::Call, Self::Snapshot, Self::Edge, Self::Join];
+
+    /// Its name in metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Append => "append",
+            Self::Call => "call",
+            Self::Snapshot => "snapshot",
+            Self::Edge => "edge",
+            Self::Join => "join",
+        }
+    }
+
+    /// The ledger's kind, where it is the ledger's.
+    pub const fn kind(self) -> Option<Kind> {
+        match self {
+            Self::Append => Some(Kind::Append),
+            Self::Call => Some(Kind::Call),
+            Self::Snapshot => Some(Kind::Snapshot),
+            Self::Edge | Self::Join => None,
+        }
+    }
+
+    /// Its byte on the wire.
+    pub(crate) const fn byte(self) -> u8 {
+        self as u8
+    }
+
+    pub(crate) fn of(byte: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(byte)).copied()
+    }
+}
+
+impl From<Kind> for Purpose {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Append => Self::Append,
+            Kind::Call => Self::Call,
+            Kind::Snapshot => Self::Snapshot,
+        }
+    }
+}
+
+/// A channel on the two halves of a stream whose purpose is known to both ends.
+pub(crate) fn channel(
+    purpose: Purpose,
+    (send, receive): (SendStream, RecvStream),
+    limit: usize,
+    counters: &Arc<Counters>,
+) -> Channel {
+    let sending = Sending { purpose, stream: send, limit, counters: counters.clone() };
+    let receiving = Receiving {
+        purpose,
+        stream: receive,
+        limit,
+        counters: counters.clone(),
+        held: Vec::new(),
+        read: 0,
+    };
+    Channel { sender: Box::new(sending), receiver: Box::new(receiving) }
+}
+
+/// The longest frame of a purpose. What edges and joiners say is short.
+pub(crate) fn limit(purpose: Purpose) -> usize {
+    match purpose {
+        Purpose::Append | Purpose::Call | Purpose::Snapshot => FRAME_LIMIT,
+        Purpose::Edge => 1 << 20,
+        Purpose::Join => 64 << 10,
+    }
+}
+
+struct Sending {
+    purpose: Purpose,
+    stream: SendStream,
+    limit: usize,
+    counters: Arc<Counters>,
+}
+
+impl Sender for Sending {
+    fn send(&mut self, frame: Vec<u8>) -> BoxFuture<'_, io::Result<()>> {
+        Box::pin(async move {
+            if frame.len() > self.limit {
+                let words = format!("a frame of {} bytes is too long", frame.len());
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, words));
+            }
+            let length = (frame.len() as u32).to_be_bytes();
+            self.counters.sent(self.purpose).frame(frame.len());
+            let mut parts = [Bytes::copy_from_slice(&length), Bytes::from(frame)];
+            self.stream.write_all_chunks(&mut parts).await.map_err(io::Error::from)
+        })
+    }
+}
+
+struct Receiving {
+    purpose: Purpose,
+    stream: RecvStream,
+    limit: usize,
+    counters: Arc<Counters>,
+    /// Bytes that were received, those of frames that were given among them.
+    held: Vec<u8>,
+    /// How many of them are of frames that were given.
+    read: usize,
+}
+
+impl Receiving {
+    /// The next frame if it is there as a whole.
+    fn take(&mut self) -> io::Result<Option<Vec<u8>>> {
+        let rest = &self.held[self.read..];
+        let Some((length, rest)) = rest.split_first_chunk() else { return Ok(None) };
+        let length = u32::from_be_bytes(*length) as usize;
+        if length > self.limit {
+            let words = format!("a frame of {length} bytes is too long");
+            return Err(io::Error::new(io::ErrorKind::InvalidData, words));
+        }
+        let Some(frame) = rest.get(..length) else { return Ok(None) };
+        let frame = frame.to_vec();
+        self.read += 4 + length;
+        self.counters.received(self.purpose).frame(length);
+        Ok(Some(frame))
+    }
+}
+
+impl Receiver for Receiving {
+    fn receive(&mut self) -> BoxFuture<'_, io::Result<Option<Vec<u8>>>> {
+        Box::pin(async move {
+            loop {
+                if let Some(frame) = self.take()? {
+                    return Ok(Some(frame));
+                }
+                self.held.drain(..self.read);
+                self.read = 0;
+                let Some(chunk) = self.stream.read_chunk(CHUNK, true).await? else {
+                    if self.held.is_empty() {
+                        return Ok(None);
+                    }
+                    let words = "the stream ended within a frame";
+                    return Err(io::Error::new(io::ErrorKind::UnexpectedEof, words));
+                };
+                self.held.extend_from_slice(&chunk.bytes);
+            }
+        })
+    }
+}

@@ -1,0 +1,209 @@
+//! Tokens, and the certificates that nodes get for them.
+
+use super::*;
+use crate::{Answer, JoinError, Member, Peer, Registrar, Request, Token, answer, join};
+use claviger_ledger::memory::MemoryLedger;
+use claviger_ledger::{CreateTenant, Envelope, Found, Ledger, RequestId, RevokeJoinToken, View};
+use claviger_seal::TenantKey;
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// A cluster of one ledger node that lets others in.
+struct Cluster {
+    ledger: Arc<MemoryLedger>,
+    registrar: Arc<Registrar>,
+    link: Link,
+    address: String,
+}
+
+async fn propose(ledger: &MemoryLedger, command: impl Into<claviger_ledger::Command>) {
+    let request = RequestId(now().as_nanos().to_be_bytes());
+    let envelope = Envelope::new(now().as_millis() as u64, request, command.into());
+    ledger.propose(envelope).await.unwrap();
+}
+
+async fn cluster(id: [u8; 16]) -> Cluster {
+    let ledger = Arc::new(MemoryLedger::default());
+    propose(&ledger, Found { cluster: id }).await;
+    propose(&ledger, CreateTenant { tenant: "default".into(), wrapped_key: vec![1] }).await;
+    let registrar = Arc::new(Registrar::new(ledger.clone(), TenantKey::new([1; 32])));
+    let key = FreshKey::generate().unwrap();
+    let credential = registrar.certify(1, &key, now()).await.unwrap();
+    let (link, mut incomings, address) = listening(credential);
+    let (deciding, members) = (registrar.clone(), vec![Member { id: 1, address: address.clone() }]);
+    tokio::spawn(async move {
+        while let Some(incoming) = incomings.next().await {
+            let (peer, members) = (incoming.peer, members.clone());
+            let decide =
+                async |request: Request| deciding.decide(peer, &request, members, now()).await;
+            drop(answer(incoming.channel, decide).await);
+        }
+    });
+    Cluster { ledger, registrar, link, address }
+}
+
+impl Cluster {
+    async fn token(&self, role: Role, uses: u32) -> Token {
+        self.registrar.token(role, uses, HOUR, now()).await.unwrap()
+    }
+
+    async fn join(&self, token: &Token, node: u64) -> Result<(Credential, Vec<Member>), JoinError> {
+        let key = FreshKey::generate().unwrap();
+        join(token, std::slice::from_ref(&self.address), node, &key, None, now()).await
+    }
+
+    fn nodes(&self) -> Vec<u64> {
+        let mut found = Vec::new();
+        self.ledger.read(&mut |rows| found = View::new(rows).nodes());
+        found.into_iter().map(|(id, _)| id).collect()
+    }
+}
+
+#[tokio::test]
+async fn a_node_with_a_token_gets_a_certificate_that_lets_it_in() {
+    let cluster = cluster(CLUSTER).await;
+    let text = cluster.token(Role::Edge, 1).await.expose();
+
+    let (credential, members) = cluster.join(&text.parse().unwrap(), 9).await.unwrap();
+
+    let identity = credential.identity();
+    assert_eq!(
+        identity.to_string(),
+        "spiffe://c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1/edge/0000000000000009"
+    );
+    assert_eq!(members, [Member { id: 1, address: cluster.address.clone() }]);
+    assert_eq!(cluster.nodes(), [1, 9]);
+    let link = reaching(credential);
+    assert!(link.open(1, &cluster.address, crate::Purpose::Edge).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_token_that_is_used_up_revoked_or_late_lets_nobody_in_and_the_node_is_told() {
+    let cluster = cluster(CLUSTER).await;
+    let used = cluster.token(Role::Ledger, 1).await;
+    cluster.join(&used, 2).await.unwrap();
+    let revoked = cluster.token(Role::Ledger, 1).await;
+    propose(&cluster.ledger, RevokeJoinToken { token: revoked.id }).await;
+    let late = cluster.registrar.token(Role::Edge, 1, Duration::ZERO, now()).await.unwrap();
+
+    for token in [&used, &revoked, &late] {
+        let error = cluster.join(token, 3).await.unwrap_err().to_string();
+        let words = "the cluster refuses: there is no join token that is valid named";
+        assert!(error.starts_with(words), "{error}");
+    }
+    assert_eq!(cluster.nodes(), [1, 2]);
+}
+
+#[tokio::test]
+async fn a_token_with_a_changed_secret_proposes_nothing() {
+    let cluster = cluster(CLUSTER).await;
+    let real = cluster.token(Role::Edge, 1).await;
+    let forged = Token::new(real.cluster, real.authority, real.id, [0; 16], Role::Edge);
+    let before = cluster.ledger.applied();
+
+    let error = cluster.join(&forged, 3).await.unwrap_err().to_string();
+
+    assert!(error.contains("no join token that is valid"), "{error}");
+    assert_eq!(cluster.ledger.applied(), before);
+}
+
+#[tokio::test]
+async fn a_token_of_one_cluster_is_not_shown_to_another() {
+    let (ours, other) = (cluster(CLUSTER).await, cluster([0xc2; 16]).await);
+    let token = ours.token(Role::Edge, 1).await;
+    let same_authority = Token::new([0xc3; 16], token.authority, token.id, [0; 16], Role::Edge);
+
+    let forged = other.join(&token, 3).await.unwrap_err();
+    let named = ours.join(&same_authority, 3).await.unwrap_err();
+
+    assert!(matches!(forged, JoinError::OtherCluster { .. }), "{forged}");
+    assert!(matches!(named, JoinError::OtherCluster { .. }), "{named}");
+    assert!(forged.to_string().contains("not of the cluster that the join token is of"));
+}
+
+#[tokio::test]
+async fn an_edge_that_poses_as_the_cluster_gets_no_token() {
+    let cluster = cluster(CLUSTER).await;
+    let token = cluster.token(Role::Edge, 9).await;
+    let (credential, _) = cluster.join(&token, 9).await.unwrap();
+    let (_edge, _incomings, address) = listening(credential);
+
+    let key = FreshKey::generate().unwrap();
+    let fooled = join(&token, &[address], 8, &key, None, now()).await.unwrap_err();
+
+    assert!(fooled.to_string().contains("none of a ledger node"), "{fooled}");
+}
+
+#[tokio::test]
+async fn nobody_joins_under_the_id_of_another_node() {
+    let cluster = cluster(CLUSTER).await;
+    let token = cluster.token(Role::Ledger, 9).await;
+    cluster.join(&token, 2).await.unwrap();
+
+    for taken in [1, 2] {
+        let error = cluster.join(&token, taken).await.unwrap_err().to_string();
+        assert!(error.ends_with("is taken"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_node_renews_its_certificate_by_the_one_it_has() {
+    let cluster = cluster(CLUSTER).await;
+    let token = cluster.token(Role::Edge, 1).await;
+    let (credential, _) = cluster.join(&token, 9).await.unwrap();
+    let before = credential.certificate().to_vec();
+    let link = reaching(credential);
+
+    let key = FreshKey::generate().unwrap();
+    let renewed = link.renew(1, &cluster.address, &key, None, now()).await;
+    let (renewed, members) = renewed.unwrap();
+
+    assert_eq!(renewed.identity(), link.identity());
+    assert_ne!(renewed.certificate(), before);
+    assert_eq!(members.len(), 1);
+    assert!(link.open(1, &cluster.address, crate::Purpose::Edge).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_certificate_is_given_for_its_own_holder_alone() {
+    let cluster = cluster(CLUSTER).await;
+    let token = cluster.token(Role::Edge, 1).await;
+    let (credential, _) = cluster.join(&token, 9).await.unwrap();
+    let key = FreshKey::generate().unwrap();
+
+    let other = Request::further(1, &key, None);
+    let peer = Peer::Node(credential.identity());
+    let answer = cluster.registrar.decide(peer, &other, Vec::new(), now()).await;
+    let nothing = Request::further(1, &key, None);
+    let bare = cluster.registrar.decide(Peer::Stranger, &nothing, Vec::new(), now()).await;
+
+    let Answer::Refused(words) = answer else { panic!("a certificate of another node") };
+    assert!(words.contains("no certificate of yours"), "{words}");
+    assert_eq!(bare, Answer::Refused("a join token or a certificate is needed".to_owned()));
+}
+
+#[tokio::test]
+async fn two_registrars_share_one_authority_and_another_key_opens_it_not() {
+    let cluster = cluster(CLUSTER).await;
+    let again = Registrar::new(cluster.ledger.clone(), TenantKey::new([1; 32]));
+    let other = Registrar::new(cluster.ledger.clone(), TenantKey::new([2; 32]));
+
+    let authority = again.authority(now()).await.unwrap();
+
+    assert_eq!(authority.pin(), cluster.registrar.authority(now()).await.unwrap().pin());
+    assert!(other.authority(now()).await.is_err());
+    cluster.link.close().await;
+}
+
+#[test]
+fn no_key_and_no_secret_is_shown() {
+    let key = FreshKey::generate().unwrap();
+    let token = Token::new(CLUSTER, [2; 32], [3; 16], [0x5e; 16], Role::Edge);
+    let credential = credential(&authority(CLUSTER), Role::Edge, 9);
+    let request = Request::with(&token, 9, &key, None);
+    let shown = format!("{key:?} {token:?} {credential:?} {request:?}");
+    let expected = "FreshKey(..) Token(edge, ..) \
+                    Credential(spiffe://c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1/edge/0000000000000009, ..) \
+                    Request(0000000000000009, ..)";
+    assert_eq!(shown, expected);
+}

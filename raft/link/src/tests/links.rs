@@ -1,0 +1,267 @@
+//! Channels between two nodes.
+
+use super::*;
+use crate::{Peer, Purpose, Refusal};
+use claviger_raft::Channel;
+use std::sync::atomic::Ordering;
+use tokio::time::timeout;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn refused(link: &Link, why: Refusal) -> u64 {
+    link.counters().refused(why).load(Ordering::Relaxed)
+}
+
+/// Sends a frame and gives the one that comes back.
+async fn echo(channel: &mut Channel, frame: Vec<u8>) -> Option<Vec<u8>> {
+    channel.sender.send(frame).await.ok()?;
+    timeout(PATIENCE, channel.receiver.receive()).await.unwrap().ok()?
+}
+
+/// Sends back what comes in, on every channel.
+fn echoing(mut incomings: Incomings) {
+    tokio::spawn(async move {
+        while let Some(incoming) = incomings.next().await {
+            let mut channel = incoming.channel;
+            tokio::spawn(async move {
+                while let Ok(Some(frame)) = channel.receiver.receive().await {
+                    if channel.sender.send(frame).await.is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+}
+
+#[tokio::test]
+async fn a_channel_says_who_opened_it_and_carries_whole_frames() {
+    let authority = authority(CLUSTER);
+    let (_served, mut incomings, address) = listening(credential(&authority, Role::Ledger, 1));
+    let edge = reaching(credential(&authority, Role::Edge, 9));
+
+    let mut channel = edge.open(1, &address, Purpose::Edge).await.unwrap();
+    let incoming = incomings.next().await.unwrap();
+    let mut other = incoming.channel;
+    let frames: Vec<Vec<u8>> = [0, 1, 5, 70_000, 1 << 20].map(|length| vec![7; length]).into();
+    let sent = frames.clone();
+    let sending = tokio::spawn(async move {
+        for frame in sent {
+            channel.sender.send(frame).await.unwrap();
+        }
+        drop(channel.sender);
+        channel.receiver
+    });
+
+    assert_eq!(incoming.peer, Peer::Node(edge.identity()));
+    assert_eq!(incoming.purpose, Purpose::Edge);
+    for frame in frames {
+        assert_eq!(other.receiver.receive().await.unwrap(), Some(frame));
+    }
+    assert_eq!(other.receiver.receive().await.unwrap(), None);
+    drop(sending.await.unwrap());
+}
+
+#[tokio::test]
+async fn one_connection_leads_to_a_peer_for_all_channels() {
+    let authority = authority(CLUSTER);
+    let (served, incomings, address) = listening(credential(&authority, Role::Ledger, 1));
+    echoing(incomings);
+    let link = reaching(credential(&authority, Role::Ledger, 2));
+
+    let opening = (0..20).map(|_| link.open(1, &address, Purpose::Call));
+    let mut channels = futures::future::try_join_all(opening).await.unwrap();
+    for (number, channel) in channels.iter_mut().enumerate() {
+        assert_eq!(echo(channel, vec![number as u8]).await, Some(vec![number as u8]));
+    }
+
+    assert_eq!(served.connections(), 1);
+    assert_eq!(link.connections(), 1);
+}
+
+#[tokio::test]
+async fn a_frame_that_is_too_long_is_not_sent() {
+    let authority = authority(CLUSTER);
+    let (_served, incomings, address) = listening(credential(&authority, Role::Ledger, 1));
+    echoing(incomings);
+    let edge = reaching(credential(&authority, Role::Edge, 9));
+
+    let mut channel = edge.open(1, &address, Purpose::Edge).await.unwrap();
+    let sent = channel.sender.send(vec![0; (1 << 20) + 1]).await;
+
+    assert_eq!(sent.unwrap_err().kind(), std::io::ErrorKind::InvalidInput);
+    assert_eq!(echo(&mut channel, vec![1]).await, Some(vec![1]));
+}
+
+#[tokio::test]
+async fn a_node_of_another_cluster_is_refused_and_says_why() {
+    let (_served, _incomings, address) =
+        listening(credential(&authority(CLUSTER), Role::Ledger, 1));
+    let stranger = reaching(credential(&authority([0xc2; 16]), Role::Ledger, 2));
+
+    let error = stranger.open(1, &address, Purpose::Call).await.unwrap_err().to_string();
+
+    assert!(error.contains("the chain is not trusted"), "{error}");
+    assert_eq!(refused(&stranger, Refusal::Handshake), 1);
+}
+
+#[tokio::test]
+async fn a_certificate_of_the_authority_for_another_cluster_is_refused_by_both() {
+    let (key, certificate) = Authority::make(CLUSTER, now()).unwrap();
+    let other = Authority::open([0xc2; 16], &key, certificate.clone()).unwrap();
+    let ours = Authority::open(CLUSTER, &key, certificate).unwrap();
+    let (served, mut incomings, address) = listening(credential(&ours, Role::Ledger, 1));
+    let link = reaching(credential(&other, Role::Ledger, 2));
+
+    let error = link.open(1, &address, Purpose::Call).await.unwrap_err().to_string();
+
+    assert!(error.contains("is no node of this cluster"), "{error}");
+    assert_eq!(refused(&link, Refusal::Identity), 1);
+    drop(link);
+    served.close().await;
+    assert!(incomings.next().await.is_none());
+}
+
+#[tokio::test]
+async fn who_is_not_the_node_that_was_meant_is_left() {
+    let authority = authority(CLUSTER);
+    let (_served, _incomings, address) = listening(credential(&authority, Role::Ledger, 1));
+    let (_edge, _edges, edge) = listening(credential(&authority, Role::Edge, 3));
+    let link = reaching(credential(&authority, Role::Ledger, 2));
+
+    let other = link.open(4, &address, Purpose::Call).await.unwrap_err().to_string();
+    let role = link.open(3, &edge, Purpose::Call).await.unwrap_err().to_string();
+
+    assert!(other.contains("/ledger/0000000000000001 and not ledger node"), "{other}");
+    assert!(role.contains("/edge/0000000000000003 and not ledger node"), "{role}");
+    assert_eq!(refused(&link, Refusal::OtherNode), 2);
+}
+
+#[tokio::test]
+async fn an_edge_may_not_speak_as_a_ledger_node() {
+    let authority = authority(CLUSTER);
+    let (_served, incomings, address) = listening(credential(&authority, Role::Ledger, 1));
+    echoing(incomings);
+    let edge = reaching(credential(&authority, Role::Edge, 9));
+
+    for purpose in [Purpose::Append, Purpose::Call, Purpose::Snapshot] {
+        let mut channel = edge.open(1, &address, purpose).await.unwrap();
+        assert_eq!(echo(&mut channel, vec![1]).await, None, "{purpose:?}");
+    }
+    let mut channel = edge.open(1, &address, Purpose::Edge).await.unwrap();
+    assert_eq!(echo(&mut channel, vec![1]).await, Some(vec![1]));
+}
+
+#[tokio::test]
+async fn a_dismissed_node_opens_nothing_more_on_the_connection_that_it_has() {
+    let authority = authority(CLUSTER);
+    let admitted = Arc::new(std::sync::atomic::AtomicBool::new(true));
+    let asked = admitted.clone();
+    let config = LinkConfig {
+        listen: Some(std::net::UdpSocket::bind("127.0.0.1:0").unwrap()),
+        credential: credential(&authority, Role::Ledger, 1),
+        admits: Arc::new(move |_| asked.load(Ordering::Relaxed)),
+    };
+    let (served, incomings) = Link::new(config).unwrap();
+    echoing(incomings);
+    let address = served.local_address().unwrap().to_string();
+    let link = reaching(credential(&authority, Role::Ledger, 2));
+    let mut before = link.open(1, &address, Purpose::Call).await.unwrap();
+    assert_eq!(echo(&mut before, vec![1]).await, Some(vec![1]));
+
+    admitted.store(false, Ordering::Relaxed);
+
+    let mut after = link.open(1, &address, Purpose::Call).await.unwrap();
+    assert_eq!(echo(&mut after, vec![1]).await, None);
+}
+
+/// A socket where one was until now: whoever had it lets go of it soon.
+async fn rebound(address: &str) -> std::net::UdpSocket {
+    let bound = timeout(PATIENCE, async {
+        loop {
+            match std::net::UdpSocket::bind(address) {
+                Ok(socket) => return socket,
+                Err(_) => tokio::task::yield_now().await,
+            }
+        }
+    });
+    bound.await.unwrap()
+}
+
+#[tokio::test]
+async fn a_peer_that_is_closed_is_noticed_and_one_that_comes_back_is_reached() {
+    let authority = authority(CLUSTER);
+    let (served, incomings, address) = listening(credential(&authority, Role::Ledger, 1));
+    echoing(incomings);
+    let link = reaching(credential(&authority, Role::Ledger, 2));
+    let mut channel = link.open(1, &address, Purpose::Call).await.unwrap();
+    assert_eq!(echo(&mut channel, vec![1]).await, Some(vec![1]));
+
+    served.close().await;
+    assert_eq!(echo(&mut channel, vec![2]).await, None);
+    drop(served);
+    let config = LinkConfig {
+        listen: Some(rebound(&address).await),
+        credential: credential(&authority, Role::Ledger, 1),
+        admits: Arc::new(|_| true),
+    };
+    let (_again, incomings) = Link::new(config).unwrap();
+    echoing(incomings);
+
+    let mut channel = link.open(1, &address, Purpose::Call).await.unwrap();
+    assert_eq!(echo(&mut channel, vec![3]).await, Some(vec![3]));
+}
+
+#[tokio::test]
+async fn nobody_at_an_address_is_an_error_that_says_so() {
+    let authority = authority(CLUSTER);
+    let link = reaching(credential(&authority, Role::Ledger, 2));
+    let unused = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+
+    let address = unused.local_addr().unwrap().to_string();
+    let error = link.open(1, &address, Purpose::Call).await.unwrap_err();
+
+    assert_eq!(error.kind(), std::io::ErrorKind::TimedOut, "{error}");
+    assert_eq!(refused(&link, Refusal::Unreachable), 1);
+}
+
+#[tokio::test]
+async fn a_new_credential_is_shown_on_new_channels_while_old_ones_go_on() {
+    let authority = authority(CLUSTER);
+    let (served, incomings, address) = listening(credential(&authority, Role::Ledger, 1));
+    echoing(incomings);
+    let link = reaching(credential(&authority, Role::Ledger, 2));
+    let mut old = link.open(1, &address, Purpose::Call).await.unwrap();
+    assert_eq!(echo(&mut old, vec![1]).await, Some(vec![1]));
+
+    link.show(&credential(&authority, Role::Ledger, 2)).unwrap();
+    served.show(&credential(&authority, Role::Ledger, 1)).unwrap();
+
+    let mut new = link.open(1, &address, Purpose::Call).await.unwrap();
+    assert_eq!(echo(&mut new, vec![2]).await, Some(vec![2]));
+    assert_eq!(echo(&mut old, vec![3]).await, Some(vec![3]));
+    assert_eq!(link.connections(), 2);
+    let other = link.show(&credential(&authority, Role::Ledger, 3)).unwrap_err().to_string();
+    assert_eq!(other, "it is another node's");
+}
+
+#[test]
+fn a_credential_in_a_file_is_the_same_and_for_its_owner_only() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("credential");
+    assert!(Credential::kept(&path, now()).unwrap().is_none());
+    let authority = authority(CLUSTER);
+    let credential = credential(&authority, Role::Ledger, 2);
+
+    credential.keep(&path).unwrap();
+
+    let kept = Credential::kept(&path, now()).unwrap().unwrap();
+    assert_eq!(kept.identity(), credential.identity());
+    assert_eq!(kept.expose_key(), credential.expose_key());
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    let late = Credential::kept(&path, now() + Duration::from_secs(31 * 86_400)).unwrap_err();
+    assert!(late.to_string().contains("does not hold"), "{late}");
+    std::fs::write(&path, b"\x01nonsense").unwrap();
+    assert!(matches!(Credential::kept(&path, now()), Err(crate::BadFile::Damaged)));
+}
