@@ -8,9 +8,9 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
-const IDS: [u64; 3] = [1, 2, 3];
+pub(super) const IDS: [u64; 3] = [1, 2, 3];
 
-fn world<T>(seed: u64, run: impl AsyncFnOnce() -> T) -> T {
+pub(super) fn world<T>(seed: u64, run: impl AsyncFnOnce() -> T) -> T {
     let _seeded = seed_this_thread(seed);
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
@@ -29,7 +29,7 @@ async fn three(transport: &MemoryTransport, pace: Pace) -> Vec<Node> {
 }
 
 /// The node that leads by its own word among `ids`, within ten virtual seconds.
-async fn leader<'a>(nodes: &'a [Node], ids: &[u64]) -> &'a Node {
+pub(super) async fn leader<'a>(nodes: &'a [Node], ids: &[u64]) -> &'a Node {
     let found = timeout(Duration::from_secs(10), async {
         loop {
             for node in nodes.iter().filter(|node| ids.contains(&node.id())) {
@@ -43,7 +43,7 @@ async fn leader<'a>(nodes: &'a [Node], ids: &[u64]) -> &'a Node {
     found.await.expect("a leader")
 }
 
-fn part(transport: &MemoryTransport, lone: u64) {
+pub(super) fn part(transport: &MemoryTransport, lone: u64) {
     for other in IDS.into_iter().filter(|id| *id != lone) {
         transport.cut(lone, other);
         transport.cut(other, lone);
