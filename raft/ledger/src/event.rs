@@ -74,6 +74,7 @@ event_codes! {
     63 NodeJoined "node.joined" Audit "A node joined the cluster and was given a certificate.";
     64 NodeCertified "node.certified" Audit "A node was given its next certificate.";
     65 NodeDismissed "node.dismissed" Audit "A node was dismissed: its certificates are not accepted any more.";
+    70 ClusterRestored "cluster.restored" Audit "The cluster goes on from a copy of the ledger.";
 }
 
 impl EventCode {

@@ -60,6 +60,7 @@ pub(crate) enum Kind {
     NodeAuthority = 60,
     JoinToken = 61,
     Node = 62,
+    Incarnation = 70,
 }
 
 fn slot(parts: &[&[u8]]) -> u16 {

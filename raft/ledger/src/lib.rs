@@ -15,6 +15,7 @@ mod event;
 mod feed;
 mod frame;
 mod id;
+mod incarnation;
 mod key;
 mod keyed;
 pub mod memory;
@@ -37,19 +38,20 @@ pub use command::{
     CreateTenant, DeleteConnector, DeleteDevice, DeleteImportKey, DeleteProfile, DeleteTrustAnchor,
     DeliverCredential, DismissNode, EnrolDevice, Envelope, ExpireCredentials, Found, NoteExport,
     NoteFailure, NoteNodeCertificate, OpenSession, PutConnector, PutImportKey, PutNodeAuthority,
-    PutProfile, PutServerIdentity, PutTrustAnchor, RaiseGeneration, ReportUse, RevokeCredential,
-    RevokeJoinToken, RotateCredential, StageCredential, UpdateDevice, apply,
+    PutProfile, PutServerIdentity, PutTrustAnchor, RaiseGeneration, RaiseLevel, ReportUse,
+    RevokeCredential, RevokeJoinToken, RotateCredential, StageCredential, UpdateDevice, apply,
 };
 pub use event::{AuditEntry, Event, EventCode, FeedEntry, TimelineEntry};
 pub use feed::Events;
 pub use id::{CredentialId, DeviceRef, Malformed, RequestId, SessionId};
+pub use incarnation::{Begun, begin_incarnation};
 pub use key::{HOME, fingerprint};
 pub use outcome::{Account, Ended, Outcome, Refusal};
 pub use port::{Ledger, Unavailable};
 pub use record::{
-    Admitted, Connector, ConnectorKind, Credential, CredentialKind, Device, ImportKey, JoinToken,
-    Keyed, LEVEL, Meta, NamePlace, NodeAuthority, NodeRecord, NodeRole, Origin, OutboxItem,
-    Profile, Resumable, Resumption, ServerIdentity, Session, State, Tenant, Transition,
+    Admitted, Connector, ConnectorKind, Credential, CredentialKind, Device, ImportKey, Incarnation,
+    JoinToken, Keyed, LEVEL, Meta, NamePlace, NodeAuthority, NodeRecord, NodeRole, Origin,
+    OutboxItem, Profile, Resumable, Resumption, ServerIdentity, Session, State, Tenant, Transition,
     TrustAnchor, Withdrawal, transition,
 };
 pub use rows::{Apply, Damage, Rows};

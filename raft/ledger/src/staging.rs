@@ -192,6 +192,7 @@ impl Book<'_> {
             connector: Some(profile.connector.clone()),
             kind: CredentialKind::Psk,
             resumptions: Vec::new(),
+            review: false,
         }
     }
 

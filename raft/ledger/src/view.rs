@@ -3,8 +3,8 @@
 use crate::event::{AuditEntry, TimelineEntry};
 use crate::key::{self, Kind, SLOTS};
 use crate::record::{
-    Connector, Credential, Device, ImportKey, JoinToken, Meta, NodeAuthority, NodeRecord,
-    OutboxItem, Profile, Resumption, ServerIdentity, Session, Tenant, TrustAnchor,
+    Connector, Credential, Device, ImportKey, Incarnation, JoinToken, Meta, NodeAuthority,
+    NodeRecord, OutboxItem, Profile, Resumption, ServerIdentity, Session, Tenant, TrustAnchor,
 };
 use crate::story::{self, TIMELINE};
 use crate::{CredentialId, DeviceRef, Rows, SessionId, frame};
@@ -86,6 +86,11 @@ impl<'a> View<'a> {
     /// A join token.
     pub fn join_token(&self, id: &[u8; 16]) -> Option<JoinToken> {
         self.load(&key::of_all(Kind::JoinToken, id))
+    }
+
+    /// How the newest incarnation began; none in the first.
+    pub fn incarnation(&self) -> Option<Incarnation> {
+        self.load(&key::of_all(Kind::Incarnation, &[]))
     }
 
     /// A tenant.

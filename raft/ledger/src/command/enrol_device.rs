@@ -117,6 +117,7 @@ impl EnrolDevice {
             connector: None,
             kind: self.kind,
             resumptions: Vec::new(),
+            review: false,
         };
         if self.kind == CredentialKind::Psk {
             let material = key::credential(Kind::Material, &self.device, self.credential);

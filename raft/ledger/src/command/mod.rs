@@ -27,6 +27,7 @@ mod put_profile;
 mod put_server_identity;
 mod put_trust_anchor;
 mod raise_generation;
+mod raise_level;
 mod report_use;
 mod revoke_credential;
 mod revoke_join_token;
@@ -61,6 +62,7 @@ pub use put_profile::PutProfile;
 pub use put_server_identity::PutServerIdentity;
 pub use put_trust_anchor::PutTrustAnchor;
 pub use raise_generation::RaiseGeneration;
+pub use raise_level::RaiseLevel;
 pub use report_use::ReportUse;
 pub use revoke_credential::RevokeCredential;
 pub use revoke_join_token::RevokeJoinToken;
@@ -69,7 +71,7 @@ pub use stage_credential::StageCredential;
 pub use update_device::UpdateDevice;
 
 use crate::key::{self, Kind};
-use crate::record::{Keyed, LEVEL, Recent};
+use crate::record::{FIRST_LEVEL, Keyed, LEVEL, Recent};
 use crate::state::{Book, Stop};
 use crate::{Damage, DeviceRef, Outcome, Refusal, RequestId, Rows, frame};
 use core::fmt;
@@ -120,6 +122,12 @@ macro_rules! commands {
             /// The command's name, for logs and metrics.
             pub const fn name(&self) -> &'static str {
                 match self { $(Self::$name(_) => stringify!($name),)* }
+            }
+
+            /// The level that the cluster must have before it is proposed: a node that does not know
+            /// a command stops at it.
+            pub const fn level(&self) -> u32 {
+                match self { $(Self::$name(_) => if $number < 60 { FIRST_LEVEL } else { 2 },)* }
             }
 
             /// What it is about.
@@ -175,6 +183,7 @@ commands! {
     63 AdmitNode |_| Subject::Ledger;
     64 NoteNodeCertificate |_| Subject::Ledger;
     65 DismissNode |_| Subject::Ledger;
+    70 RaiseLevel |_| Subject::Ledger;
 }
 
 /// What a command is about.

@@ -1,6 +1,6 @@
 //! A credential, its material apart.
 
-use super::State;
+use super::{State, is_false};
 use crate::SessionId;
 use minicbor::bytes::ByteArray;
 use minicbor::{Decode, Encode};
@@ -99,6 +99,10 @@ pub struct Credential {
     /// [`Credential::SESSIONS`].
     #[cbor(n(14), skip_if = "Vec::is_empty")]
     pub resumptions: Vec<ByteArray<16>>,
+    /// True if it was taken over from a copy of the ledger: it may have been revoked or replaced in
+    /// the time that is lost.
+    #[cbor(n(15), skip_if = "is_false")]
+    pub review: bool,
 }
 
 impl Credential {

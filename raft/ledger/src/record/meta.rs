@@ -1,9 +1,24 @@
 //! The cluster's own record.
 
+use crate::{frame, key};
 use minicbor::{Decode, Encode};
 
-/// The newest level that this version's `apply` knows.
-pub const LEVEL: u32 = 1;
+/// The newest level that this version's `apply` knows. Level 2 has the commands from 60 on.
+pub const LEVEL: u32 = 2;
+/// The level that every cluster begins at.
+pub(crate) const FIRST_LEVEL: u32 = 1;
+
+/// How the newest incarnation began; none in the first.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Incarnation {
+    /// Ms since the Unix epoch. A handshake that began before may have opened a session that is
+    /// lost: it opens none now.
+    #[n(0)]
+    pub begun_at: u64,
+    /// Its commands come after this log index.
+    #[n(1)]
+    pub index: u64,
+}
 
 /// What holds for the whole ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -20,4 +35,16 @@ pub struct Meta {
     /// The latest time seen in an entry, in ms since the Unix epoch; it never goes back.
     #[n(3)]
     pub time: u64,
+}
+
+impl Meta {
+    /// The key of its row, for those who have rows and no view of them.
+    pub fn key() -> Vec<u8> {
+        key::meta()
+    }
+
+    /// Reads the row; nothing if this version cannot.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        frame::decode(bytes)
+    }
 }

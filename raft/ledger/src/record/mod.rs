@@ -21,7 +21,7 @@ pub use credential::{Credential, CredentialKind, Origin};
 pub use device::Device;
 pub use keyed::Keyed;
 pub use lifecycle::{State, Transition, transition};
-pub use meta::{LEVEL, Meta};
+pub use meta::{Incarnation, LEVEL, Meta};
 pub use node::{Admitted, JoinToken, NodeAuthority, NodeRecord, NodeRole};
 pub use outbox::{OutboxItem, Withdrawal};
 pub use profile::Profile;
@@ -33,4 +33,5 @@ pub use trust_anchor::{NamePlace, TrustAnchor};
 
 pub(crate) use keyed::{DoneOnce, DoneSpan};
 pub(crate) use memory::Recent;
+pub(crate) use meta::FIRST_LEVEL;
 pub(crate) use session::is_false;

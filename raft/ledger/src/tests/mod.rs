@@ -10,6 +10,7 @@ mod feed;
 mod generations;
 mod golden;
 mod import_keys;
+mod incarnation;
 mod invariants;
 mod keyed;
 mod nodes;

@@ -22,7 +22,7 @@ fn a_founding_is_known_by_its_cluster() {
 
     assert_eq!(other, Refusal::Founded);
     let meta = rig.view().meta().unwrap();
-    assert_eq!((meta.cluster, meta.incarnation, meta.level), ([1; 16], 1, LEVEL));
+    assert_eq!((meta.cluster, meta.incarnation, meta.level), ([1; 16], 1, 1));
 }
 
 #[test]
