@@ -23,7 +23,7 @@ use claviger_ledger::{
     Unavailable, View,
 };
 use claviger_machine::{Crypto, Draw};
-use claviger_raft::{Alone, Node, NodeConfig};
+use claviger_raft::{Alone, Node, NodeConfig, Storage};
 use claviger_seal::{Kek, TenantKey};
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -387,13 +387,9 @@ async fn open_ledger(
     crypto: &dyn Crypto,
 ) -> Result<Arc<Node>, StartError> {
     let id = u64::from_be_bytes(crypto.random());
-    let config = NodeConfig {
-        folder: Some(data.join("ledger")),
-        reserve,
-        id,
-        apply: claviger_ledger::apply,
-        transport: Arc::new(Alone),
-    };
+    let storage = Storage::Folder(data.join("ledger"));
+    let config = NodeConfig::new(storage, id, claviger_ledger::apply, Arc::new(Alone));
+    let config = NodeConfig { reserve, ..config };
     let node =
         Node::open_single(config).await.map_err(|error| StartError::Ledger(error.to_string()))?;
     Ok(Arc::new(node))

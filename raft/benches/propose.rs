@@ -5,7 +5,7 @@
 #![expect(clippy::print_stdout, reason = "its result is its output")]
 
 use claviger_ledger::{Damage, Rows};
-use claviger_raft::{Alone, Node, NodeConfig};
+use claviger_raft::{Alone, Node, NodeConfig, Storage};
 use rustix::time::{ClockId, clock_gettime};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -61,13 +61,8 @@ async fn measure(node: &Node, clients: usize) {
 #[tokio::main]
 async fn main() {
     let folder = tempfile::tempdir().expect("a folder");
-    let config = NodeConfig {
-        folder: Some(folder.path().join("ledger")),
-        reserve: 0,
-        id: 1,
-        apply: put,
-        transport: Arc::new(Alone),
-    };
+    let storage = Storage::Folder(folder.path().join("ledger"));
+    let config = NodeConfig::new(storage, 1, put, Arc::new(Alone));
     let node = Node::open_single(config).await.expect("it opens");
     for clients in [64, 1, 16, 64, 1000] {
         measure(&node, clients).await;

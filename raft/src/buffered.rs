@@ -91,7 +91,7 @@ impl Layers {
 impl Rows for Layers {
     fn row(&self, key: &[u8]) -> Option<Vec<u8>> {
         let changed = self.all().rev().find_map(|layer| layer.changes.get(key));
-        changed.map_or_else(|| self.disk.row(key), Clone::clone)
+        changed.map_or_else(|| Rows::row(&*self.disk, key), Clone::clone)
     }
 
     fn put(&mut self, _: Vec<u8>, _: Vec<u8>) {
@@ -276,10 +276,17 @@ impl StateStore for BufferedState {
         Ok(())
     }
 
-    fn replace(&self, rows: Vec<Row>, applied: &[u8]) -> io::Result<()> {
+    fn replace(
+        &self,
+        rows: &mut dyn Iterator<Item = io::Result<Row>>,
+        applied: &[u8],
+    ) -> io::Result<()> {
         let _writing = self.shared.writing();
+        self.shared.sound()?;
+        // Who looks meanwhile sees the old rows, and waits for nobody.
+        let new = self.shared.disk.load(rows, applied)?;
         let mut layers = self.shared.layers();
-        self.shared.disk.replace(rows, applied)?;
+        self.shared.disk.switch(new)?;
         *layers = Layers::of(self.shared.disk.show());
         self.shared.note_durable(Some(applied.to_vec()));
         Ok(())
@@ -310,6 +317,7 @@ impl StateStore for BufferedState {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::image::all_of;
     use crate::memory::MemoryState;
     use proptest::prelude::*;
 
@@ -347,8 +355,14 @@ mod tests {
 
     fn dumped(state: &dyn StateStore) -> (Option<Vec<u8>>, Vec<Row>) {
         let moment = state.moment().unwrap();
-        let rows = moment.rows().collect::<io::Result<_>>();
-        (moment.applied().unwrap(), rows.unwrap())
+        let (mut rows, mut last) = (Vec::new(), None);
+        loop {
+            let page = moment.page(last.as_deref(), 20).unwrap();
+            let Some((key, _)) = page.last() else { break };
+            last = Some(key.clone());
+            rows.extend(page);
+        }
+        (moment.applied().unwrap(), rows)
     }
 
     proptest! {
@@ -379,8 +393,9 @@ mod tests {
                         let rows: std::collections::BTreeMap<_, _> = rows.into_iter().collect();
                         let rows = rows.into_iter().map(|(key, value)| (vec![key], vec![value]));
                         let rows: Vec<Row> = rows.collect();
-                        model.replace(rows.clone(), &applied).unwrap();
-                        state.replace(rows, &applied).unwrap();
+                        let rows = || rows.clone().into_iter().map(Ok);
+                        model.replace(&mut rows(), &applied).unwrap();
+                        state.replace(&mut rows(), &applied).unwrap();
                     }
                 }
                 prop_assert_eq!(shown(&model), shown(&state));
@@ -431,7 +446,7 @@ mod tests {
         let crowded = CROWDED as u32;
         (0..crowded).for_each(|number| applies(&state, number));
         let moment = state.moment().unwrap();
-        let mut read = moment.rows();
+        let mut read = all_of(&*moment);
         let first = read.next();
         assert!(first.is_some());
 
@@ -456,12 +471,28 @@ mod tests {
         state.sync().unwrap();
         applies(&state, 2);
         assert_eq!(state.durable().unwrap(), Some(vec![0, 0, 0, 1]));
-        state.replace(vec![(vec![1], vec![1])], &[3]).unwrap();
+        state.replace(&mut [Ok((vec![1], vec![1]))].into_iter(), &[3]).unwrap();
         assert_eq!(state.durable().unwrap(), Some(vec![3]));
         drop(state);
 
         let again = BufferedState::open(&path).unwrap();
         assert_eq!(again.durable().unwrap(), Some(vec![3]));
+    }
+
+    #[test]
+    fn rows_that_end_in_an_error_replace_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = BufferedState::open(&folder.path().join("state")).unwrap();
+        applies(&state, 1);
+        let broken = || Err(io::Error::other("cut off"));
+
+        let refused = state.replace(&mut [Ok((vec![1], vec![1])), broken()].into_iter(), &[3]);
+
+        assert!(refused.is_err());
+        assert_eq!(state.applied().unwrap(), Some(vec![0, 0, 0, 1]));
+        applies(&state, 2);
+        state.replace(&mut [Ok((vec![1], vec![1]))].into_iter(), &[4]).unwrap();
+        assert_eq!(dumped(&state), (Some(vec![4]), vec![(vec![1], vec![1])]));
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //! Only `sync` and `replace` sync: what a crash takes is applied again from the log. The state
 //! machine reaches it through the buffer of [`crate::buffered`].
 
-use crate::state_store::{Moment, Row};
+use crate::state_store::{Moment, Row, page_of};
 use claviger_ledger::Rows;
 use fjall::{Database, Guard, Keyspace, KeyspaceCreateOptions, PersistMode, Readable, Snapshot};
 use std::collections::HashMap;
@@ -48,7 +48,14 @@ impl DiskState {
         let records = keyspace("records").map_err(io)?;
         let current = records.get(ROWS).map_err(io)?;
         let current = current.and_then(|name| String::from_utf8(name.to_vec()).ok());
-        let rows = keyspace(current.as_deref().unwrap_or("rows-0")).map_err(io)?;
+        let current = current.unwrap_or_else(|| "rows-0".to_owned());
+        let rows = keyspace(&current).map_err(io)?;
+        for other in database.list_keyspace_names() {
+            // What a crash left of rows that were to take the place of these, or had it before.
+            if *other != *"records" && *other != *current {
+                database.delete_keyspace(keyspace(&other).map_err(io)?).map_err(io)?;
+            }
+        }
         database.persist(PersistMode::SyncAll).map_err(io)?;
         Ok(Self { database, records, rows: Mutex::new(rows) })
     }
@@ -64,23 +71,42 @@ impl DiskState {
         Shown { snapshot, rows: rows.clone(), at_hand: Mutex::default() }
     }
 
-    /// Fills a keyspace; nothing refers to it yet.
-    fn load(&self, name: &str, rows: Vec<Row>, applied: &[u8]) -> io::Result<Keyspace> {
-        let create = || self.database.keyspace(name, KeyspaceCreateOptions::default);
-        // What a crash left of an earlier try goes first.
+    /// Fills another keyspace; nothing refers to it yet, and [`DiskState::switch`] will.
+    pub(crate) fn load(
+        &self,
+        rows: &mut dyn Iterator<Item = io::Result<Row>>,
+        applied: &[u8],
+    ) -> io::Result<Keyspace> {
+        let old = self.rows().clone();
+        let number: u64 = old.name().rsplit('-').next().and_then(|n| n.parse().ok()).unwrap_or(0);
+        let name = format!("rows-{}", number + 1);
+        let create = || self.database.keyspace(&name, KeyspaceCreateOptions::default);
+        // What an earlier try left goes first.
         self.database.delete_keyspace(create().map_err(io)?).map_err(io)?;
         let new = create().map_err(io)?;
-        let mut rows = rows.into_iter().peekable();
-        while rows.peek().is_some() {
-            let mut batch = self.database.batch();
-            for (key, value) in rows.by_ref().take(LOAD) {
-                batch.insert(&new, row_key(&key), value);
+        let (mut batch, mut count) = (self.database.batch(), 0);
+        for row in rows {
+            let (key, value) = row?;
+            batch.insert(&new, row_key(&key), value);
+            count += 1;
+            if count % LOAD == 0 {
+                std::mem::replace(&mut batch, self.database.batch()).commit().map_err(io)?;
             }
-            batch.commit().map_err(io)?;
         }
-        new.insert(APPLIED, applied).map_err(io)?;
+        batch.insert(&new, APPLIED, applied);
+        batch.commit().map_err(io)?;
         self.sync()?;
         Ok(new)
+    }
+
+    /// Shows the rows of `new` from now on, and after a crash either these or the old ones.
+    pub(crate) fn switch(&self, new: Keyspace) -> io::Result<()> {
+        let mut current = self.rows();
+        self.records.insert(ROWS, new.name().as_bytes()).map_err(io)?;
+        self.sync()?;
+        let old = std::mem::replace(&mut *current, new);
+        drop(current);
+        self.database.delete_keyspace(old).map_err(io)
     }
 }
 
@@ -130,13 +156,24 @@ impl Shown {
 }
 
 impl Moment for Shown {
+    fn on_disk(&self) -> bool {
+        true
+    }
+
     fn applied(&self) -> io::Result<Option<Vec<u8>>> {
         Ok(self.snapshot.get(&self.rows, APPLIED).map_err(io)?.map(|value| value.to_vec()))
     }
 
-    fn rows(&self) -> Box<dyn Iterator<Item = io::Result<Row>> + '_> {
-        let all = self.snapshot.range(&self.rows, [ROW]..AFTER_ROWS);
-        Box::new(all.map(|found| row(found).map_err(io)))
+    fn row(&self, key: &[u8]) -> io::Result<Option<Vec<u8>>> {
+        let found = self.snapshot.get(&self.rows, row_key(key)).map_err(io)?;
+        Ok(found.map(|value| value.to_vec()))
+    }
+
+    fn page(&self, after: Option<&[u8]>, bytes: usize) -> io::Result<Vec<Row>> {
+        // The first key behind one is that with a zero more.
+        let from = after.map_or(vec![ROW], |after| [&row_key(after)[..], &[0]].concat());
+        let rows = self.snapshot.range(&self.rows, from..AFTER_ROWS.to_vec());
+        page_of(rows.map(|found| row(found).map_err(io)), bytes)
     }
 }
 
@@ -203,19 +240,6 @@ impl DiskState {
         batch.commit().map_err(io)
     }
 
-    pub(crate) fn replace(&self, rows: Vec<Row>, applied: &[u8]) -> io::Result<()> {
-        let old = self.rows().clone();
-        let number: u64 = old.name().rsplit('-').next().and_then(|n| n.parse().ok()).unwrap_or(0);
-        let name = format!("rows-{}", number + 1);
-        let new = self.load(&name, rows, applied)?;
-        let mut current = self.rows();
-        self.records.insert(ROWS, name.as_bytes()).map_err(io)?;
-        self.sync()?;
-        *current = new;
-        drop(current);
-        self.database.delete_keyspace(old).map_err(io)
-    }
-
     pub(crate) fn sync(&self) -> io::Result<()> {
         self.database.persist(PersistMode::SyncAll).map_err(io)
     }
@@ -224,6 +248,64 @@ impl DiskState {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
+
+    fn copy(from: &Path, to: &Path) {
+        fs::create_dir_all(to).unwrap();
+        for entry in fs::read_dir(from).unwrap() {
+            let entry = entry.unwrap();
+            let target = to.join(entry.file_name());
+            match entry.file_type().unwrap().is_dir() {
+                true => copy(&entry.path(), &target),
+                false => drop(fs::copy(entry.path(), target).unwrap()),
+            }
+        }
+    }
+
+    /// What a start after a crash finds: the record, and how many rows.
+    fn after_a_crash(folder: &Path) -> (Option<Vec<u8>>, usize) {
+        let crashed = tempfile::tempdir().unwrap();
+        copy(folder, crashed.path());
+        let state = DiskState::open(crashed.path()).unwrap();
+        assert_eq!(state.database.keyspace_count(), 2, "nothing half made is left");
+        let shown = state.show();
+        (shown.applied().unwrap(), shown.page(None, usize::MAX).unwrap().len())
+    }
+
+    #[test]
+    fn a_crash_at_any_step_of_a_replacement_leaves_the_old_rows_or_the_new_ones() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = DiskState::open(folder.path()).unwrap();
+        state.write([(&vec![1], &Some(vec![1]))], b"old").unwrap();
+        state.sync().unwrap();
+        let (old, new) = ((Some(b"old".to_vec()), 1), (Some(b"new".to_vec()), 10_000));
+        let row = |number: u32| (number.to_be_bytes().to_vec(), vec![7; 20]);
+
+        // Each batch of the load, and its end.
+        let mut seen = 0;
+        let mut rows = (0..10_000).map(|number| {
+            if number % 2_500 == 0 {
+                assert_eq!(after_a_crash(folder.path()), old);
+                seen += 1;
+            }
+            Ok(row(number))
+        });
+        let loaded = state.load(&mut rows, b"new").unwrap();
+        drop(rows);
+        assert_eq!(seen, 4);
+        assert_eq!(after_a_crash(folder.path()), old);
+        // The switch, before and after it is durable, and before the old ones are gone.
+        state.records.insert(ROWS, loaded.name().as_bytes()).unwrap();
+        assert_eq!(after_a_crash(folder.path()), new);
+        state.sync().unwrap();
+        assert_eq!(after_a_crash(folder.path()), new);
+        state.switch(loaded).unwrap();
+        assert_eq!(after_a_crash(folder.path()), new);
+        // And the next one.
+        let again = state.load(&mut [Ok(row(1))].into_iter(), b"next").unwrap();
+        state.switch(again).unwrap();
+        assert_eq!(after_a_crash(folder.path()), (Some(b"next".to_vec()), 1));
+    }
 
     #[test]
     fn what_is_asked_for_again_and_again_stays_at_hand_and_the_rest_does_not_pile_up() {

@@ -98,6 +98,14 @@ pub(crate) struct Applied {
 }
 
 impl Applied {
+    pub(crate) fn log_id(&self) -> Option<LogId> {
+        self.last.map(LogId::from)
+    }
+
+    pub(crate) fn index(&self) -> u64 {
+        self.log_id().map_or(0, |id| id.index)
+    }
+
     /// What a record of it says; that there is none says that nothing is.
     pub(crate) fn of(record: Option<Vec<u8>>) -> io::Result<Self> {
         match record {

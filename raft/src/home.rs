@@ -33,4 +33,9 @@ impl Home {
     ) -> Result<T, JoinError> {
         self.handle.spawn(task).await
     }
+
+    /// Runs `task` there, until it ends or the thread does.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.handle.spawn(task);
+    }
 }

@@ -33,6 +33,7 @@ impl Ledger for Node {
     fn propose(&self, envelope: Envelope) -> BoxFuture<'_, Result<Outcome, Unavailable>> {
         let span = span(&envelope);
         let proposal = async move {
+            self.known_by_all(&envelope.command).await?;
             let proposal = timeout(PATIENCE, Node::propose(self, envelope.encode()));
             let outcome = proposal.await.map_err(|_| Unavailable::NoLeader)?;
             let bytes = outcome.map_err(|error| Unavailable::from(&error))?;

@@ -9,24 +9,35 @@
 //! also a [`claviger_ledger::Ledger`]. A storage error stops the node.
 
 mod anywhere;
+mod backup;
 mod buffered;
 mod counters;
 mod disk;
+mod duties;
 mod frame;
+mod handover;
 mod home;
 mod image;
+mod leadership;
 mod ledger;
+mod level;
 mod line;
 mod log;
 mod log_store;
+mod membership;
 mod memory;
 mod node;
 mod peer;
+mod restore;
 mod runtime;
 mod serve;
+mod simulated;
 mod space;
+mod spool;
 mod state;
 mod state_store;
+mod status;
+mod storage;
 #[cfg(test)]
 mod tests;
 mod transport;
@@ -34,9 +45,16 @@ mod types;
 mod wal;
 mod wire;
 
+pub use backup::Backup;
 pub use counters::Counters;
+pub use leadership::{Leadership, Member};
+pub use membership::{Even, MembershipError};
 pub use node::{Node, NodeConfig, OpenError, ProposeError, Standing};
+pub use restore::{Successor, Survivor, recover, restore, survivor};
 pub use runtime::{Seeded, seed_this_thread};
+pub use simulated::{Fault, SimulatedDisk};
+pub use status::{MemberStatus, Status};
+pub use storage::Storage;
 pub use transport::{
     Alone, Channel, FRAME_LIMIT, Kind, MemoryTransport, Receiver, Sender, Transport,
 };

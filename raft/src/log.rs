@@ -54,6 +54,13 @@ pub(crate) async fn durable(store: &dyn LogStore, change: Change) -> io::Result<
     done.await.map_err(|_| io::Error::other("the log has ended"))?
 }
 
+/// The same for a store that writes by the hand of whoever asks, who need not be in a task.
+pub(crate) fn durable_now(store: &dyn LogStore, change: Change) -> io::Result<()> {
+    let (sender, done) = std::sync::mpsc::channel();
+    store.change(change, Box::new(move |result| drop(sender.send(result))));
+    done.recv().map_err(|_| io::Error::other("the log has ended"))?
+}
+
 impl RaftLogReader<Types> for Log {
     async fn try_get_log_entries<RB: RangeBounds<u64> + Clone + Debug + OptionalSend>(
         &mut self,
@@ -162,7 +169,11 @@ mod tests {
             self.rows.apply(changes, applied)
         }
 
-        fn replace(&self, rows: Vec<Row>, applied: &[u8]) -> io::Result<()> {
+        fn replace(
+            &self,
+            rows: &mut dyn Iterator<Item = io::Result<Row>>,
+            applied: &[u8],
+        ) -> io::Result<()> {
             self.rows.replace(rows, applied)
         }
 

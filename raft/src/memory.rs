@@ -1,11 +1,12 @@
 //! Storage in memory, for the seeded world: it loses nothing while the process lives.
 
 use crate::log_store::{Change, Done, Kept, LogStore};
-use crate::state_store::{Changes, Moment, Row, StateStore};
+use crate::state_store::{Changes, Moment, Row, StateStore, page_of};
 use claviger_ledger::Rows;
 use claviger_ledger::memory::MemoryRows;
 use std::collections::BTreeMap;
 use std::io;
+use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -70,8 +71,13 @@ impl StateStore for MemoryState {
         Ok(())
     }
 
-    fn replace(&self, rows: Vec<Row>, applied: &[u8]) -> io::Result<()> {
-        *lock(&self.0) = (Some(applied.to_vec()), MemoryRows(rows.into_iter().collect()));
+    fn replace(
+        &self,
+        rows: &mut dyn Iterator<Item = io::Result<Row>>,
+        applied: &[u8],
+    ) -> io::Result<()> {
+        let rows = MemoryRows(rows.collect::<io::Result<_>>()?);
+        *lock(&self.0) = (Some(applied.to_vec()), rows);
         Ok(())
     }
 
@@ -100,11 +106,21 @@ struct Copied {
 }
 
 impl Moment for Copied {
+    fn on_disk(&self) -> bool {
+        false
+    }
+
     fn applied(&self) -> io::Result<Option<Vec<u8>>> {
         Ok(self.applied.clone())
     }
 
-    fn rows(&self) -> Box<dyn Iterator<Item = io::Result<Row>> + '_> {
-        Box::new(self.rows.iter().map(|(key, value)| Ok((key.clone(), value.clone()))))
+    fn row(&self, key: &[u8]) -> io::Result<Option<Vec<u8>>> {
+        Ok(self.rows.get(key).cloned())
+    }
+
+    fn page(&self, after: Option<&[u8]>, bytes: usize) -> io::Result<Vec<Row>> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let rows = self.rows.range::<[u8], _>((from, Bound::Unbounded));
+        page_of(rows.map(|(key, value)| Ok((key.clone(), value.clone()))), bytes)
     }
 }

@@ -1,29 +1,33 @@
 //! One node of the ledger.
 
 use crate::anywhere::Shell;
-use crate::buffered::BufferedState;
 use crate::counters::{Counters, Pending};
+use crate::duties;
 use crate::home::Home;
+use crate::leadership::{self, Leadership};
 use crate::line::Line;
-use crate::log::{Log, durable};
-use crate::log_store::{Change, LogStore};
-use crate::memory::{MemoryLog, MemoryState};
+use crate::log::Log;
+use crate::log_store::LogStore;
 use crate::peer::Factory;
 use crate::space::Space;
+use crate::spool::Spools;
 use crate::state::Machine;
 use crate::state_store::StateStore;
+use crate::storage::{self, Storage, Stores};
 use crate::transport::Transport;
 use crate::types::{Command, Raft};
-use crate::wal::{Hand, Wal};
+use crate::wal::Hand;
 use claviger_ledger::{Apply, Rows};
 use openraft::error::{ClientWriteError, RaftError};
 use openraft::{BasicNode, Config, ReadPolicy, ServerState, SnapshotPolicy};
 use openraft_rt::watch::WatchReceiver;
 use std::collections::BTreeMap;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use tokio::sync::watch;
 use tracing::{Instrument, Span, field, info_span};
 
 /// How long a single voter may take to lead.
@@ -47,14 +51,20 @@ impl Default for Pace {
 /// Where a node keeps itself, and what its commands do.
 #[derive(Clone)]
 pub struct NodeConfig {
-    /// The folder; none keeps everything in memory, for tests.
-    pub folder: Option<PathBuf>,
-    /// Bytes of free space in the folder below which nothing is proposed.
+    /// Where it keeps its log and its rows.
+    pub storage: Storage,
+    /// Bytes of free space there below which nothing is proposed.
     pub reserve: u64,
     /// The node's id where there is none yet; random in production.
     pub id: u64,
+    /// The cluster that it is to be in, where that is known.
+    pub cluster: Option<[u8; 16]>,
     /// What a committed command does.
     pub apply: Apply,
+    /// The newest level that `apply` knows.
+    pub knows: u32,
+    /// False for a node that must not lead: it could serve nobody.
+    pub stands: bool,
     /// The way to the other nodes.
     pub transport: Arc<dyn Transport>,
 }
@@ -62,8 +72,17 @@ pub struct NodeConfig {
 impl std::fmt::Debug for NodeConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut shown = f.debug_struct("NodeConfig");
-        shown.field("folder", &self.folder).field("reserve", &self.reserve).field("id", &self.id);
+        shown.field("storage", &self.storage).field("reserve", &self.reserve).field("id", &self.id);
         shown.finish_non_exhaustive()
+    }
+}
+
+impl NodeConfig {
+    /// A node of this version, which may lead, keeps no space in reserve, and does not know yet
+    /// which cluster it is to be in.
+    pub fn new(storage: Storage, id: u64, apply: Apply, transport: Arc<dyn Transport>) -> Self {
+        let (cluster, knows) = (None, claviger_ledger::LEVEL);
+        Self { storage, reserve: 0, id, cluster, apply, knows, stands: true, transport }
     }
 }
 
@@ -133,9 +152,15 @@ pub struct Node {
     pub(crate) line: Arc<Line>,
     pub(crate) shell: Arc<Shell>,
     log: Arc<dyn LogStore>,
-    state: Arc<dyn StateStore>,
+    pub(crate) state: Arc<dyn StateStore>,
     counters: Arc<Counters>,
     space: Arc<Space>,
+    pub(crate) spools: Spools,
+    leadership: watch::Receiver<Leadership>,
+    pub(crate) knows: u32,
+    pub(crate) stands: Arc<AtomicBool>,
+    /// True while another is to take the lead: nothing is proposed.
+    pub(crate) handing_over: Arc<AtomicBool>,
     /// Where openraft runs, if not where the node was opened: the last one who drops it ends it.
     _home: Option<Arc<Home>>,
 }
@@ -186,31 +211,54 @@ impl Node {
         hand: Hand,
     ) -> Result<Self, OpenError> {
         let counters = Arc::new(Counters::default());
-        let folder = config.folder.clone().unwrap_or_default();
+        let on_disk = config.storage.on_disk();
+        let folder = config.storage.folder();
         let failed = |source| OpenError::Folder { folder: folder.clone(), source };
-        let stores = Stores::open(config.folder.as_deref(), hand, &counters).map_err(failed)?;
-        let Stores { log, state } = stores;
-        let id = node_id(&*log, &*state, config.id).await.map_err(failed)?;
+        let stores = config.storage.open(hand, config.reserve, &counters).map_err(failed)?;
+        let Stores { log, state, spools, space } = stores;
+        let id = storage::node_id(&*log, &*state, config.id).await.map_err(failed)?;
+        storage::check(&*state, config.knows, config.cluster).map_err(failed)?;
         // Only now: the rows are there.
-        remove_old_snapshot(config.folder.as_deref()).map_err(failed)?;
-        let on_disk = config.folder.is_some();
+        remove_old_snapshot(on_disk.then_some(&folder)).map_err(failed)?;
         let entries = Log::new(log.clone(), state.clone());
         let machine = Machine::new(state.clone(), config.apply, counters.clone(), on_disk);
         let runtime = |error: &dyn std::error::Error| OpenError::Runtime(error.to_string());
-        let settings = settings(pace).validate().map_err(|error| runtime(&error))?;
+        let settings = Config { enable_elect: config.stands, ..settings(pace) };
+        let settings = settings.validate().map_err(|error| runtime(&error))?;
         let network = Factory { from: id, transport: config.transport.clone() };
         let raft = Raft::new(id, Arc::new(settings), network, entries, machine);
         // A node in memory runs where it is opened: the seeded world has one thread.
-        let home = config.folder.as_ref().map(|_| Home::open()).transpose().map_err(failed)?;
+        let home = on_disk.then(Home::open).transpose().map_err(failed)?;
         let raft = match &home {
             Some(home) => home.run(raft).await.map_err(|error| runtime(&error))?,
             None => raft.await,
         };
         let raft = raft.map_err(|error| runtime(&error))?;
-        let space = Arc::new(Space::new(config.folder, config.reserve));
-        let home = home.map(Arc::new);
-        let (transport, line, shell) = (config.transport, Arc::default(), Arc::default());
-        Ok(Self { id, raft, transport, line, shell, log, state, counters, space, _home: home })
+        let (told, leadership) = watch::channel(Leadership::default());
+        let node = Self {
+            id,
+            raft,
+            transport: config.transport,
+            line: Arc::default(),
+            shell: Arc::default(),
+            log,
+            state,
+            counters,
+            space: Arc::new(space),
+            spools,
+            leadership,
+            knows: config.knows,
+            stands: Arc::new(AtomicBool::new(config.stands)),
+            handing_over: Arc::default(),
+            _home: home.map(Arc::new),
+        };
+        // What runs at its home does not keep that alive.
+        let watching = watch_over(Self { _home: None, ..node.clone() }, told);
+        match &node._home {
+            Some(home) => home.spawn(watching),
+            None => drop(tokio::spawn(watching)),
+        }
+        Ok(node)
     }
 
     /// Opens a single voter, founds its group where that is to be done, and waits until it leads
@@ -264,6 +312,11 @@ impl Node {
         self.id
     }
 
+    /// Who leads, and every change of it; one that lasts for a moment may be left out.
+    pub fn leadership(&self) -> watch::Receiver<Leadership> {
+        self.leadership.clone()
+    }
+
     /// What the node counts.
     pub fn counters(&self) -> &Counters {
         &self.counters
@@ -283,6 +336,9 @@ impl Node {
         if self.space.is_short() {
             Counters::one(&self.counters.proposals_without_space);
             return Err(ProposeError::OutOfSpace);
+        }
+        if self.handing_over.load(Ordering::Relaxed) {
+            return Err(ProposeError::NotLeader { leader: None });
         }
         let pending = Pending::new(&self.counters);
         let span = commit_span();
@@ -351,6 +407,12 @@ impl Node {
         self.state.view(look);
     }
 
+    /// The id of the cluster that it is in; none before that is founded, or known here.
+    pub fn cluster(&self) -> Option<[u8; 16]> {
+        // That it can be read was seen at the start.
+        storage::meta(&*self.state).ok().flatten().map(|meta| meta.cluster)
+    }
+
     /// How the node stands.
     pub fn standing(&self) -> Standing {
         let short_of_space = self.space.is_short();
@@ -389,56 +451,28 @@ impl Node {
             tracing::error!(%error, "the ledger's node did not stop in order");
         }
         self.log.close();
+        let mut shown = self.leadership();
+        while shown.changed().await.is_ok() {}
+    }
+}
+
+/// Tells who leads, and does a leader's duties, until the node stops. `told` is the last to go.
+async fn watch_over(node: Node, told: watch::Sender<Leadership>) {
+    let raft = node.raft.clone();
+    tokio::select! {
+        biased;
+        () = leadership::follow(&raft, &told) => {}
+        () = duties::run(node) => {}
     }
 }
 
 /// A copy of all rows that nodes kept once.
 const SNAPSHOT: &str = "snapshot";
 
-fn remove_old_snapshot(folder: Option<&Path>) -> io::Result<()> {
+fn remove_old_snapshot(folder: Option<&PathBuf>) -> io::Result<()> {
     let Some(folder) = folder else { return Ok(()) };
     match std::fs::remove_file(folder.join(SNAPSHOT)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
-}
-
-struct Stores {
-    log: Arc<dyn LogStore>,
-    state: Arc<dyn StateStore>,
-}
-
-impl Stores {
-    fn open(folder: Option<&Path>, hand: Hand, counters: &Arc<Counters>) -> io::Result<Self> {
-        let Some(folder) = folder else {
-            let (log, state) = (MemoryLog::default(), MemoryState::default());
-            return Ok(Self { log: Arc::new(log), state: Arc::new(state) });
-        };
-        std::fs::create_dir_all(folder)?;
-        let log = Wal::open(&folder.join("wal"), hand, counters)?;
-        let state = BufferedState::open(&folder.join("state"))?;
-        Ok(Self { log: Arc::new(log), state: Arc::new(state) })
-    }
-}
-
-/// The id in the log, or `fresh`, which is written there: an empty disk is a new node.
-async fn node_id(log: &dyn LogStore, state: &dyn StateStore, fresh: u64) -> io::Result<u64> {
-    let kept = log.kept();
-    let known = state.applied()?.is_some();
-    if kept.purged.is_some() && !known {
-        let lost = "the log is there but the rows that its beginning went into are gone; restore \
-                    both from a copy, or empty the folder and let the node join anew";
-        return Err(io::Error::new(io::ErrorKind::InvalidData, lost));
-    }
-    if let Some(id) = kept.node {
-        return Ok(id);
-    }
-    if known {
-        // Its votes are gone: it could vote twice in a term.
-        let lost = "there are rows but the log is gone; restore both from a copy, or empty the \
-                    folder and let the node join anew";
-        return Err(io::Error::new(io::ErrorKind::InvalidData, lost));
-    }
-    durable(log, Change::Node(fresh)).await?;
-    Ok(fresh)
 }

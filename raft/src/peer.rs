@@ -2,7 +2,7 @@
 //! channels. The other end is in [`crate::serve`].
 
 use crate::image::Image;
-use crate::transport::{Channel, Kind, Transport};
+use crate::transport::{Channel, Kind, Sender, Transport};
 use crate::types::{Types, Vote};
 use crate::wire::{self, Answer, Append, Appended, Beginning, Call, Part, Question, Reply};
 use futures::future::BoxFuture;
@@ -82,7 +82,7 @@ fn unexpected() -> io::Error {
 }
 
 /// Asks once.
-async fn ask(mut channel: Channel, call: Call) -> io::Result<Answer> {
+pub(crate) async fn ask(mut channel: Channel, call: Call) -> io::Result<Answer> {
     channel.sender.send(wire::encode(&Question { number: 0, call })).await?;
     let answer = channel.receiver.receive().await?.ok_or_else(ended)?;
     Ok(wire::decode::<Reply>(&answer)?.answer)
@@ -164,14 +164,11 @@ impl NetTransferLeader<Types> for Peer {
 
 /// One run of appends and their answers.
 struct Session<'s, S> {
-    peer: &'s mut Peer,
+    /// Where the channel goes when no answer is missing.
+    kept: &'s mut Option<Channel>,
     channel: Option<Channel>,
     requests: S,
-    /// How long it may take to open a channel.
-    patience: Duration,
     exhausted: bool,
-    /// Nothing follows: all is asked and answered, or it failed.
-    over: bool,
     waiting: usize,
     /// When the next answer must be there.
     deadline: Instant,
@@ -180,21 +177,12 @@ struct Session<'s, S> {
 impl<S: Stream<Item = AppendEntriesRequest<Types>> + Unpin> Session<'_, S> {
     /// The next answer; nothing when all is asked and answered.
     async fn next(&mut self) -> Option<Result<StreamAppendResult<Types>, Failure>> {
-        while !self.over {
+        loop {
+            let channel = self.channel.as_mut()?;
             if self.exhausted && self.waiting == 0 {
-                self.over = true;
-                self.peer.appends = self.channel.take();
+                *self.kept = self.channel.take();
                 return None;
             }
-            let Some(channel) = &mut self.channel else {
-                // Not before there is a request: openraft makes it wait after a failure.
-                let request = self.requests.next().await;
-                if let Err(failure) = self.begin(request).await {
-                    self.over = true;
-                    return Some(Err(failure));
-                }
-                continue;
-            };
             tokio::select! {
                 biased;
                 answer = timeout_at(self.deadline, channel.receiver.receive()), if self.waiting > 0 => {
@@ -202,23 +190,12 @@ impl<S: Stream<Item = AppendEntriesRequest<Types>> + Unpin> Session<'_, S> {
                 }
                 request = self.requests.next(), if !self.exhausted && self.waiting < UNDER_WAY => {
                     if let Err(error) = self.send(request).await {
-                        self.over = true;
+                        self.channel = None;
                         return Some(Err(Failure::Network(broken(&error))));
                     }
                 }
             }
         }
-        None
-    }
-
-    /// Opens a channel for the first request, and sends it.
-    async fn begin(&mut self, request: Option<AppendEntriesRequest<Types>>) -> Result<(), Failure> {
-        if request.is_some() {
-            let opened = timeout(self.patience, self.peer.open(Kind::Append)).await;
-            let late = |_| self.peer.late(RPCTypes::AppendEntries, self.patience);
-            self.channel = Some(opened.map_err(late)??);
-        }
-        self.send(request).await.map_err(|error| Failure::Network(broken(&error)))
     }
 
     async fn send(&mut self, request: Option<AppendEntriesRequest<Types>>) -> io::Result<()> {
@@ -244,7 +221,10 @@ impl<S: Stream<Item = AppendEntriesRequest<Types>> + Unpin> Session<'_, S> {
         let result = answer.map(StreamAppendResult::<Types>::from);
         self.waiting -= 1;
         self.deadline = Instant::now() + STALL;
-        self.over = !matches!(result, Ok(Ok(_)));
+        if !matches!(result, Ok(Ok(_))) {
+            // Nothing follows.
+            self.channel = None;
+        }
         result.map_err(|error| Failure::Network(broken(&error)))
     }
 }
@@ -262,20 +242,28 @@ impl NetStreamAppend<Types> for Peer {
     where
         S: Stream<Item = AppendEntriesRequest<Types>> + OptionalSend + Unpin + 'static,
     {
-        let session = Session {
-            channel: self.appends.take(),
-            peer: self,
-            requests,
-            patience: option.soft_ttl(),
-            exhausted: false,
-            over: false,
-            waiting: 0,
-            deadline: Instant::now(),
-        };
-        let answers = stream::unfold(session, |mut session| async {
-            session.next().await.map(|answer| (answer, session))
-        });
-        Box::pin(async move { Ok(Box::pin(answers) as Appends<'s>) })
+        Box::pin(async move {
+            let channel = match self.appends.take() {
+                Some(channel) => channel,
+                None => {
+                    let patience = option.soft_ttl();
+                    let opened = timeout(patience, self.open(Kind::Append)).await;
+                    opened.map_err(|_| self.late(RPCTypes::AppendEntries, patience))??
+                }
+            };
+            let session = Session {
+                kept: &mut self.appends,
+                channel: Some(channel),
+                requests,
+                exhausted: false,
+                waiting: 0,
+                deadline: Instant::now(),
+            };
+            let answers = stream::unfold(session, |mut session| async {
+                session.next().await.map(|answer| (answer, session))
+            });
+            Ok(Box::pin(answers) as Appends<'s>)
+        })
     }
 }
 
@@ -302,6 +290,11 @@ impl NetSnapshot<Types> for Peer {
     }
 }
 
+async fn send_part(sender: &mut dyn Sender, part: &Part) -> io::Result<()> {
+    let sent = timeout(SNAPSHOT_STALL, sender.send(wire::encode(part))).await;
+    sent.unwrap_or_else(|_| Err(stalled()))
+}
+
 /// Sends a snapshot in parts, and gives the answer to it.
 async fn send(
     mut channel: Channel,
@@ -309,11 +302,12 @@ async fn send(
     snapshot: SnapshotOf,
 ) -> io::Result<SnapshotResponse<Types>> {
     let begin = Part::Begin(Beginning::new(&vote, &snapshot.meta));
-    let bytes = snapshot.snapshot.parts()?.map(|part| part.map(|part| Part::Bytes(part.into())));
-    for part in std::iter::once(Ok(begin)).chain(bytes).chain([Ok(Part::End)]) {
-        let sent = channel.sender.send(wire::encode(&part?));
-        timeout(SNAPSHOT_STALL, sent).await.unwrap_or_else(|_| Err(stalled()))?;
+    send_part(&mut *channel.sender, &begin).await?;
+    let mut parts = snapshot.snapshot.parts()?;
+    while let Some(part) = parts.next().await {
+        send_part(&mut *channel.sender, &Part::Bytes(part?.into())).await?;
     }
+    send_part(&mut *channel.sender, &Part::End).await?;
     let answer = timeout(SNAPSHOT_STALL, channel.receiver.receive()).await;
     let answer = answer.unwrap_or_else(|_| Err(stalled()))?.ok_or_else(ended)?;
     let vote: crate::frame::Ballot = wire::decode(&answer)?;

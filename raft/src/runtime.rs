@@ -46,7 +46,7 @@ pub(crate) struct Runtime(TokioRuntime);
 pub(crate) struct Draw(<TokioRuntime as AsyncRuntime>::ThreadLocalRng);
 
 /// One step of SplitMix64 (Steele, Lea, Flood 2014): even draws are all an election needs.
-fn split_mix(state: u64) -> (u64, u64) {
+pub(crate) fn split_mix(state: u64) -> (u64, u64) {
     let next = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mixed = (next ^ (next >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

@@ -4,7 +4,6 @@
 //! cannot be read, or is another's, ends the channel.
 
 use crate::frame::Ballot;
-use crate::image::Received;
 use crate::node::Node;
 use crate::transport::{Channel, Kind, Receiver, Sender};
 use crate::types::{Raft, Types};
@@ -37,7 +36,7 @@ impl Node {
         let served = match kind {
             Kind::Append => append(&self.raft, from, channel).await,
             Kind::Call => calls(self, from, channel).await,
-            Kind::Snapshot => snapshot(&self.raft, from, channel).await,
+            Kind::Snapshot => snapshot(self, from, channel).await,
         };
         if let Err(error) = served {
             tracing::debug!(from, kind = kind.as_str(), %error, "a channel ended");
@@ -114,6 +113,7 @@ pub(crate) async fn answer(node: &Node, from: u64, call: Call) -> io::Result<Ans
             own(from, request.from_leader().leader_id.node_id)?;
             node.raft.handle_transfer_leader(request).await.map_err(stopped)?.into()
         }
+        Call::Status => Answer::Status(Box::new(node.status())),
         Call::Propose(command) => match node.commit(command.into()).await {
             Ok((index, outcome)) => Answer::Outcome(index, outcome.into()),
             Err(error) => refused(error),
@@ -129,14 +129,14 @@ pub(crate) async fn answer(node: &Node, from: u64, call: Call) -> io::Result<Ans
     })
 }
 
-async fn snapshot(raft: &Raft, from: u64, channel: Channel) -> io::Result<()> {
+async fn snapshot(node: &Node, from: u64, channel: Channel) -> io::Result<()> {
     let Channel { mut sender, mut receiver } = channel;
     let Part::Begin(beginning) = next_part(&mut *receiver).await? else {
         return Err(strange("a snapshot without its beginning"));
     };
     let (vote, meta) = beginning.read()?;
     own(from, vote.leader_id.node_id)?;
-    let mut received = Received::default();
+    let mut received = node.spools.begin()?;
     loop {
         match next_part(&mut *receiver).await? {
             Part::Bytes(bytes) => received.push(&bytes)?,
@@ -144,8 +144,8 @@ async fn snapshot(raft: &Raft, from: u64, channel: Channel) -> io::Result<()> {
             Part::Begin(_) => return Err(strange("a snapshot that begins twice")),
         }
     }
-    let snapshot = Snapshot { meta, snapshot: received.end()? };
-    let answer = raft.install_full_snapshot(vote, snapshot).await.map_err(stopped)?;
+    let snapshot = Snapshot { meta, snapshot: received.end().await? };
+    let answer = node.raft.install_full_snapshot(vote, snapshot).await.map_err(stopped)?;
     answer_with(&mut *sender, &Ballot::from(&answer.vote)).await
 }
 

@@ -4,20 +4,34 @@
 //! either. So proposals end while there is still space for what runs on without them: votes,
 //! syncs and the compaction of rows. They begin again by themselves when there is room.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 /// How often the disk is asked, in ms.
 const INTERVAL: u64 = 100;
 
-/// The space of one folder.
-#[derive(Debug)]
+/// How much is free, in bytes.
+type Measure = Box<dyn Fn() -> io::Result<u64> + Send + Sync>;
+
+/// How to measure a folder.
+pub(crate) fn of_folder(folder: &Path) -> Measure {
+    let folder = folder.to_owned();
+    Box::new(move || {
+        let disk = rustix::fs::statvfs(&folder)?;
+        Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+    })
+}
+
+/// The space of one node.
 pub(crate) struct Space {
     /// None for a node in memory.
-    folder: Option<PathBuf>,
+    measure: Option<Measure>,
     /// In bytes.
     reserve: u64,
+    /// How often the disk is asked, in ms.
+    interval: u64,
     begun: Instant,
     /// When it was measured last, in ms after `begun`, plus one; 0 for never.
     measured: AtomicU64,
@@ -26,10 +40,11 @@ pub(crate) struct Space {
 }
 
 impl Space {
-    pub(crate) fn new(folder: Option<PathBuf>, reserve: u64) -> Self {
+    pub(crate) fn new(measure: Option<Measure>, reserve: u64) -> Self {
         Self {
-            folder,
+            measure,
             reserve,
+            interval: INTERVAL,
             begun: Instant::now(),
             measured: AtomicU64::new(0),
             free: AtomicU64::new(u64::MAX),
@@ -37,16 +52,21 @@ impl Space {
         }
     }
 
+    /// Space that is measured at each look, whatever the time is.
+    pub(crate) fn simulated(
+        measure: impl Fn() -> io::Result<u64> + Send + Sync + 'static,
+        reserve: u64,
+    ) -> Self {
+        Self { interval: 0, ..Self::new(Some(Box::new(measure)), reserve) }
+    }
+
     /// True if there is less than the reserve; it must be exceeded by an eighth to be false again.
     pub(crate) fn is_short(&self) -> bool {
-        if let Some(folder) = &self.folder
+        if let Some(measure) = &self.measure
             && self.is_due()
         {
-            match rustix::fs::statvfs(folder) {
-                Ok(disk) => {
-                    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
-                    self.found(free);
-                }
+            match measure() {
+                Ok(free) => self.found(free),
                 Err(error) => tracing::warn!(%error, "free space cannot be measured"),
             }
         }
@@ -55,13 +75,13 @@ impl Space {
 
     /// The bytes that were free when it was measured last; none for a node in memory.
     pub(crate) fn free(&self) -> Option<u64> {
-        self.folder.as_ref().map(|_| self.free.load(Ordering::Relaxed))
+        self.measure.as_ref().map(|_| self.free.load(Ordering::Relaxed))
     }
 
     fn is_due(&self) -> bool {
         let now = u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX - 1) + 1;
         let before = self.measured.load(Ordering::Relaxed);
-        let due = before == 0 || now - before.min(now) >= INTERVAL;
+        let due = before == 0 || now - before.min(now) >= self.interval;
         due && self
             .measured
             .compare_exchange(before, now, Ordering::Relaxed, Ordering::Relaxed)
@@ -110,8 +130,8 @@ mod tests {
     #[test]
     fn a_folder_is_measured() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(Space::new(Some(folder.path().to_owned()), u64::MAX).is_short());
-        let space = Space::new(Some(folder.path().to_owned()), 1);
+        assert!(Space::new(Some(of_folder(folder.path())), u64::MAX).is_short());
+        let space = Space::new(Some(of_folder(folder.path())), 1);
         assert!(!space.is_short());
         assert!(space.free().is_some_and(|free| free > 1));
     }

@@ -2,7 +2,7 @@
 
 use crate::counters::Counters;
 use crate::frame::{self, Applied, Id, Stored};
-use crate::image::Image;
+use crate::image::{Image, all_of};
 use crate::state_store::{Overlay, StateStore};
 use crate::types::{LogId, Outcome, Payload, SnapshotMeta, StoredMembership, Types};
 use claviger_ledger::Apply;
@@ -107,27 +107,45 @@ impl RaftStateMachine<Types> for Machine {
     }
 
     async fn install_snapshot(&mut self, meta: &SnapshotMeta, image: Image) -> io::Result<()> {
-        let (_, rows) = image.read()?;
         let applied = Applied {
             last: meta.last_log_id.map(Id::from),
             membership: (&meta.last_membership).into(),
         };
-        self.store.replace(rows, &frame::encode(&applied))?;
+        let store = self.store.clone();
+        let applied = frame::encode(&applied);
+        let install = move || match &image {
+            Image::Received(spool) => store.replace(&mut spool.rows()?, &applied),
+            Image::Rows(moment) => store.replace(&mut all_of(&**moment), &applied),
+        };
+        self.aside(install).await?;
         Counters::one(&self.counters.snapshots_installed);
         Ok(())
     }
 
     /// The rows as they are: always as new as what stands for a part of the log.
     async fn get_current_snapshot(&mut self) -> io::Result<Option<SnapshotOf>> {
-        let snapshot = self.moment()?;
+        let machine = self.clone();
+        let snapshot = self.aside(move || machine.moment()).await?;
         Ok(snapshot.meta.last_log_id.is_some().then_some(snapshot))
     }
 }
 
 impl Machine {
+    /// Does what may wait for the disk, where there is one, while nobody else waits.
+    async fn aside<T: Send + 'static>(
+        &self,
+        what: impl FnOnce() -> io::Result<T> + Send + 'static,
+    ) -> io::Result<T> {
+        if !self.on_disk {
+            return what();
+        }
+        tokio::task::spawn_blocking(what).await.map_err(io::Error::other)?
+    }
+
     fn moment(&self) -> io::Result<SnapshotOf> {
-        let snapshot = Image::Rows(self.store.moment()?);
-        Ok(Snapshot { meta: meta_of(snapshot.applied()?)?, snapshot })
+        let moment = self.store.moment()?;
+        let meta = meta_of(Applied::of(moment.applied()?)?)?;
+        Ok(Snapshot { meta, snapshot: Image::Rows(moment) })
     }
 
     /// What is to stand for a part of the log: the log may be purged up to there, so the rows do
@@ -151,12 +169,7 @@ impl RaftSnapshotBuilder<Types> for Machine {
     type SnapshotData = Image;
 
     async fn build_snapshot(&mut self) -> io::Result<SnapshotOf> {
-        if !self.on_disk {
-            return self.snapshot();
-        }
-        // Nobody is to wait for the disk.
         let builder = self.clone();
-        let built = tokio::task::spawn_blocking(move || builder.snapshot()).await;
-        built.map_err(io::Error::other)?
+        self.aside(move || builder.snapshot()).await
     }
 }

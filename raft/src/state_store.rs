@@ -10,12 +10,17 @@ use std::sync::Arc;
 pub(crate) type Changes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 /// A key and its value.
 pub(crate) type Row = (Vec<u8>, Vec<u8>);
+
 /// All rows of one moment; nobody waits for whoever reads them, or keeps them unread.
 pub(crate) trait Moment: Send + Sync {
+    /// True if whoever reads it waits for a disk.
+    fn on_disk(&self) -> bool;
     /// The record of what is applied.
     fn applied(&self) -> io::Result<Option<Vec<u8>>>;
-    /// The rows, in the order of their keys, read one after the other.
-    fn rows(&self) -> Box<dyn Iterator<Item = io::Result<Row>> + '_>;
+    fn row(&self, key: &[u8]) -> io::Result<Option<Vec<u8>>>;
+    /// Rows behind the key `after`, or from the first, in the order of their keys: so many that
+    /// they have `bytes` bytes, if there are; at least one, if there is.
+    fn page(&self, after: Option<&[u8]>, bytes: usize) -> io::Result<Vec<Row>>;
 }
 
 /// The rows of one node, with the record of up to where the log is applied to them. After a crash
@@ -25,8 +30,13 @@ pub(crate) trait StateStore: Send + Sync + 'static {
     fn applied(&self) -> io::Result<Option<Vec<u8>>>;
     /// Changes rows and the record, all or nothing.
     fn apply(&self, changes: Changes, applied: &[u8]) -> io::Result<()>;
-    /// Replaces all rows and the record, all or nothing, and makes them durable.
-    fn replace(&self, rows: Vec<Row>, applied: &[u8]) -> io::Result<()>;
+    /// Replaces all rows and the record, all or nothing, and makes them durable. The old ones are
+    /// shown until the new ones, which come in the order of their keys, are all there.
+    fn replace(
+        &self,
+        rows: &mut dyn Iterator<Item = io::Result<Row>>,
+        applied: &[u8],
+    ) -> io::Result<()>;
     fn moment(&self) -> io::Result<Arc<dyn Moment>>;
     /// Shows one consistent set of rows.
     fn view(&self, look: &mut dyn FnMut(&dyn Rows));
@@ -34,6 +44,23 @@ pub(crate) trait StateStore: Send + Sync + 'static {
     fn sync(&self) -> io::Result<()>;
     /// A record of what is applied that is durable already; newer ones may be, too.
     fn durable(&self) -> io::Result<Option<Vec<u8>>>;
+}
+
+/// So many of these rows that they have `bytes` bytes.
+pub(crate) fn page_of(
+    rows: impl Iterator<Item = io::Result<Row>>,
+    bytes: usize,
+) -> io::Result<Vec<Row>> {
+    let (mut page, mut length) = (Vec::new(), 0);
+    for row in rows {
+        let row = row?;
+        length += row.0.len() + row.1.len();
+        page.push(row);
+        if length >= bytes {
+            break;
+        }
+    }
+    Ok(page)
 }
 
 /// Rows of `base` in a range, with what changed in that range.

@@ -3,7 +3,7 @@
 
 use claviger_device::DeviceConfig;
 use claviger_ledger::Ledger;
-use claviger_raft::{MemoryTransport, Node, NodeConfig, seed_this_thread};
+use claviger_raft::{MemoryTransport, Node, NodeConfig, Storage, seed_this_thread};
 use claviger_tests::{Faults, SeededCrypto, VirtualClock, World, WorldConfig, found, psk, system};
 use core::time::Duration;
 use std::sync::Arc;
@@ -15,8 +15,7 @@ async fn nodes(transport: &MemoryTransport) -> Vec<Node> {
     let mut nodes = Vec::new();
     for id in 1..=3 {
         let apply = claviger_ledger::apply;
-        let config =
-            NodeConfig { folder: None, reserve: 0, id, apply, transport: transport.at(id) };
+        let config = NodeConfig::new(Storage::Memory, id, apply, transport.at(id));
         let node = Node::open(config).await.expect("a node in memory opens");
         transport.join(&node);
         nodes.push(node);

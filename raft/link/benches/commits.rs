@@ -7,7 +7,7 @@
 
 use claviger_ledger::{Damage, Rows};
 use claviger_link::{Authority, Credential, FreshKey, Incomings, Link, LinkConfig, Peer, Role};
-use claviger_raft::{Channel, Kind, Node, NodeConfig, Transport};
+use claviger_raft::{Channel, Kind, Node, NodeConfig, Storage, Transport};
 use futures::future::BoxFuture;
 use std::collections::BTreeMap;
 use std::io;
@@ -64,8 +64,8 @@ async fn start(authority: &Authority, id: u64, addresses: &Addresses, folder: &P
     let address = link.local_address().expect("it is bound").to_string();
     addresses.lock().expect("nobody panics").insert(id, address);
     let transport = Arc::new(Placed(link, addresses.clone()));
-    let folder = Some(folder.join(id.to_string()));
-    let config = NodeConfig { folder, reserve: 0, id, apply: put, transport };
+    let storage = Storage::Folder(folder.join(id.to_string()));
+    let config = NodeConfig::new(storage, id, put, transport);
     let node = Node::open(config).await.expect("it opens");
     serve(node.clone(), incomings);
     node

@@ -3,12 +3,12 @@
 use super::{command, config, rows};
 use crate::node::Pace;
 use crate::wal::Hand;
-use crate::{MemoryTransport, Node, ProposeError, seed_this_thread};
+use crate::{Leadership, MemoryTransport, Node, ProposeError, seed_this_thread};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
-pub(super) const IDS: [u64; 3] = [1, 2, 3];
+const IDS: [u64; 3] = [1, 2, 3];
 
 pub(super) fn world<T>(seed: u64, run: impl AsyncFnOnce() -> T) -> T {
     let _seeded = seed_this_thread(seed);
@@ -17,7 +17,7 @@ pub(super) fn world<T>(seed: u64, run: impl AsyncFnOnce() -> T) -> T {
     runtime.unwrap().block_on(run())
 }
 
-async fn three(transport: &MemoryTransport, pace: Pace) -> Vec<Node> {
+pub(super) async fn three(transport: &MemoryTransport, pace: Pace) -> Vec<Node> {
     let mut nodes = Vec::new();
     for id in IDS {
         let node = Node::open_at(config(None, id, transport), pace, Hand::Thread).await.unwrap();
@@ -50,7 +50,7 @@ pub(super) fn part(transport: &MemoryTransport, lone: u64) {
     }
 }
 
-async fn same_index(nodes: &[Node]) {
+pub(super) async fn same_index(nodes: &[Node]) {
     let settled = timeout(Duration::from_secs(10), async {
         loop {
             let applied: Vec<_> = nodes.iter().map(|n| n.standing().applied_index).collect();
@@ -172,6 +172,54 @@ fn a_follower_that_is_far_behind_gets_a_snapshot() {
                 assert_eq!(rows(node).len(), 200);
                 assert_eq!(rows(node), rows(first));
             }
+        });
+    }
+}
+
+#[test]
+fn a_leader_is_shown_when_it_has_applied_all_and_no_longer_when_no_quorum_answers() {
+    for seed in 0..8 {
+        world(seed, async || {
+            // Given three nodes, of which one leads, and what each of them shows
+            let transport = MemoryTransport::default();
+            transport.delay(Duration::from_millis(2));
+            let nodes = three(&transport, Pace::default()).await;
+            let first = leader(&nodes, &IDS).await;
+            first.propose(command(1, 8)).await.unwrap();
+            let mut shown = first.leadership();
+            let term = shown.borrow_and_update().leading;
+            assert_eq!(term, Some(first.standing().term));
+
+            // When it is cut off
+            part(&transport, first.id());
+            let cut = Instant::now();
+            shown.changed().await.unwrap();
+
+            // Then it says soon that it leads no more, and another does, which has applied all
+            assert_eq!(*shown.borrow_and_update(), Leadership::default());
+            assert!(cut.elapsed() < Duration::from_millis(1200), "{:?}", cut.elapsed());
+            let rest: Vec<_> = nodes.iter().filter(|node| node.id() != first.id()).collect();
+            let second = loop {
+                let leads = |node: &&&Node| node.leadership().borrow().leading.is_some();
+                match rest.iter().find(leads) {
+                    Some(node) => break *node,
+                    None => sleep(Duration::from_millis(1)).await,
+                }
+            };
+            assert_eq!(rows(second), rows(first));
+            let leading = second.leadership().borrow().clone();
+            assert!(leading.leading > term, "{leading:?}");
+            assert_eq!(leading.leader.map(|member| member.id), Some(second.id()));
+
+            // And when it is back it names the other, and a node that stops names nobody
+            transport.mend();
+            same_index(&nodes).await;
+            let named = first.leadership().borrow().leader.as_ref().map(|member| member.id);
+            assert_eq!(named, Some(second.id()));
+            second.shutdown().await;
+            let mut last = second.leadership();
+            let ended = last.wait_for(|shown| *shown == Leadership::default());
+            assert!(timeout(Duration::from_secs(1), ended).await.is_ok());
         });
     }
 }

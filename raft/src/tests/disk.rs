@@ -3,11 +3,12 @@
 use super::{command, config, rows};
 use crate::log_store::LogStore;
 use crate::node::Pace;
-use crate::wal::{Hand, Wal};
+use crate::wal::{Hand, RealDisk, Wal};
 use crate::{MemoryTransport, Node, OpenError};
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tempfile::{TempDir, tempdir};
@@ -100,8 +101,13 @@ async fn purged_copy(folder: &Path) -> TempDir {
     let purged = tokio::time::timeout(Duration::from_secs(20), async {
         loop {
             let copy = crash_copy(folder);
-            let log =
-                Wal::open(&copy.path().join("wal"), Hand::Caller, &Default::default()).unwrap();
+            let log = Wal::open(
+                Arc::new(RealDisk),
+                &copy.path().join("wal"),
+                Hand::Caller,
+                &Default::default(),
+            )
+            .unwrap();
             if log.kept().purged.is_some() {
                 return copy;
             }

@@ -1,10 +1,11 @@
 //! The bytes of every format, in `golden.txt`; `CLAVIGER_BLESS=1` writes it. What is there is
 //! never changed: a new version gets lines of its own.
 
-use crate::ProposeError;
 use crate::frame::{self, Applied, Ballot, Id, Stored};
 use crate::image;
 use crate::log_store::Change;
+use crate::memory::MemoryState;
+use crate::state_store::{Row, StateStore};
 use crate::types::{
     Command, Entry, LeaderId, LogId, Membership, Payload, SnapshotMeta, StoredMembership, Types,
     Vote,
@@ -13,6 +14,7 @@ use crate::wal::golden as log;
 use crate::wire::{
     Answer, Append, Appended, Beginning, Call, Candidacy, Granted, Handover, Part, Question, Reply,
 };
+use crate::{Backup, MemberStatus, ProposeError, Status};
 use openraft::BasicNode;
 use openraft::raft::{
     AppendEntriesRequest, StreamAppendError, StreamAppendResult, TransferLeaderError,
@@ -20,6 +22,7 @@ use openraft::raft::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
+use std::io;
 use std::path::Path;
 
 fn id(index: u64) -> LogId {
@@ -67,10 +70,8 @@ fn all() -> Vec<(&'static str, Vec<u8>)> {
     found.push(("vote", frame::encode(&Ballot::from(&vote()))));
     found.push(("purged id", frame::encode(&Id::from(id(300)))));
     found.push(("applied", frame::encode(&applied())));
-    let mut snapshot = Vec::new();
-    let rows = [Ok((b"key".to_vec(), b"value".to_vec()))].into_iter();
-    image::write(&mut snapshot, &applied(), 1, rows).unwrap();
-    found.push(("snapshot", snapshot));
+    found.push(("stream of rows", stream()));
+    found.push(("backup head", minicbor::to_vec(backup()).unwrap()));
     found.push(("log file header", log::header()));
     found.extend(changes().into_iter().map(|(name, change)| (name, log::batch(&change))));
     found.push(("log seal", log::seal()));
@@ -80,6 +81,51 @@ fn all() -> Vec<(&'static str, Vec<u8>)> {
 
 fn granted() -> VoteResponse<Types> {
     VoteResponse::new(vote(), Some(id(300)), true)
+}
+
+fn row() -> Row {
+    (b"key".to_vec(), b"value".to_vec())
+}
+
+fn stream() -> Vec<u8> {
+    let state = MemoryState::default();
+    state.replace(&mut [Ok(row())].into_iter(), &frame::encode(&applied())).unwrap();
+    let pieces: io::Result<Vec<_>> = image::Pieces::of(state.moment().unwrap()).collect();
+    pieces.unwrap().concat()
+}
+
+fn backup() -> Backup {
+    let (cluster, version) = ([1; 16], "0.2.0".to_owned());
+    Backup { cluster, incarnation: 2, level: 2, time: 70_000, index: 300, node: 7, version }
+}
+
+fn status() -> Status {
+    let address = "10.0.0.8:7000".to_owned();
+    let member = |matched, silent_for| MemberStatus {
+        id: 8,
+        address: address.clone(),
+        votes: true,
+        matched,
+        silent_for,
+    };
+    Status {
+        id: 7,
+        version: "0.2.0".to_owned(),
+        knows: 2,
+        stands: true,
+        leader: Some(7),
+        term: 3,
+        last_index: 300,
+        applied_index: 299,
+        snapshot_index: 200,
+        purged_index: 100,
+        free: Some(70_000),
+        short_of_space: false,
+        running: true,
+        level: Some(1),
+        changing: false,
+        members: vec![member(Some(290), Some(40)), member(None, None)],
+    }
 }
 
 fn append() -> AppendEntriesRequest<Types> {
@@ -103,6 +149,7 @@ fn calls() -> Vec<(&'static str, Call)> {
         ("wire call transfer", Call::Transfer(transfer.into())),
         ("wire call propose", Call::Propose(b"open".to_vec().into())),
         ("wire call read index", Call::ReadIndex),
+        ("wire call status", Call::Status),
         ("wire call shell", Call::Shell(b"shell".to_vec().into())),
     ]
 }
@@ -122,6 +169,7 @@ fn answers() -> Vec<(&'static str, Answer)> {
         ("wire answer unavailable", refused(ProposeError::Unavailable)),
         ("wire answer stopped", refused(ProposeError::Stopped)),
         ("wire answer out of space", refused(ProposeError::OutOfSpace)),
+        ("wire answer status", Answer::Status(Box::new(status()))),
         ("wire answer shell", Answer::Shell(b"shell".to_vec().into())),
     ]
 }
@@ -232,8 +280,10 @@ fn every_format_is_read_as_ever() {
     assert_eq!(Vote::from(ballot), vote());
     assert_eq!(LogId::from(frame::decode::<Id>(&file["purged id"]).unwrap()), id(300));
     assert_eq!(frame::decode::<Applied>(&file["applied"]).unwrap(), applied());
-    let snapshot = image::Image::Bytes(file["snapshot"].clone().into());
-    assert_eq!(snapshot.read().unwrap(), (applied(), vec![(b"key".to_vec(), b"value".to_vec())]));
+    let rows = image::Rows::of(Box::new(&file["stream of rows"][..])).unwrap();
+    assert_eq!(rows.applied, applied());
+    assert_eq!(rows.collect::<io::Result<Vec<_>>>().unwrap(), [row()]);
+    assert_eq!(minicbor::decode::<Backup>(&file["backup head"]).unwrap(), backup());
     assert!(log::reads_header(&file["log file header"]));
     for (name, change) in changes() {
         assert_eq!(log::read(&file[name]), change, "{name}");

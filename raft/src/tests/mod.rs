@@ -1,13 +1,18 @@
 //! Whole nodes, and the stores under openraft's own suite.
 
-mod anywhere;
 mod cluster;
+mod crash;
 mod disk;
 mod golden;
+mod level;
+mod members;
+mod restore;
 mod suite;
 
-use crate::{MemoryTransport, Node, NodeConfig};
-use claviger_ledger::{Damage, Rows};
+use crate::{MemoryTransport, Node, NodeConfig, Storage};
+use claviger_ledger::{
+    Command, CreateTenant, Damage, Envelope, Found, Ledger, Outcome, RequestId, Rows,
+};
 use std::path::Path;
 
 /// Puts `command` under its first four bytes and answers with the log index.
@@ -18,8 +23,28 @@ pub(super) fn put(rows: &mut dyn Rows, index: u64, command: &[u8]) -> Result<Vec
 }
 
 pub(super) fn config(folder: Option<&Path>, id: u64, transport: &MemoryTransport) -> NodeConfig {
-    let (folder, transport) = (folder.map(Path::to_owned), transport.at(id));
-    NodeConfig { folder, reserve: 0, id, apply: put, transport }
+    let storage = folder.map_or(Storage::Memory, |folder| Storage::Folder(folder.to_owned()));
+    NodeConfig::new(storage, id, put, transport.at(id))
+}
+
+/// The same with the ledger's commands.
+pub(super) fn ledger_config(folder: &Path, id: u64, transport: &MemoryTransport) -> NodeConfig {
+    NodeConfig { apply: claviger_ledger::apply, ..config(Some(folder), id, transport) }
+}
+
+async fn propose(node: &Node, number: u8, command: impl Into<Command>) {
+    let envelope = Envelope::new(1000, RequestId([number; 16]), command.into());
+    let outcome = Ledger::propose(node, envelope).await.unwrap();
+    assert!(matches!(outcome, Outcome::Done | Outcome::Made), "{outcome:?}");
+}
+
+/// Founds a ledger in the node's group.
+pub(super) async fn founded_by(node: &Node) {
+    propose(node, 1, Found { cluster: [1; 16] }).await;
+}
+
+pub(super) async fn tenant(node: &Node, name: &str) {
+    propose(node, 2, CreateTenant { tenant: name.to_owned(), wrapped_key: vec![1; 48] }).await;
 }
 
 pub(super) fn command(number: u32, length: usize) -> Vec<u8> {

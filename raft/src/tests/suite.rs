@@ -8,7 +8,7 @@ use crate::memory::{MemoryLog, MemoryState};
 use crate::state::Machine;
 use crate::state_store::StateStore;
 use crate::types::Types;
-use crate::wal::{Hand, Wal};
+use crate::wal::{Hand, RealDisk, Wal};
 use claviger_ledger::{Damage, Rows};
 use openraft::StorageError;
 use openraft::testing::log::{StoreBuilder, Suite};
@@ -31,7 +31,8 @@ fn parts(log: Arc<dyn LogStore>, state: Arc<dyn StateStore>, on_disk: bool) -> (
 impl StoreBuilder<Types, Log, Machine, TempDir> for Disk {
     async fn build(&self) -> Result<(TempDir, Log, Machine), StorageError<Types>> {
         let folder = tempfile::tempdir().expect("a folder");
-        let wal = Wal::open(&folder.path().join("wal"), self.0, &Arc::default());
+        let wal =
+            Wal::open(Arc::new(RealDisk), &folder.path().join("wal"), self.0, &Arc::default());
         let wal = wal.expect("the log opens");
         let state = BufferedState::open(&folder.path().join("state")).expect("the rows open");
         let (log, machine) = parts(Arc::new(wal), Arc::new(state), true);

@@ -9,6 +9,7 @@
 //! It is made for a file system whose sync is honest: what a lying disk loses behind the last
 //! acknowledged batch looks like a torn tail.
 
+mod disk;
 mod frame;
 #[cfg(test)]
 pub(crate) mod golden;
@@ -22,16 +23,17 @@ mod writer;
 use crate::counters::Counters;
 use crate::log_store::{Change, Done, Kept, LogStore};
 use crate::runtime::Runtime;
+pub(crate) use disk::{Disk, DiskFile, RealDisk};
 use index::Index;
 use openraft_rt::AsyncRuntime;
 use rand_core::Rng;
-use std::fs::File;
+use std::any::Any;
 use std::io;
 use std::path::Path;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use writer::{Job, Pen};
+use writer::{Desk, Job, Pen};
 
 /// Whose hand writes a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +44,8 @@ pub(crate) enum Hand {
     Caller,
     /// A thread's, so that whoever asks can go on: he has others to answer, such as followers.
     Thread,
+    /// That of a task, for a disk that is simulated: the same, in virtual time.
+    Task,
 }
 
 /// The log in a folder. Closing or dropping it waits until all that was asked for is written.
@@ -51,23 +55,30 @@ pub(crate) struct Wal {
     writer: Mutex<Option<Writer>>,
 }
 
-#[derive(Debug)]
 struct Writer {
     way: Way,
     /// Held so that nobody else writes here.
-    _lock: File,
+    _lock: Box<dyn Any + Send + Sync>,
 }
 
-#[derive(Debug)]
+impl std::fmt::Debug for Writer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Writer")
+    }
+}
+
 enum Way {
     Caller(Box<Pen>),
     Thread(Sender<Job>, JoinHandle<()>),
+    Task(Arc<Desk>),
 }
 
 impl Way {
     fn open(pen: Pen, hand: Hand) -> io::Result<Self> {
-        if hand == Hand::Caller {
-            return Ok(Self::Caller(Box::new(pen)));
+        match hand {
+            Hand::Caller => return Ok(Self::Caller(Box::new(pen))),
+            Hand::Task => return Ok(Self::Task(Desk::open(pen))),
+            Hand::Thread => {}
         }
         let (jobs, queue) = channel();
         let thread = std::thread::Builder::new().name("ledger-log".to_owned());
@@ -85,14 +96,15 @@ impl Wal {
     ///
     /// # Errors
     /// Kind `InvalidData` if the files are damaged where entries may have been acknowledged.
-    pub(crate) fn open(folder: &Path, hand: Hand, counters: &Arc<Counters>) -> io::Result<Self> {
-        if !folder.try_exists()? {
-            std::fs::create_dir_all(folder)?;
-            folder.parent().map_or(Ok(()), segment::sync_folder)?;
-        }
-        let lock = File::create(folder.join("lock"))?;
-        lock.try_lock().map_err(|error| io::Error::other(format!("the log is in use: {error}")))?;
-        let found = recovery::recover(folder)?;
+    pub(crate) fn open(
+        disk: Arc<dyn Disk>,
+        folder: &Path,
+        hand: Hand,
+        counters: &Arc<Counters>,
+    ) -> io::Result<Self> {
+        disk.make_folder(folder)?;
+        let lock = disk.lock(folder)?;
+        let found = recovery::recover(disk, folder)?;
         if found.torn {
             Counters::one(&counters.torn_tails);
         }
@@ -136,6 +148,10 @@ impl LogStore for Wal {
                 pen.write(vec![job]);
                 None
             }
+            Some(Way::Task(desk)) => {
+                desk.put(job);
+                None
+            }
             None => Some(job),
         };
         drop(writer);
@@ -146,10 +162,14 @@ impl LogStore for Wal {
 
     fn close(&self) {
         let Some(Writer { way, _lock }) = self.writer().take() else { return };
-        if let Way::Thread(jobs, thread) = way {
-            drop(jobs);
-            if thread.join().is_err() {
-                tracing::error!("the thread that writes the log panicked");
+        match way {
+            Way::Caller(_) => {}
+            Way::Task(desk) => desk.write(),
+            Way::Thread(jobs, thread) => {
+                drop(jobs);
+                if thread.join().is_err() {
+                    tracing::error!("the thread that writes the log panicked");
+                }
             }
         }
     }

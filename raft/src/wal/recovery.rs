@@ -5,6 +5,7 @@
 //! is cut off. Everything else means that what was acknowledged may be gone: the log is refused,
 //! with the file and the byte. When the log is open, all that counts as there is synced and sealed.
 
+use super::disk::Disk;
 use super::frame::{self, FRAME, HEADER};
 use super::index::{Index, Place};
 use super::segment::{Segment, damaged, list};
@@ -24,13 +25,14 @@ pub(super) struct Recovered {
 }
 
 /// Reads the log in `folder`; makes one if there is none.
-pub(super) fn recover(folder: &Path) -> io::Result<Recovered> {
-    let mut files = list(folder)?;
+pub(super) fn recover(disk: Arc<dyn Disk>, folder: &Path) -> io::Result<Recovered> {
+    let mut files = list(&*disk, folder)?;
     let Some((number, path)) = files.pop() else {
-        let tail = Tail::create(folder.to_owned(), super::salt())?;
+        let tail = Tail::create(disk, folder.to_owned(), super::salt())?;
         return Ok(Recovered { index: Index::default(), tail, torn: false });
     };
-    let mut reader = Reader::default();
+    let (index, full) = (Index::default(), VecDeque::new());
+    let mut reader = Reader { disk, index, full, joint: None };
     for (number, path) in files {
         let (file, _) = reader.read(number, path)?;
         reader.full.push_back(Full { segment: file.segment, highest: file.highest });
@@ -57,8 +59,8 @@ struct Joint {
     end: usize,
 }
 
-#[derive(Default)]
 struct Reader {
+    disk: Arc<dyn Disk>,
     index: Index,
     full: VecDeque<Full>,
     joint: Option<Joint>,
@@ -67,7 +69,7 @@ struct Reader {
 impl Reader {
     /// Reads the next file, which must go on where the one before ended.
     fn read(&mut self, number: u64, path: PathBuf) -> io::Result<(Sound, Vec<u8>)> {
-        let (segment, bytes) = Segment::open(number, path)?;
+        let (segment, bytes) = Segment::open(&*self.disk, number, path)?;
         if let Some(joint) = &self.joint
             && (joint.number + 1, joint.sequence) != (number, segment.header.first)
         {
@@ -112,7 +114,7 @@ impl Reader {
 
     /// Cuts the newest file's torn tail, and makes what is left durable.
     fn finish(self, folder: &Path, file: Sound, bytes: &[u8]) -> io::Result<Recovered> {
-        let Self { index, full, .. } = self;
+        let Self { disk, index, full, .. } = self;
         let Sound { segment, end, sequence, highest } = file;
         if !index.is_whole() {
             return Err(damaged(&segment.path, 0));
@@ -133,8 +135,9 @@ impl Reader {
         let (begin, length) = (begin as u64, bytes.len() as u64);
         let kept = index.kept.clone();
         let (folder, room) = (folder.to_owned(), Default::default());
+        let offset = begin;
         let mut tail =
-            Tail { folder, segment, highest, offset: begin, length, sequence, kept, full, room };
+            Tail { disk, folder, segment, highest, offset, length, sequence, kept, full, room };
         tail.settle(end as u64, first)?;
         Ok(Recovered { index, tail, torn })
     }

@@ -4,11 +4,11 @@
 //! appears under its name only when its header is on the disk: a file without a sound header is
 //! rot, never a file half made.
 
+use super::disk::{Disk, DiskFile};
 use super::frame::{HEADER, Header};
-use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Files grow by so much at a time; small in tests, which try every byte.
 pub(super) const STEP: u64 = if cfg!(test) { 16 << 10 } else { 1 << 20 };
@@ -20,30 +20,30 @@ const DRAFT: &str = "new";
 pub(super) struct Segment {
     pub(super) header: Header,
     pub(super) path: PathBuf,
-    file: File,
+    file: Arc<dyn DiskFile>,
 }
 
 impl Segment {
     /// Makes a file that is there whole, or not at all. It is [`STEP`] bytes long.
-    pub(super) fn create(folder: &Path, header: Header) -> io::Result<Self> {
+    pub(super) fn create(disk: &dyn Disk, folder: &Path, header: Header) -> io::Result<Self> {
         let path = folder.join(format!("{:016x}.{ENDING}", header.number));
         let draft = path.with_extension(DRAFT);
-        let options = OpenOptions::new().read(true).write(true).create(true).truncate(true).clone();
-        let file = options.open(&draft)?;
-        file.write_all_at(&header.encode(), 0)?;
-        zero(&file, HEADER as u64, STEP)?;
-        file.sync_all()?;
-        std::fs::rename(&draft, &path)?;
-        sync_folder(folder)?;
-        Ok(Self { header, path, file })
+        let file = disk.create(&draft)?;
+        file.write(0, &header.encode())?;
+        let segment = Self { header, path, file };
+        segment.zero(HEADER as u64, STEP)?;
+        segment.sync()?;
+        disk.rename(&draft, &segment.path)?;
+        disk.sync_folder(folder)?;
+        Ok(segment)
     }
 
     /// Opens a file and gives all its bytes; an error of kind `InvalidData` if its header is bad.
-    pub(super) fn open(number: u64, path: PathBuf) -> io::Result<(Self, Vec<u8>)> {
-        let file = OpenOptions::new().read(true).write(true).open(&path)?;
-        let length = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
+    pub(super) fn open(disk: &dyn Disk, number: u64, path: PathBuf) -> io::Result<(Self, Vec<u8>)> {
+        let file = disk.open(&path)?;
+        let length = usize::try_from(file.length()?).map_err(io::Error::other)?;
         let mut bytes = vec![0; length];
-        file.read_exact_at(&mut bytes, 0)?;
+        file.read(0, &mut bytes)?;
         match Header::decode(&bytes).filter(|header| header.number == number) {
             Some(header) => Ok((Self { header, path, file }, bytes)),
             None => Err(damaged(&path, 0)),
@@ -52,48 +52,38 @@ impl Segment {
 
     pub(super) fn read(&self, offset: u64, length: usize) -> io::Result<Vec<u8>> {
         let mut bytes = vec![0; length];
-        self.file.read_exact_at(&mut bytes, offset)?;
+        self.file.read(offset, &mut bytes)?;
         Ok(bytes)
     }
 
     pub(super) fn write(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all_at(bytes, offset)
+        self.file.write(offset, bytes)
     }
 
     /// Writes zeros from `from` to `to`.
-    pub(super) fn zero(&self, from: u64, to: u64) -> io::Result<()> {
-        zero(&self.file, from, to)
+    pub(super) fn zero(&self, mut from: u64, to: u64) -> io::Result<()> {
+        static ZEROS: [u8; 1 << 16] = [0; 1 << 16];
+        while from < to {
+            let length = usize::try_from(to - from).unwrap_or(usize::MAX).min(ZEROS.len());
+            self.file.write(from, &ZEROS[..length])?;
+            from += length as u64;
+        }
+        Ok(())
     }
 
     pub(super) fn sync(&self) -> io::Result<()> {
-        self.file.sync_data()
+        self.file.sync()
     }
-}
-
-fn zero(file: &File, mut from: u64, to: u64) -> io::Result<()> {
-    static ZEROS: [u8; 1 << 16] = [0; 1 << 16];
-    while from < to {
-        let length = usize::try_from(to - from).unwrap_or(usize::MAX).min(ZEROS.len());
-        file.write_all_at(&ZEROS[..length], from)?;
-        from += length as u64;
-    }
-    Ok(())
-}
-
-/// Makes names in `folder` durable.
-pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
 }
 
 /// The files of a folder in order; files half made are removed.
-pub(super) fn list(folder: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
+pub(super) fn list(disk: &dyn Disk, folder: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
     let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder)? {
-        let path = entry?.path();
+    for path in disk.list(folder)? {
         let number = path.file_stem().and_then(|stem| u64::from_str_radix(stem.to_str()?, 16).ok());
         match (number, path.extension().and_then(|ending| ending.to_str())) {
             (Some(number), Some(ENDING)) => found.push((number, path)),
-            (Some(_), Some(DRAFT)) => std::fs::remove_file(&path)?,
+            (Some(_), Some(DRAFT)) => disk.remove(&path)?,
             _ => {}
         }
     }

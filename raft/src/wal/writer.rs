@@ -5,17 +5,19 @@
 //! tells a start after a crash of the process, or rot found later, that the batch before it was
 //! acknowledged.
 
+use super::disk::Disk;
 use super::frame::{self, FRAME, HEADER, Header, Span};
 use super::index::{Index, Place};
-use super::segment::{STEP, Segment, sync_folder};
+use super::segment::{STEP, Segment};
 use crate::counters::Counters;
 use crate::log_store::{Change, Done, Kept};
 use std::collections::VecDeque;
 use std::io;
 use std::path::PathBuf;
 use std::sync::mpsc::Receiver;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+use tokio::sync::Notify;
 
 /// A file takes no more batches above this length; small in tests, which try every byte.
 const FULL: u64 = if cfg!(test) { 64 << 10 } else { 16 << 20 };
@@ -41,6 +43,7 @@ pub(super) struct Full {
 /// The end of the log, where batches are written.
 #[derive(Debug)]
 pub(super) struct Tail {
+    pub(super) disk: Arc<dyn Disk>,
     pub(super) folder: PathBuf,
     pub(super) segment: Arc<Segment>,
     pub(super) highest: Option<u64>,
@@ -93,6 +96,61 @@ pub(super) fn run(mut pen: Pen, jobs: &Receiver<Job>) {
     }
 }
 
+/// How long a simulated disk takes; tokio's clock knows nothing shorter.
+const SLOW: Duration = Duration::from_millis(1);
+
+/// Where changes wait for a task that writes them, a moment after the first of them came.
+pub(super) struct Desk {
+    waiting: Mutex<Vec<Job>>,
+    pen: Mutex<Pen>,
+    called: Arc<Notify>,
+}
+
+impl Desk {
+    /// A desk, with its task, which ends with it.
+    pub(super) fn open(pen: Pen) -> Arc<Self> {
+        let called = Arc::new(Notify::new());
+        let (waiting, pen) = (Mutex::default(), Mutex::new(pen));
+        let desk = Arc::new(Self { waiting, pen, called: called.clone() });
+        tokio::spawn(write_at(Arc::downgrade(&desk), called));
+        desk
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Vec<Job>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn put(&self, job: Job) {
+        self.waiting().push(job);
+        self.called.notify_one();
+    }
+
+    /// Writes what waits.
+    pub(super) fn write(&self) {
+        let jobs = std::mem::take(&mut *self.waiting());
+        if !jobs.is_empty() {
+            self.pen.lock().unwrap_or_else(PoisonError::into_inner).write(jobs);
+        }
+    }
+}
+
+impl Drop for Desk {
+    fn drop(&mut self) {
+        self.called.notify_one();
+    }
+}
+
+async fn write_at(desk: Weak<Desk>, called: Arc<Notify>) {
+    loop {
+        called.notified().await;
+        tokio::time::sleep(SLOW).await;
+        match desk.upgrade() {
+            Some(desk) => desk.write(),
+            None => return,
+        }
+    }
+}
+
 fn gather(first: Job, jobs: &Receiver<Job>) -> Vec<Job> {
     let mut length = first.change.length();
     let mut batch = vec![first];
@@ -107,9 +165,10 @@ fn gather(first: Job, jobs: &Receiver<Job>) -> Vec<Job> {
 
 impl Tail {
     /// The first file of a new log.
-    pub(super) fn create(folder: PathBuf, salt: u64) -> io::Result<Self> {
-        let segment = Segment::create(&folder, Header { number: 1, first: 1, salt })?;
+    pub(super) fn create(disk: Arc<dyn Disk>, folder: PathBuf, salt: u64) -> io::Result<Self> {
+        let segment = Segment::create(&*disk, &folder, Header { number: 1, first: 1, salt })?;
         Ok(Self {
+            disk,
             folder,
             segment: Arc::new(segment),
             highest: None,
@@ -211,7 +270,7 @@ impl Tail {
     fn begin_file(&mut self) -> io::Result<()> {
         let number = self.segment.header.number + 1;
         let header = Header { number, first: self.sequence, salt: super::salt() };
-        let segment = Arc::new(Segment::create(&self.folder, header)?);
+        let segment = Arc::new(Segment::create(&*self.disk, &self.folder, header)?);
         let old = std::mem::replace(&mut self.segment, segment);
         self.full.push_back(Full { segment: old, highest: self.highest.take() });
         (self.offset, self.length) = (HEADER as u64, STEP);
@@ -234,9 +293,9 @@ impl Tail {
         let purged = self.kept.purged.as_ref().map(|(to, _)| *to);
         let mut removed = false;
         while let Some(full) = self.full.pop_front_if(|full| full.highest <= purged) {
-            std::fs::remove_file(&full.segment.path)?;
+            self.disk.remove(&full.segment.path)?;
             removed = true;
         }
-        if removed { sync_folder(&self.folder) } else { Ok(()) }
+        if removed { self.disk.sync_folder(&self.folder) } else { Ok(()) }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{id, log_id};
 use crate::ProposeError;
+use crate::Status;
 use crate::frame::{Ballot, Id};
 use crate::types::Types;
 use minicbor::bytes::ByteVec;
@@ -35,6 +36,9 @@ pub(crate) enum Call {
     /// From which index on a read shows all that is committed now.
     #[n(4)]
     ReadIndex,
+    /// How it stands.
+    #[n(5)]
+    Status,
     /// Something of the shells' own.
     #[n(6)]
     Shell(#[n(0)] ByteVec),
@@ -117,6 +121,8 @@ pub(crate) enum Answer {
     /// To a proposal or a read: not here, or not now.
     #[n(4)]
     Refused(#[n(0)] Refused),
+    #[n(5)]
+    Status(#[n(0)] Box<Status>),
     /// What a shell answers.
     #[n(6)]
     Shell(#[n(0)] ByteVec),

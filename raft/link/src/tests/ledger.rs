@@ -2,7 +2,7 @@
 
 use super::*;
 use claviger_ledger::{Damage, Rows};
-use claviger_raft::{Channel, Kind, Node, NodeConfig, Transport};
+use claviger_raft::{Channel, Kind, Node, NodeConfig, Storage, Transport};
 use futures::future::BoxFuture;
 use std::collections::BTreeMap;
 use std::io;
@@ -54,7 +54,7 @@ async fn start(authority: &Authority, id: u64, addresses: &Addresses) -> Linked 
     let (link, incomings, address) = listening(credential(authority, Role::Ledger, id));
     addresses.lock().unwrap().insert(id, address);
     let transport = Arc::new(Placed { link: link.clone(), addresses: addresses.clone() });
-    let config = NodeConfig { folder: None, reserve: 0, id, apply: put, transport };
+    let config = NodeConfig::new(Storage::Memory, id, put, transport);
     let node = Node::open(config).await.unwrap();
     serve(node.clone(), incomings);
     Linked { node, link }
@@ -148,7 +148,7 @@ async fn entries_as_long_as_a_frame_and_many_at_once_pass() {
     alike(&nodes, 7).await;
 }
 
-/// What it lacks is in the log of the others.
+/// The log is long gone when the third node comes: it gets the rows.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_was_cut_off_catches_up() {
     let (authority, addresses) = (authority(CLUSTER), Addresses::default());

@@ -5,7 +5,7 @@ mod property;
 mod restart;
 
 use super::frame::{self, FRAME, HEADER, Header};
-use super::{Hand, Wal};
+use super::{Hand, RealDisk, Wal};
 use crate::counters::Counters;
 use crate::log_store::{Change, Kept, LogStore};
 use std::fs;
@@ -39,18 +39,18 @@ fn append(indexes: std::ops::Range<u64>, length: usize) -> Change {
 
 fn open(folder: &Path) -> io::Result<Wal> {
     static COUNTERS: LazyLock<Arc<Counters>> = LazyLock::new(Arc::default);
-    Wal::open(folder, Hand::Thread, &COUNTERS)
+    Wal::open(Arc::new(RealDisk), folder, Hand::Thread, &COUNTERS)
 }
 
 /// Opens and also says whether a torn tail was cut off.
 fn open_torn(folder: &Path) -> io::Result<(Wal, bool)> {
     let counters = Arc::new(Counters::default());
-    let wal = Wal::open(folder, Hand::Caller, &counters)?;
+    let wal = Wal::open(Arc::new(RealDisk), folder, Hand::Caller, &counters)?;
     Ok((wal, counters.torn_tails.load(Ordering::Relaxed) == 1))
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {
-    super::segment::list(folder).unwrap().into_iter().map(|(_, path)| path).collect()
+    super::segment::list(&RealDisk, folder).unwrap().into_iter().map(|(_, path)| path).collect()
 }
 
 fn newest(folder: &Path) -> PathBuf {

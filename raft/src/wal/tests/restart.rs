@@ -93,7 +93,7 @@ fn a_crash_after_a_new_file_was_made_loses_no_record() {
     make(&wal, append(0..3, 10)).unwrap();
     // Two batches are written: the next has the sequence three.
     let copy = crash_copy(folder.path());
-    Segment::create(copy.path(), Header { number: 2, first: 3, salt: 77 }).unwrap();
+    Segment::create(&RealDisk, copy.path(), Header { number: 2, first: 3, salt: 77 }).unwrap();
     let again = open(copy.path()).unwrap();
     assert_eq!(content(&again), content(&wal));
     make(&again, Change::Purge(2, vec![1])).unwrap();

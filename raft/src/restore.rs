@@ -1,0 +1,230 @@
+//! A cluster that goes on from a copy: a backup, or the folder of a node that is left of many.
+//!
+//! Both make a new folder for a new node, the only voter of a new incarnation of the cluster
+//! ([`claviger_ledger::begin_incarnation`]); the others join it with empty folders. The folder
+//! appears under its name when all in it is on the disk. The old nodes must not come back: they
+//! know nothing of it, and would go on as the cluster that is given up.
+
+use crate::backup::{Backup, open, sync_folder_of};
+use crate::disk::DiskState;
+use crate::frame::{self, Applied, Ballot, Id, Stored};
+use crate::log::durable_now;
+use crate::log_store::{Change, LogStore};
+use crate::state_store::{Changes, Moment, Overlay};
+use crate::types::{LeaderId, LogId, Membership, Payload, StoredMembership, Vote};
+use crate::wal::{Hand, RealDisk, Wal};
+use crate::{OpenError, image};
+use claviger_ledger::{Apply, Begun, begin_incarnation};
+use openraft::BasicNode;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Each incarnation's log begins at a multiple of this: no index is used again, whatever the copy
+/// lacks, for a thousand years at a million entries a second. Numbers of JSON bear 8,192 of them.
+const STRIDE: u64 = 1 << 40;
+
+/// The node that a copy becomes.
+#[derive(Debug, Clone)]
+pub struct Successor {
+    /// Its folder, which is not there yet, or is empty.
+    pub folder: PathBuf,
+    /// Its id: a random one, which no node of the cluster ever had.
+    pub id: u64,
+    /// Where others are to reach it.
+    pub address: String,
+    /// Now, in ms since the Unix epoch.
+    pub now: u64,
+}
+
+/// What is left of a node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Survivor {
+    /// Its id.
+    pub id: u64,
+    /// The last term in its log.
+    pub term: u64,
+    /// The last index in its log. Of several that are left, the one with the highest term, and of
+    /// these with the highest index, has all that was acknowledged, if any has.
+    pub last_index: u64,
+}
+
+fn invalid(words: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, words.to_owned())
+}
+
+/// Makes a node of a backup.
+///
+/// # Errors
+/// [`OpenError::Folder`] if the backup is damaged, or the folder has something in it.
+pub fn restore(backup: &Path, to: &Successor) -> Result<(Backup, Begun), OpenError> {
+    let failed = |source| OpenError::Folder { folder: backup.to_owned(), source };
+    let (known, mut rows) = open(backup).map_err(failed)?;
+    let applied = rows.applied.clone();
+    let begun = build(to, |state| {
+        let new = state.load(&mut rows, &frame::encode(&applied))?;
+        state.switch(new)?;
+        Ok(applied.log_id())
+    });
+    Ok((known, begun?))
+}
+
+/// Makes a node of the folder of one that has stopped, with all that is in its log. That folder
+/// stays as it is.
+///
+/// # Errors
+/// [`OpenError::Folder`] if either folder cannot be used.
+pub fn recover(from: &Path, apply: Apply, to: &Successor) -> Result<Begun, OpenError> {
+    let failed = |source| OpenError::Folder { folder: from.to_owned(), source };
+    let Left { log, state } = Left::open(from).map_err(failed)?;
+    build(to, |new| {
+        let moment = state.show();
+        let applied = Applied::of(moment.applied()?)?;
+        let copied = new.load(&mut image::all_of(&moment), &frame::encode(&applied))?;
+        new.switch(copied)?;
+        replay(&log, new, applied, apply)
+    })
+}
+
+/// What is left in the folder of a node that has stopped.
+///
+/// # Errors
+/// [`OpenError::Folder`] if it cannot be read, or is in use.
+pub fn survivor(folder: &Path) -> Result<Survivor, OpenError> {
+    let read = Left::open(folder).and_then(|left| {
+        let id = left.log.kept().node.ok_or_else(|| invalid("there is no node"))?;
+        let applied = Applied::of(left.state.applied()?)?.log_id();
+        let last = match left.log.last_entry()? {
+            Some(bytes) => Some(frame::decode_entry(&bytes)?.log_id).max(applied),
+            None => applied,
+        };
+        let last_index = last.map_or(0, |last| last.index);
+        Ok(Survivor { id, term: last.map_or(0, |last| last.leader_id.term), last_index })
+    });
+    read.map_err(|source| OpenError::Folder { folder: folder.to_owned(), source })
+}
+
+/// The stores of a node that has stopped.
+struct Left {
+    log: Wal,
+    state: DiskState,
+}
+
+impl Left {
+    fn open(folder: &Path) -> io::Result<Self> {
+        let wal = folder.join("wal");
+        if !wal.try_exists()? {
+            return Err(invalid("there is no node in this folder"));
+        }
+        let log = Wal::open(Arc::new(RealDisk), &wal, Hand::Caller, &Arc::default())?;
+        let state = DiskState::open(&folder.join("state"))?;
+        if log.kept().purged.is_some() && state.applied()?.is_none() {
+            return Err(invalid("its rows are gone, and the log does not reach back far enough"));
+        }
+        Ok(Self { log, state })
+    }
+}
+
+/// Applies what the log has behind the rows. Gives where they stand then.
+fn replay(
+    log: &Wal,
+    state: &DiskState,
+    mut applied: Applied,
+    apply: Apply,
+) -> io::Result<Option<LogId>> {
+    let mut next = applied.log_id().map_or(0, |id| id.index + 1);
+    loop {
+        let entries = log.entries(next, next + 256)?;
+        if entries.is_empty() {
+            return Ok(applied.log_id());
+        }
+        let shown = state.show();
+        let mut rows = Overlay { base: &shown, changes: Changes::new() };
+        for bytes in entries {
+            let entry = frame::decode_entry(&bytes)?;
+            next = entry.log_id.index + 1;
+            applied.last = Some(entry.log_id.into());
+            if let Payload::Normal(command) = entry.payload {
+                apply(&mut rows, entry.log_id.index, &command.0)
+                    .map_err(|damage| io::Error::new(io::ErrorKind::InvalidData, damage))?;
+            }
+        }
+        state.write(&rows.changes, &frame::encode(&applied))?;
+    }
+}
+
+/// Builds the successor's folder: rows by `fill`, which says where they stand, then the new
+/// incarnation, and a log that begins behind it.
+fn build(
+    to: &Successor,
+    fill: impl FnOnce(&DiskState) -> io::Result<Option<LogId>>,
+) -> Result<Begun, OpenError> {
+    let failed = |source| OpenError::Folder { folder: to.folder.clone(), source };
+    let built = || {
+        let draft = fresh(&to.folder)?;
+        let begun = build_in(&draft, to, fill)?;
+        fs::rename(&draft, &to.folder)?;
+        sync_folder_of(&to.folder)?;
+        Ok(begun)
+    };
+    built().map_err(failed)
+}
+
+/// An empty folder beside the one that it becomes.
+fn fresh(folder: &Path) -> io::Result<PathBuf> {
+    match fs::read_dir(folder).map(|mut inside| inside.next().is_none()) {
+        Ok(true) => fs::remove_dir(folder)?,
+        Ok(false) => return Err(invalid("there is something in it; name a new folder")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    let mut name = folder.file_name().unwrap_or_default().to_owned();
+    name.push(".part");
+    let draft = folder.with_file_name(name);
+    match fs::remove_dir_all(&draft) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    fs::create_dir_all(&draft)?;
+    Ok(draft)
+}
+
+fn build_in(
+    draft: &Path,
+    to: &Successor,
+    fill: impl FnOnce(&DiskState) -> io::Result<Option<LogId>>,
+) -> io::Result<Begun> {
+    let state = DiskState::open(&draft.join("state"))?;
+    let old = fill(&state)?.ok_or_else(|| invalid("there is nothing in it"))?;
+    let leader_id = LeaderId { term: old.leader_id.term + 1, node_id: to.id };
+    let last = LogId { leader_id, index: (old.index / STRIDE + 1) * STRIDE };
+    let begun = begin(&state, to, last)?;
+    let vote = Vote { leader_id, committed: true };
+    let log = Wal::open(Arc::new(RealDisk), &draft.join("wal"), Hand::Caller, &Arc::default())?;
+    for change in [
+        Change::Node(to.id),
+        Change::Vote(frame::encode(&Ballot::from(&vote))),
+        Change::Purge(last.index, frame::encode(&Id::from(last))),
+    ] {
+        durable_now(&log, change)?;
+    }
+    Ok(begun)
+}
+
+/// Begins the incarnation in these rows, with the successor as the only voter.
+fn begin(state: &DiskState, to: &Successor, last: LogId) -> io::Result<Begun> {
+    let me = BTreeMap::from([(to.id, BasicNode { addr: to.address.clone() })]);
+    let alone = Membership::new(vec![BTreeSet::from([to.id])], me);
+    let alone = alone.map_err(|_| invalid("a node that is its own only voter"))?;
+    let membership = Stored::from(&StoredMembership::new(Some(last), alone));
+    let shown = state.show();
+    let mut rows = Overlay { base: &shown, changes: Changes::new() };
+    let begun = begin_incarnation(&mut rows, last.index, to.now);
+    let begun = begun.map_err(|damage| io::Error::new(io::ErrorKind::InvalidData, damage))?;
+    let applied = Applied { last: Some(last.into()), membership };
+    state.write(&rows.changes, &frame::encode(&applied))?;
+    state.sync()?;
+    Ok(begun)
+}
