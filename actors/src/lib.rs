@@ -13,6 +13,7 @@
 //! [`Devices::stop`] ends them at once. Nothing is lost with them that the ledger does not have.
 
 mod actor;
+mod calls;
 mod conversation;
 mod counters;
 mod device;

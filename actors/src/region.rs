@@ -8,6 +8,7 @@ mod opens;
 mod reviving;
 
 use crate::actor::{DeviceActor, ToActor};
+use crate::calls::Calls;
 use crate::conversation::Numbers;
 use crate::counters::count;
 use crate::edge_keys::EdgeKeys;
@@ -20,6 +21,7 @@ use actix::prelude::*;
 use claviger_front::{Close, Content, Deliver, FromEdge, Repeat, ToEdge};
 use claviger_ledger::{CredentialId, DeviceRef, Ended, Session, SessionId, View};
 use claviger_seal::TenantKey;
+use opens::Call;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use zeroize::Zeroizing;
@@ -44,6 +46,7 @@ pub(crate) struct Region {
     roster: Roster,
     keys: EdgeKeys,
     identities: Identities,
+    calls: Calls<(EdgeId, Call)>,
 }
 
 /// A frame of an edge.
@@ -122,6 +125,7 @@ impl Region {
             roster: Roster::default(),
             keys,
             identities: Identities::default(),
+            calls: Calls::new(),
         }
     }
 
@@ -278,7 +282,7 @@ impl Handler<Frame> for Region {
 
     fn handle(&mut self, frame: Frame, ctx: &mut Self::Context) {
         match FromEdge::decode(&frame.bytes) {
-            Ok(FromEdge::Open(open)) => self.open(frame.edge, open, ctx),
+            Ok(FromEdge::Open(open)) => self.call(frame.edge, Call::Open(open), ctx),
             Ok(FromEdge::Deliver(deliver)) => self.deliver(frame.edge, deliver, ctx),
             Ok(FromEdge::Repeat(repeat)) => self.repeat(frame.edge, repeat, ctx),
             Ok(FromEdge::Sign(sign)) => self.sign(frame.edge, &sign),

@@ -9,6 +9,7 @@
 mod command;
 mod crypto;
 mod gate;
+mod hosts;
 mod net;
 mod peer;
 mod ports;
@@ -22,9 +23,10 @@ mod world;
 
 pub use command::{Said, command, run};
 pub use crypto::SeededCrypto;
+pub use hosts::Balance;
 pub use net::{Datagram, Faults, Net};
 pub use peer::Peer;
-pub use ports::{FrameQueue, SimOutbox};
+pub use ports::SimOutbox;
 pub use process::{Claviger, Place};
 pub use raw::RawSession;
 pub use time::VirtualClock;

@@ -1,5 +1,6 @@
 //! The ports of the actors, as queues that the world empties.
 
+use crate::hosts::Gone;
 use claviger_actors::{EdgeId, Edges, Outbox};
 use claviger_ledger::{CredentialId, DeviceRef};
 use tokio::sync::mpsc::UnboundedSender;
@@ -7,12 +8,15 @@ use zeroize::Zeroizing;
 
 /// Frames of actors, on their way to the edges of a world.
 #[derive(Debug)]
-pub struct FrameQueue(pub UnboundedSender<(EdgeId, Zeroizing<Vec<u8>>)>);
+pub(crate) struct FrameQueue {
+    pub(crate) frames: UnboundedSender<(EdgeId, Zeroizing<Vec<u8>>)>,
+    pub(crate) gone: Gone,
+}
 
 impl Edges for FrameQueue {
     fn send(&self, edge: EdgeId, frame: Zeroizing<Vec<u8>>) -> bool {
         // A world that has ended wants nothing more.
-        self.0.send((edge, frame)).is_ok()
+        !self.gone.has(edge) && self.frames.send((edge, frame)).is_ok()
     }
 }
 

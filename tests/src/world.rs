@@ -1,7 +1,9 @@
 //! The world itself.
 
 use crate::gate::Gate;
-use crate::{Datagram, Faults, FrameQueue, Net, SeededCrypto, SimOutbox, VirtualClock};
+use crate::hosts::Hosts;
+use crate::ports::FrameQueue;
+use crate::{Balance, Datagram, Faults, Net, SeededCrypto, SimOutbox, VirtualClock};
 use claviger_actors::{Clock, Counters, Devices, EdgeId, Ports, Unproven};
 use claviger_curves::{AwsLc, SigningKey};
 use claviger_device::{Account, Device, DeviceConfig, DeviceOutput, Failure};
@@ -51,7 +53,7 @@ pub struct Sim {
     pub failure: Option<Failure>,
 }
 
-/// Devices, one edge, and the actors behind it.
+/// Devices, edges, one of them where nothing else is said, and the actors behind them.
 pub struct World {
     /// The time.
     pub clock: VirtualClock,
@@ -80,8 +82,7 @@ pub struct World {
     pub recorded: Option<Vec<Vec<u8>>>,
     ports: Ports,
     gate: Arc<Gate>,
-    edge: Edge,
-    edge_id: EdgeId,
+    hosts: Hosts,
     beat: Duration,
     address: SocketAddr,
     net: Net,
@@ -187,6 +188,8 @@ impl World {
         let unproven = Arc::new(Unproven::default());
         let counters = Arc::new(Counters::default());
         let gate = Arc::new(Gate::new(ledger.clone()));
+        let mut hosts = Hosts::new();
+        hosts.add(edge(&crypto, TENANT, false));
         let ports = Ports {
             ledger: gate.clone(),
             kek: kek(),
@@ -194,7 +197,7 @@ impl World {
             crypto: crypto.clone(),
             pki: Arc::new(AwsLc),
             outbox: Arc::new(SimOutbox(outbox_in)),
-            edges: Arc::new(FrameQueue(frames_in)),
+            edges: Arc::new(FrameQueue { frames: frames_in, gone: hosts.gone.clone() }),
             unproven: unproven.clone(),
             counters: counters.clone(),
         };
@@ -202,8 +205,7 @@ impl World {
         Self {
             clock,
             beat: Duration::ZERO,
-            edge: edge(&crypto, TENANT, false),
-            edge_id: EdgeId(0),
+            hosts,
             crypto,
             devices,
             ports,
@@ -235,10 +237,15 @@ impl World {
         self.gate = Arc::new(Gate::new(self.ledger.clone()));
         self.ports.ledger = self.gate.clone();
         // What the actors of before still send goes to an edge that is not there any more.
-        self.edge_id.0 += 1;
-        self.edge = edge(&self.crypto, &self.realm, self.lenient);
+        self.hosts.clear();
+        self.hosts.add(edge(&self.crypto, &self.realm, self.lenient));
         self.devices = Devices::start(self.ports.clone());
         self.note("restarted");
+        self.tell_all();
+    }
+
+    /// Tells the LwM2M server of everything that waits in the outbox.
+    fn tell_all(&mut self) {
         let mut waiting = Vec::new();
         self.ledger.read(&mut |rows| waiting = View::new(rows).outbox());
         for (device, credential, _) in waiting {
@@ -251,7 +258,43 @@ impl World {
     pub fn take_over(&mut self, ledger: Arc<dyn Ledger>) {
         self.ledger = ledger.clone();
         self.devices = Devices::start(Ports { ledger, ..self.ports.clone() });
-        self.edge.greet();
+        self.hosts.all().for_each(|(_, edge)| edge.greet());
+    }
+
+    /// Puts `count` edges that share their address in the place of the one, and `balance` before
+    /// them.
+    pub fn spread(&mut self, count: usize, balance: Balance) {
+        self.hosts.clear();
+        self.hosts.balance = balance;
+        (0..count).for_each(|_| self.add_edge());
+    }
+
+    /// Another edge comes.
+    pub fn add_edge(&mut self) {
+        self.hosts.add(edge(&self.crypto, &self.realm, self.lenient).shared());
+    }
+
+    /// Kills the edge at this place.
+    pub fn kill_edge(&mut self, place: usize) {
+        self.hosts.kill(place);
+        self.note(&format!("edge {place} is killed"));
+    }
+
+    /// The node of the actors leads no more: from now on nobody does, until [`Self::lead`].
+    pub fn step_down(&mut self) {
+        self.gate.close();
+        self.devices.clone().stop();
+        self.note("nobody leads");
+    }
+
+    /// A node begins to lead that knows what the ledger does.
+    pub fn lead(&mut self) {
+        self.gate = Arc::new(Gate::new(self.ledger.clone()));
+        self.ports.ledger = self.gate.clone();
+        self.devices = Devices::start(self.ports.clone());
+        self.hosts.all().for_each(|(_, edge)| edge.greet());
+        self.note("another node leads");
+        self.tell_all();
     }
 
     /// Proposes a command.
@@ -417,7 +460,7 @@ impl World {
 
     fn next_event(&self) -> Option<Duration> {
         let fleet = self.fleet.values().filter_map(|sim| sim.device.next_timeout());
-        let rest = [self.net.next_arrival(), self.edge.next_timeout(), Some(self.beat)];
+        let rest = [self.net.next_arrival(), self.hosts.next_timeout(), Some(self.beat)];
         fleet.chain(rest.into_iter().flatten()).min()
     }
 
@@ -429,13 +472,17 @@ impl World {
         }
         while let Some(datagram) = self.net.arrived(now) {
             if datagram.to == self.address {
-                self.edge.receive(now, datagram.from, &datagram.bytes);
+                if let Some(edge) = self.hosts.pick(datagram.from) {
+                    edge.receive(now, datagram.from, &datagram.bytes);
+                }
             } else if let Some(sim) = self.fleet.get_mut(&datagram.to) {
                 sim.device.receive(now, &datagram.bytes);
             }
         }
-        if self.edge.next_timeout().is_some_and(|due| due <= now) {
-            self.edge.handle_timeout(now);
+        for (_, edge) in self.hosts.all() {
+            if edge.next_timeout().is_some_and(|due| due <= now) {
+                edge.handle_timeout(now);
+            }
         }
         for sim in self.fleet.values_mut() {
             if sim.device.next_timeout().is_some_and(|due| due <= now) {
@@ -450,16 +497,14 @@ impl World {
     /// If it gives a record a number that was given before in its session, or if its session was
     /// ended before.
     fn frame(&mut self, to: EdgeId, frame: &[u8]) {
-        if to != self.edge_id {
-            return;
-        }
+        let Some(edge) = self.hosts.find(to) else { return };
         if let Ok(ToEdge::Transmit(transmit)) = ToEdge::decode(frame) {
             let number = (transmit.session, transmit.sequence);
             assert!(self.numbers.insert(number), "{number:?} is given twice");
             assert!(!self.ended.contains(&transmit.session), "{number:?} follows the end");
         }
         // What is not carried out, the device asks for again.
-        let done = self.edge.frame(self.clock.now(), frame);
+        let done = edge.frame(self.clock.now(), frame);
         self.note(&format!("frame {} {done:?}", frame.len()));
     }
 
@@ -489,10 +534,14 @@ impl World {
 
     fn drain(&mut self) {
         let now = self.clock.now();
-        while let Some(output) = self.edge.poll() {
+        let mut said = Vec::new();
+        for (id, edge) in self.hosts.all() {
+            said.extend(core::iter::from_fn(|| edge.poll()).map(|output| (*id, output)));
+        }
+        for (id, output) in said {
             match output {
                 Output::Datagram { to, bytes } => self.send(self.address, to, bytes),
-                Output::Frame(frame) => self.devices.frame(self.edge_id, frame),
+                Output::Frame(frame) => self.devices.frame(id, frame),
                 Output::Event(event) => self.note(&format!("edge {event:?}")),
             }
         }

@@ -2,6 +2,7 @@
 
 mod bootstrap;
 mod credentials;
+mod edges;
 mod replicated;
 mod revocation;
 mod takeover;

@@ -10,11 +10,11 @@ use core::time::Duration;
 use std::sync::atomic::Ordering;
 
 /// How many handshakes have ended with a session.
-fn handshakes(world: &World) -> usize {
+pub(crate) fn handshakes(world: &World) -> usize {
     world.log.iter().filter(|line| line.contains("edge Established")).count()
 }
 
-fn noted(ledger: &dyn Ledger, device: &DeviceRef, code: EventCode) -> usize {
+pub(crate) fn noted(ledger: &dyn Ledger, device: &DeviceRef, code: EventCode) -> usize {
     seen(ledger, device).1.into_iter().filter(|noted| *noted == code).count()
 }
 

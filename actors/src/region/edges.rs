@@ -1,5 +1,6 @@
 //! What edges need besides sessions: keys, what to present, signatures, sessions to go on with.
 
+use super::opens::Call;
 use super::{Beat, EdgeGone, IdentityChanged, Region};
 use crate::counters::count;
 use crate::identity::{self, NoSignature};
@@ -37,7 +38,7 @@ impl Region {
 
     pub(super) fn resume(&mut self, edge: EdgeId, resume: Resume, ctx: &mut Context<Self>) {
         if let Step::Open { .. } = resume.step {
-            return self.open_resumed(edge, resume, ctx);
+            return self.call(edge, Call::Resume(resume), ctx);
         }
         let mut answer = Err(WhyNotResumed::Unavailable);
         self.ports.ledger.read(&mut |rows| {

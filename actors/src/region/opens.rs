@@ -2,6 +2,7 @@
 
 use super::Region;
 use crate::actor::ToActor;
+use crate::calls::TooMany;
 use crate::counters::count;
 use crate::opening::{self, Checked, Failure};
 use crate::step::Input;
@@ -38,6 +39,9 @@ impl Handler<Answer> for Region {
 
     fn handle(&mut self, Answer { asked, checking }: Answer, ctx: &mut Self::Context) {
         self.answer(&asked, checking, ctx);
+        if let Some((edge, call)) = self.calls.ended() {
+            self.begin(edge, call, ctx);
+        }
     }
 }
 
@@ -56,8 +60,31 @@ fn ask(asked: Asked, call: impl Future<Output = Checking> + 'static, ctx: &Conte
 /// A checked handshake and what its proposal came to, with the span of that.
 type Checking = Result<(Checked, Result<Outcome, Unavailable>, Span), Failure>;
 
+/// A call that opens a session, if it proves what it must.
+pub(super) enum Call {
+    Open(Open),
+    /// The second step of a resumption.
+    Resume(Resume),
+}
+
 impl Region {
-    pub(super) fn open(&mut self, edge: EdgeId, open: Open, ctx: &mut Context<Self>) {
+    /// Lets a call go its way, or wait until there are fewer.
+    pub(super) fn call(&mut self, edge: EdgeId, call: Call, ctx: &Context<Self>) {
+        match self.calls.come((edge, call)) {
+            Ok(Some((edge, call))) => self.begin(edge, call, ctx),
+            Ok(None) => {}
+            Err(TooMany) => count(&self.ports.counters.mailbox_full),
+        }
+    }
+
+    fn begin(&self, edge: EdgeId, call: Call, ctx: &Context<Self>) {
+        match call {
+            Call::Open(open) => self.open(edge, open, ctx),
+            Call::Resume(resume) => self.open_resumed(edge, resume, ctx),
+        }
+    }
+
+    fn open(&self, edge: EdgeId, open: Open, ctx: &Context<Self>) {
         let ports = self.ports.clone();
         let Open { trace, call, peer, .. } = open;
         let claim = opening::claim(&open);
@@ -73,7 +100,7 @@ impl Region {
     }
 
     /// The second step of a resumption opens a session as a full handshake does.
-    pub(super) fn open_resumed(&mut self, edge: EdgeId, resume: Resume, ctx: &mut Context<Self>) {
+    fn open_resumed(&self, edge: EdgeId, resume: Resume, ctx: &Context<Self>) {
         let ports = self.ports.clone();
         let Resume { trace, call, peer, .. } = resume;
         let asked = Asked { edge, trace, call, peer, claim: None, realm: resume.realm.clone() };

@@ -1,0 +1,165 @@
+//! Several edges that share an address: any of them goes on with any session, and whatever is lost
+//! of edges and leader, a bootstrap that has begun comes to its end by itself.
+
+use crate::bootstrap::{KEY, MINUTE, bootstrapped, config, seen, world};
+use crate::takeover::{handshakes, noted};
+use claviger_device::DeviceConfig;
+use claviger_ledger::{EventCode, State};
+use claviger_tests::{Balance, Faults, World, system};
+use core::net::SocketAddr;
+use core::time::Duration;
+use std::sync::atomic::Ordering;
+
+/// How long a device waits at most for what was under way when something was lost: for a message
+/// that is sent again twice, and for the way to be found.
+const SECONDS: Duration = Duration::from_secs(12);
+
+async fn runs_to_its_end(world: &mut World, address: SocketAddr, limit: Duration) -> bool {
+    world.run_until(limit, |world| bootstrapped(world, address)).await
+}
+
+/// A device whose session has been open for `moment`, at one of `edges`.
+async fn under_way(seed: u64, edges: usize, moment: Duration, cid: bool) -> (World, SocketAddr) {
+    let (mut world, _) = world(seed, Faults::default()).await;
+    world.spread(edges, Balance::ByPort);
+    world.enrol("urn:dev:1", &KEY).await;
+    let address = world.switch_on(1000, DeviceConfig { cid, ..config("urn:dev:1") });
+    assert!(world.run_until(MINUTE, |world| handshakes(world) == 1).await);
+    world.run_for(moment).await;
+    (world, address)
+}
+
+/// Runs a test at twelve moments of a bootstrap, which ends within 180 ms; each says whether it was
+/// under way, and what the counters show of what was done for it.
+fn at_each_moment(lost: impl AsyncFn(u64) -> (bool, u64)) -> (usize, u64) {
+    let all: Vec<_> = (0..12).map(|moment| system(lost(moment))).collect();
+    let under_way = all.iter().filter(|(under_way, _)| *under_way).count();
+    (under_way, all.iter().map(|(_, done)| done).sum())
+}
+
+/// The device has one credential that lives, in the one session that it had.
+async fn has_ended_well(mut world: World, moment: u64) {
+    let device =
+        claviger_ledger::DeviceRef { tenant: "default".to_owned(), device: "urn:dev:1".to_owned() };
+    world.run_for(Duration::from_secs(10)).await;
+    let (states, timeline) = seen(&*world.ledger, &device);
+    assert!(
+        matches!(states[..], [State::Delivered | State::Staged]),
+        "{moment}: {states:?} {timeline:?}"
+    );
+    assert_eq!(noted(&*world.ledger, &device, EventCode::SessionOpened), 1, "{moment}");
+}
+
+#[test]
+fn each_datagram_of_a_device_may_come_to_another_edge() {
+    for (seed, cid) in [(1, true), (2, false), (3, true), (4, false)] {
+        system(async {
+            // Given three edges, and a balancer that looks at nothing
+            let (mut world, ledger) = world(seed, Faults { lose: 2, double: 5 }).await;
+            world.spread(3, Balance::InTurn);
+            let device = world.enrol("urn:dev:1", &KEY).await;
+
+            // When a device bootstraps, and again in the same session
+            let address = world.switch_on(1000, DeviceConfig { cid, ..config("urn:dev:1") });
+            for _ in 0..2 {
+                let done = runs_to_its_end(&mut world, address, 2 * MINUTE).await;
+                assert!(done, "{seed}: {}", world.log.join("\n"));
+                world.run_for(Duration::from_secs(1)).await;
+                world.ask_again(address);
+            }
+
+            // Then it has made one handshake, and other edges have gone on with its session
+            assert_eq!(noted(&*ledger, &device, EventCode::SessionOpened), 1, "{seed}");
+            assert!(world.counters.finds[1].load(Ordering::Relaxed) > 0, "{seed}");
+        });
+    }
+}
+
+#[test]
+fn an_edge_that_dies_at_any_moment_of_a_bootstrap_costs_seconds() {
+    let (under_way, moved) = at_each_moment(async |moment| {
+        // Given a bootstrap that has come some way
+        let time = Duration::from_millis(15 * moment);
+        let (mut world, address) = under_way(200 + moment, 2, time, moment % 2 == 0).await;
+        let was_under_way = !bootstrapped(&world, address);
+
+        // When it is lost
+        world.kill_edge(usize::from(address.port() % 2));
+
+        // Then the bootstrap comes to its end all the same, without the device's doing
+        let done = runs_to_its_end(&mut world, address, SECONDS).await;
+        assert!(done, "{moment}: {}", world.log.join("\n"));
+        let counters = world.counters.clone();
+        has_ended_well(world, moment).await;
+        (was_under_way, counters.sessions_moved.load(Ordering::Relaxed))
+    });
+    assert!(under_way >= 8 && moved >= 1, "{under_way} {moved}");
+}
+
+#[test]
+fn a_leader_that_is_lost_at_any_moment_of_a_bootstrap_costs_seconds() {
+    let (under_way, revived) = at_each_moment(async |moment| {
+        // Given a bootstrap that has come some way
+        let time = Duration::from_millis(15 * moment);
+        let (mut world, address) = under_way(300 + moment, 2, time, moment % 2 == 0).await;
+        let was_under_way = !bootstrapped(&world, address);
+
+        // When it is lost
+        world.step_down();
+        world.run_for(Duration::from_millis(700)).await;
+        world.lead();
+
+        // Then the bootstrap comes to its end all the same, without the device's doing
+        let done = runs_to_its_end(&mut world, address, SECONDS).await;
+        assert!(done, "{moment}: {}", world.log.join("\n"));
+        let counters = world.counters.clone();
+        has_ended_well(world, moment).await;
+        (was_under_way, counters.bootstraps_revived.load(Ordering::Relaxed))
+    });
+    assert!(under_way >= 8 && revived >= 4, "{under_way} {revived}");
+}
+
+#[test]
+fn a_node_that_is_edge_and_leader_in_one_costs_seconds_too() {
+    let (under_way, moved) = at_each_moment(async |moment| {
+        // Given a bootstrap that has come some way
+        let time = Duration::from_millis(15 * moment);
+        let (mut world, address) = under_way(400 + moment, 3, time, moment % 2 == 0).await;
+        let was_under_way = !bootstrapped(&world, address);
+
+        // When it is lost
+        world.step_down();
+        world.kill_edge(usize::from(address.port() % 3));
+        world.run_for(Duration::from_millis(700)).await;
+        world.lead();
+
+        // Then the bootstrap comes to its end all the same, without the device's doing
+        let done = runs_to_its_end(&mut world, address, SECONDS).await;
+        assert!(done, "{moment}: {}", world.log.join("\n"));
+        let counters = world.counters.clone();
+        has_ended_well(world, moment).await;
+        (was_under_way, counters.sessions_moved.load(Ordering::Relaxed))
+    });
+    assert!(under_way >= 8 && moved >= 1, "{under_way} {moved}");
+}
+
+#[test]
+fn nobody_is_answered_while_nobody_leads() {
+    system(async {
+        let (mut world, _) = world(500, Faults::default()).await;
+        world.spread(2, Balance::ByPort);
+        world.enrol("urn:dev:1", &KEY).await;
+        world.run_for(Duration::from_secs(1)).await;
+
+        world.step_down();
+        world.run_for(Duration::from_secs(3)).await;
+        let address = world.switch_on(1000, config("urn:dev:1"));
+        let before = world.log.len();
+        world.run_for(Duration::from_secs(3)).await;
+
+        let answers = world.log[before..].iter().filter(|line| line.contains("192.0.2.1:5684 ->"));
+        assert_eq!(answers.count(), 0, "{}", world.log.join("\n"));
+        world.lead();
+        assert!(runs_to_its_end(&mut world, address, MINUTE).await);
+    });
+}
