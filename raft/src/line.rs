@@ -8,10 +8,15 @@ use futures::future::BoxFuture;
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 
 /// How many questions wait to be sent before those who ask more wait themselves.
 const QUESTIONS: usize = 1024;
+
+/// How often one who waits for an answer looks whether another leads by now.
+const LOOK: Duration = Duration::from_millis(100);
 
 type Asked = (Call, oneshot::Sender<Answer>);
 type Waiting = Mutex<BTreeMap<u64, oneshot::Sender<Answer>>>;
@@ -33,10 +38,17 @@ impl Line {
     /// Asks the leader; nothing if there is none, or it was lost before it answered.
     pub(crate) async fn ask(&self, node: &Node, call: Call) -> Option<Answer> {
         let (leader, address) = node.leader()?;
-        let (answer, answered) = oneshot::channel();
+        let (answer, mut answered) = oneshot::channel();
         Counters::one(&node.counters().calls_forwarded);
         self.to(node, leader, &address).send((call, answer)).await.ok()?;
-        answered.await.ok()
+        loop {
+            match timeout(LOOK, &mut answered).await {
+                Ok(answer) => return answer.ok(),
+                // One that is cut off may answer never.
+                Err(_) if node.leader().is_none_or(|(now, _)| now == leader) => {}
+                Err(_) => return None,
+            }
+        }
     }
 
     /// Where questions to `leader` go; a new channel if there is none that works.

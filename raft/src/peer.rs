@@ -164,11 +164,14 @@ impl NetTransferLeader<Types> for Peer {
 
 /// One run of appends and their answers.
 struct Session<'s, S> {
-    /// Where the channel goes when no answer is missing.
-    kept: &'s mut Option<Channel>,
+    peer: &'s mut Peer,
     channel: Option<Channel>,
     requests: S,
+    /// How long it may take to open a channel.
+    patience: Duration,
     exhausted: bool,
+    /// Nothing follows: all is asked and answered, or it failed.
+    over: bool,
     waiting: usize,
     /// When the next answer must be there.
     deadline: Instant,
@@ -177,12 +180,21 @@ struct Session<'s, S> {
 impl<S: Stream<Item = AppendEntriesRequest<Types>> + Unpin> Session<'_, S> {
     /// The next answer; nothing when all is asked and answered.
     async fn next(&mut self) -> Option<Result<StreamAppendResult<Types>, Failure>> {
-        loop {
-            let channel = self.channel.as_mut()?;
+        while !self.over {
             if self.exhausted && self.waiting == 0 {
-                *self.kept = self.channel.take();
+                self.over = true;
+                self.peer.appends = self.channel.take();
                 return None;
             }
+            let Some(channel) = &mut self.channel else {
+                // Not before there is a request: openraft makes it wait after a failure.
+                let request = self.requests.next().await;
+                if let Err(failure) = self.begin(request).await {
+                    self.over = true;
+                    return Some(Err(failure));
+                }
+                continue;
+            };
             tokio::select! {
                 biased;
                 answer = timeout_at(self.deadline, channel.receiver.receive()), if self.waiting > 0 => {
@@ -190,12 +202,23 @@ impl<S: Stream<Item = AppendEntriesRequest<Types>> + Unpin> Session<'_, S> {
                 }
                 request = self.requests.next(), if !self.exhausted && self.waiting < UNDER_WAY => {
                     if let Err(error) = self.send(request).await {
-                        self.channel = None;
+                        self.over = true;
                         return Some(Err(Failure::Network(broken(&error))));
                     }
                 }
             }
         }
+        None
+    }
+
+    /// Opens a channel for the first request, and sends it.
+    async fn begin(&mut self, request: Option<AppendEntriesRequest<Types>>) -> Result<(), Failure> {
+        if request.is_some() {
+            let opened = timeout(self.patience, self.peer.open(Kind::Append)).await;
+            let late = |_| self.peer.late(RPCTypes::AppendEntries, self.patience);
+            self.channel = Some(opened.map_err(late)??);
+        }
+        self.send(request).await.map_err(|error| Failure::Network(broken(&error)))
     }
 
     async fn send(&mut self, request: Option<AppendEntriesRequest<Types>>) -> io::Result<()> {
@@ -221,10 +244,7 @@ impl<S: Stream<Item = AppendEntriesRequest<Types>> + Unpin> Session<'_, S> {
         let result = answer.map(StreamAppendResult::<Types>::from);
         self.waiting -= 1;
         self.deadline = Instant::now() + STALL;
-        if !matches!(result, Ok(Ok(_))) {
-            // Nothing follows.
-            self.channel = None;
-        }
+        self.over = !matches!(result, Ok(Ok(_)));
         result.map_err(|error| Failure::Network(broken(&error)))
     }
 }
@@ -242,28 +262,20 @@ impl NetStreamAppend<Types> for Peer {
     where
         S: Stream<Item = AppendEntriesRequest<Types>> + OptionalSend + Unpin + 'static,
     {
-        Box::pin(async move {
-            let channel = match self.appends.take() {
-                Some(channel) => channel,
-                None => {
-                    let patience = option.soft_ttl();
-                    let opened = timeout(patience, self.open(Kind::Append)).await;
-                    opened.map_err(|_| self.late(RPCTypes::AppendEntries, patience))??
-                }
-            };
-            let session = Session {
-                kept: &mut self.appends,
-                channel: Some(channel),
-                requests,
-                exhausted: false,
-                waiting: 0,
-                deadline: Instant::now(),
-            };
-            let answers = stream::unfold(session, |mut session| async {
-                session.next().await.map(|answer| (answer, session))
-            });
-            Ok(Box::pin(answers) as Appends<'s>)
-        })
+        let session = Session {
+            channel: self.appends.take(),
+            peer: self,
+            requests,
+            patience: option.soft_ttl(),
+            exhausted: false,
+            over: false,
+            waiting: 0,
+            deadline: Instant::now(),
+        };
+        let answers = stream::unfold(session, |mut session| async {
+            session.next().await.map(|answer| (answer, session))
+        });
+        Box::pin(async move { Ok(Box::pin(answers) as Appends<'s>) })
     }
 }
 

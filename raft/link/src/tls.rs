@@ -280,6 +280,6 @@ pub(crate) fn peer(
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct WrongPeer;
 
-fn chain(connection: &quinn::Connection) -> Option<Box<Vec<CertificateDer<'static>>>> {
-    connection.peer_identity()?.downcast().ok()
+fn chain(connection: &quinn::Connection) -> Option<Vec<CertificateDer<'static>>> {
+    connection.peer_identity()?.downcast().ok().map(|chain| *chain)
 }

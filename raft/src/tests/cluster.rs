@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
-const IDS: [u64; 3] = [1, 2, 3];
+pub(super) const IDS: [u64; 3] = [1, 2, 3];
 
 pub(super) fn world<T>(seed: u64, run: impl AsyncFnOnce() -> T) -> T {
     let _seeded = seed_this_thread(seed);

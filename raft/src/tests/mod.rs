@@ -1,5 +1,6 @@
 //! Whole nodes, and the stores under openraft's own suite.
 
+mod anywhere;
 mod cluster;
 mod crash;
 mod disk;

@@ -148,7 +148,7 @@ async fn entries_as_long_as_a_frame_and_many_at_once_pass() {
     alike(&nodes, 7).await;
 }
 
-/// The log is long gone when the third node comes: it gets the rows.
+/// What it lacks is in the log of the others.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_was_cut_off_catches_up() {
     let (authority, addresses) = (authority(CLUSTER), Addresses::default());
