@@ -8,6 +8,7 @@ use crate::stream::{self, Purpose};
 use crate::{Counters, Identity, Role, Token, tls};
 use claviger_raft::Channel;
 use minicbor::{Decode, Encode};
+use quinn::EndpointConfig;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -209,7 +210,7 @@ pub async fn join(
 async fn ask_stranger(token: &Token, at: &str, request: &Request) -> Result<Answer, JoinError> {
     let other = |why: String| JoinError::OtherCluster { address: at.to_owned(), why };
     let config = tls::stranger(token.authority).map_err(|error| other(error.to_string()))?;
-    let endpoint = link::endpoint(None, None)?;
+    let endpoint = link::endpoint(EndpointConfig::default(), None, None)?;
     let connected = link::connect(&endpoint, &link::client(config), at).await;
     let connection = connected.map_err(|error| match error.kind() {
         io::ErrorKind::TimedOut | io::ErrorKind::NotFound => JoinError::Unreachable(error),

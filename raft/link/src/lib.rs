@@ -23,6 +23,7 @@ mod kept;
 mod link;
 mod pool;
 mod registrar;
+mod reset;
 mod stream;
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,7 @@
 use crate::counters::{Counters, Refusal, one};
 use crate::incoming::{self, DONE, Incomings};
 use crate::pool::{Attempted, Pool};
+use crate::reset;
 use crate::stream::{self, Purpose};
 use crate::tls::{self, Shown};
 use crate::{Credential, Identity, Role};
@@ -111,6 +112,7 @@ fn unbound() -> io::Result<UdpSocket> {
 
 /// An endpoint on its socket, which it makes itself if it only reaches others.
 pub(crate) fn endpoint(
+    config: EndpointConfig,
     listen: Option<UdpSocket>,
     server: Option<ServerConfig>,
 ) -> io::Result<Endpoint> {
@@ -118,7 +120,7 @@ pub(crate) fn endpoint(
     // What the machine does not grant, it does without.
     let _ = rustix::net::sockopt::set_socket_recv_buffer_size(&socket, SOCKET);
     let _ = rustix::net::sockopt::set_socket_send_buffer_size(&socket, SOCKET);
-    Endpoint::new(EndpointConfig::default(), server, socket, Arc::new(TokioRuntime))
+    Endpoint::new(config, server, socket, Arc::new(TokioRuntime))
 }
 
 /// How an endpoint connects.
@@ -157,7 +159,8 @@ impl Link {
         let shown = Shown::new(&credential).map_err(misused)?;
         let accepts = listen.as_ref().map(|_| tls::server(&shown, credential.authority()));
         let accepts = accepts.transpose();
-        let endpoint = endpoint(listen, accepts.map_err(misused)?.map(server))?;
+        let accepts = accepts.map_err(misused)?.map(server);
+        let endpoint = endpoint(reset::endpoint(&credential), listen, accepts)?;
         let client = client(tls::client(&shown, credential.authority()).map_err(misused)?);
         let counters = Arc::new(Counters::default());
         let (accepting, counting) = (endpoint.clone(), counters.clone());

@@ -212,6 +212,47 @@ async fn a_peer_that_is_closed_is_noticed_and_one_that_comes_back_is_reached() {
     assert_eq!(echo(&mut channel, vec![3]).await, Some(vec![3]));
 }
 
+/// Nothing is said at its end: its runtime, with all that it has, is gone at once.
+#[test]
+fn a_node_that_was_killed_and_started_again_is_known_to_have_been() {
+    let authority = authority(CLUSTER);
+    let shown = credential(&authority, Role::Ledger, 1);
+    let runtime =
+        || tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let start = |listen: std::net::UdpSocket| {
+        let admits: crate::Admits = Arc::new(|_| true);
+        let config = LinkConfig { listen: Some(listen), credential: shown.clone(), admits };
+        let (link, incomings) = Link::new(config).unwrap();
+        let address = link.local_address().unwrap().to_string();
+        echoing(incomings);
+        (link, address)
+    };
+    let (first, peers) = (runtime().unwrap(), runtime().unwrap());
+    let (served, address) =
+        first.block_on(async { start(std::net::UdpSocket::bind("127.0.0.1:0").unwrap()) });
+    let (link, mut channel) = peers.block_on(async {
+        let link = reaching(credential(&authority, Role::Ledger, 2));
+        let mut channel = link.open(1, &address, Purpose::Call).await.unwrap();
+        assert_eq!(echo(&mut channel, vec![1]).await, Some(vec![1]));
+        (link, channel)
+    });
+
+    first.shutdown_timeout(PATIENCE);
+    drop(served);
+    let second = runtime().unwrap();
+    let _again = second.block_on(async { start(rebound(&address).await) });
+
+    peers.block_on(async {
+        channel.sender.send(vec![2]).await.unwrap();
+        let error = timeout(PATIENCE, channel.receiver.receive()).await.unwrap().unwrap_err();
+        let lost = error.get_ref().and_then(|error| error.downcast_ref::<quinn::ReadError>());
+        let reset = quinn::ReadError::ConnectionLost(quinn::ConnectionError::Reset);
+        assert_eq!(lost, Some(&reset));
+        let mut channel = link.open(1, &address, Purpose::Call).await.unwrap();
+        assert_eq!(echo(&mut channel, vec![3]).await, Some(vec![3]));
+    });
+}
+
 #[tokio::test]
 async fn nobody_at_an_address_is_an_error_that_says_so() {
     let authority = authority(CLUSTER);
