@@ -1,5 +1,5 @@
 //! What a commit of three nodes costs, linked over loopback: proposals of 200 bytes at the leader,
-//! logs on one disk with fsync on.
+//! logs on one disk with fsync on. What fails, where the leader is lost, is not counted.
 //!
 //! Run it alone: `cargo bench -p claviger-link --bench commits`.
 
@@ -77,8 +77,11 @@ async fn client(node: Node, client: usize, until: Instant) -> Vec<Duration> {
         let mut command = vec![0x55; LENGTH];
         command[..8].copy_from_slice(&((client << 32 | took.len()) as u64).to_be_bytes());
         let begun = Instant::now();
-        node.propose(command).await.expect("the leader commits");
-        took.push(begun.elapsed());
+        match node.propose(command).await {
+            Ok(_) => took.push(begun.elapsed()),
+            // A machine that others use may lose its leader.
+            Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
+        }
     }
     took
 }
@@ -86,8 +89,10 @@ async fn client(node: Node, client: usize, until: Instant) -> Vec<Duration> {
 async fn reader(node: Node, until: Instant) -> usize {
     let mut reads = 0;
     while Instant::now() < until {
-        node.read_index().await.expect("the leader confirms");
-        reads += 1;
+        match node.read_index().await {
+            Ok(()) => reads += 1,
+            Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
+        }
     }
     reads
 }

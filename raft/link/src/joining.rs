@@ -273,3 +273,47 @@ impl Link {
         Ok((credential, members))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use data_encoding::HEXLOWER;
+
+    fn request() -> Request {
+        let (token, secret) = (Some([1; 16]), Some([2; 16]));
+        Request { token, secret, node: 3, public: vec![4; 4], address: Some("a:1".to_owned()) }
+    }
+
+    fn granted() -> Answer {
+        let members = vec![Member { id: 1, address: "b:2".to_owned() }];
+        Answer::Granted { certificate: vec![5; 4], authority: vec![6; 4], members }
+    }
+
+    #[test]
+    fn question_and_answer_stay_the_bytes_that_they_were_at_first() {
+        let asked = "018550010101010101010101010101010101015002020202020202020202020202020202034404040404\
+                     63613a31";
+        let given = "0182008344050505054406060606818201 6362 3a32".replace(' ', "");
+        let refused = "018201816 26e6f".replace(' ', "");
+        assert_eq!(HEXLOWER.encode(&encode(&request())), asked);
+        assert_eq!(HEXLOWER.encode(&encode(&granted())), given);
+        assert_eq!(HEXLOWER.encode(&encode(&Answer::Refused("no".to_owned()))), refused);
+        assert_eq!(decode::<Request>(&encode(&request())).unwrap(), request());
+        assert_eq!(decode::<Answer>(&encode(&granted())).unwrap(), granted());
+    }
+
+    #[test]
+    fn any_question_with_a_byte_changed_or_cut_short_is_read_or_refused() {
+        for frame in [encode(&request()), encode(&granted())] {
+            for at in 0..frame.len() {
+                assert!(decode::<Request>(&frame[..at]).is_err());
+                for value in 0..=u8::MAX {
+                    let mut changed = frame.clone();
+                    changed[at] = value;
+                    drop(decode::<Request>(&changed));
+                    drop(decode::<Answer>(&changed));
+                }
+            }
+        }
+    }
+}

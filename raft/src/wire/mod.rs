@@ -5,6 +5,8 @@
 
 mod append;
 mod call;
+#[cfg(test)]
+mod properties;
 mod snapshot;
 
 pub(crate) use append::{Append, Appended};

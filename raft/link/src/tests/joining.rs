@@ -5,6 +5,7 @@ use crate::{Answer, JoinError, Member, Peer, Registrar, Request, Token, answer, 
 use claviger_ledger::memory::MemoryLedger;
 use claviger_ledger::{CreateTenant, Envelope, Found, Ledger, RequestId, RevokeJoinToken, View};
 use claviger_seal::TenantKey;
+use std::net::SocketAddr;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -193,6 +194,54 @@ async fn two_registrars_share_one_authority_and_another_key_opens_it_not() {
     assert_eq!(authority.pin(), cluster.registrar.authority(now()).await.unwrap().pin());
     assert!(other.authority(now()).await.is_err());
     cluster.link.close().await;
+}
+
+/// A connection of somebody without a certificate who knows the cluster.
+async fn stranger(cluster: &Cluster) -> (quinn::Endpoint, quinn::ClientConfig) {
+    let pin = cluster.registrar.authority(now()).await.unwrap().pin();
+    let endpoint = crate::link::endpoint(quinn::EndpointConfig::default(), None, None).unwrap();
+    (endpoint, crate::link::client(crate::tls::stranger(pin).unwrap()))
+}
+
+#[tokio::test]
+async fn a_stranger_has_one_channel_and_only_to_join() {
+    use crate::{Counters, Purpose, stream};
+    let cluster = cluster(CLUSTER).await;
+    let (endpoint, config) = stranger(&cluster).await;
+    let connection = crate::link::connect(&endpoint, &config, &cluster.address).await.unwrap();
+    let counters = Arc::new(Counters::default());
+    for purpose in [Purpose::Append, Purpose::Call, Purpose::Snapshot, Purpose::Edge] {
+        let (mut send, receive) = connection.open_bi().await.unwrap();
+        send.write_all(&[purpose.byte()]).await.unwrap();
+        let mut channel = stream::channel(purpose, (send, receive), 100, &counters);
+        let sent = channel.sender.send(vec![1]).await;
+        let answer = channel.receiver.receive().await;
+        assert!(sent.is_err() || !matches!(answer, Ok(Some(_))), "{purpose:?}");
+    }
+    let (first, second) = (connection.open_bi().await, connection.open_bi());
+    let second = tokio::time::timeout(Duration::from_millis(200), second).await;
+    assert!(first.is_ok() && second.is_err());
+}
+
+#[tokio::test]
+async fn who_begins_too_many_handshakes_is_not_answered() {
+    let cluster = cluster(CLUSTER).await;
+    let (endpoint, config) = stranger(&cluster).await;
+    let limited = || cluster.link.counters().refused(crate::Refusal::Limit);
+    let limited = || limited().load(std::sync::atomic::Ordering::Relaxed);
+    let address: SocketAddr = cluster.address.parse().unwrap();
+
+    let begun: Vec<_> = (0..400)
+        .map(|_| endpoint.connect_with(config.clone(), address, crate::tls::NAME).unwrap())
+        .collect();
+
+    let counted = async {
+        while limited() < 100 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), counted).await.unwrap();
+    drop(begun);
 }
 
 #[test]
