@@ -9,6 +9,7 @@ use claviger_ledger::{Damage, Rows};
 use claviger_link::{Authority, Credential, FreshKey, Incomings, Link, LinkConfig, Peer, Role};
 use claviger_raft::{Channel, Kind, Node, NodeConfig, Storage, Transport};
 use futures::future::BoxFuture;
+use rustix::time::{ClockId, clock_gettime};
 use std::collections::BTreeMap;
 use std::io;
 use std::net::UdpSocket;
@@ -97,24 +98,41 @@ async fn reader(node: Node, until: Instant) -> usize {
     reads
 }
 
+/// CPU time that this process has spent, which suffers least from others.
+fn cpu() -> Duration {
+    let spent = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(spent.tv_sec.unsigned_abs(), spent.tv_nsec.unsigned_abs() as u32)
+}
+
+fn each(spent: Duration, count: usize) -> f64 {
+    spent.as_secs_f64() * 1e6 / count.max(1) as f64
+}
+
 async fn measure(node: &Node, clients: usize) {
-    let begun = Instant::now();
+    let (spent, begun) = (cpu(), Instant::now());
     let mut running = JoinSet::new();
     (0..clients).for_each(|number| drop(running.spawn(client(node.clone(), number, begun + RUN))));
     let mut took: Vec<Duration> = running.join_all().await.into_iter().flatten().collect();
-    let wall = begun.elapsed();
+    let (spent, wall) = (cpu() - spent, begun.elapsed());
     took.sort();
+    let at = |percent: usize| took.get(took.len() * percent / 100).copied().unwrap_or_default();
     println!(
-        "{clients:>5} clients: {:>7.0} commits/s, p50 {:>8.1?}, p99 {:>8.1?}",
+        "{clients:>5} clients: {:>7.0} commits/s, p50 {:>8.1?}, p99 {:>8.1?}, {:>6.1} us CPU each",
         took.len() as f64 / wall.as_secs_f64(),
-        took[took.len() / 2],
-        took[took.len() * 99 / 100],
+        at(50),
+        at(99),
+        each(spent, took.len()),
     );
-    let begun = Instant::now();
+    let (spent, begun) = (cpu(), Instant::now());
     let mut running = JoinSet::new();
     (0..clients).for_each(|_| drop(running.spawn(reader(node.clone(), begun + RUN))));
     let reads: usize = running.join_all().await.into_iter().sum();
-    println!("{clients:>5} clients: {:>7.0} reads/s", reads as f64 / begun.elapsed().as_secs_f64());
+    let (spent, wall) = (cpu() - spent, begun.elapsed());
+    println!(
+        "{clients:>5} clients: {:>7.0} reads/s, {:>6.1} us CPU each",
+        reads as f64 / wall.as_secs_f64(),
+        each(spent, reads),
+    );
 }
 
 #[tokio::main]

@@ -12,7 +12,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::{Semaphore, mpsc};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 /// How many channels wait to be taken before those who open more wait themselves.
 const WAITING: usize = 256;
@@ -32,6 +32,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long a stranger may stay.
 const STRANGER: Duration = Duration::from_secs(20);
+
+/// How often it is looked whether a node that is connected was dismissed.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Why a connection is closed.
 pub(crate) const DONE: VarInt = VarInt::from_u32(0);
@@ -135,8 +138,8 @@ impl Door {
             Err(late) => return self.refuse(Refusal::Handshake, from, &late),
         };
         one(&self.counters.connected);
-        self.serve(&connection, from).await;
-        connection.close(NOT_ADMITTED, b"");
+        let words = self.serve(&connection, from).await;
+        connection.close(NOT_ADMITTED, words.as_bytes());
     }
 
     fn refuse(&self, why: Refusal, from: SocketAddr, error: &dyn std::fmt::Display) {
@@ -144,7 +147,8 @@ impl Door {
         tracing::debug!(%from, %error, "a connection of another node is refused");
     }
 
-    async fn serve(&self, connection: &Connection, from: SocketAddr) {
+    /// Takes what is opened on a connection as long as its peer may stay; says why it may not.
+    async fn serve(&self, connection: &Connection, from: SocketAddr) -> &'static str {
         let (peer, stays) = match tls::peer(connection, self.cluster) {
             Ok(Some((identity, expires))) => {
                 connection.set_max_concurrent_bi_streams(CHANNELS.into());
@@ -152,8 +156,9 @@ impl Door {
             }
             Ok(None) => (Peer::Stranger, STRANGER),
             Err(tls::WrongPeer) => {
-                let words = "its certificate is of another cluster, or of no node";
-                return self.refuse(Refusal::Identity, from, &words);
+                let words = "your certificate is of another cluster, or of no node";
+                self.refuse(Refusal::Identity, from, &words);
+                return words;
             }
         };
         let served = async {
@@ -161,8 +166,24 @@ impl Door {
                 tokio::spawn(self.clone().begin(peer, connection.remote_address(), stream));
             }
         };
-        // A connection does not outlive the certificate that it was made with.
-        drop(timeout(stays, served).await);
+        tokio::select! {
+            () = served => "",
+            // A connection does not outlive the certificate that it was made with.
+            () = sleep(stays) => "your time is over: connect again",
+            () = self.dismissed(peer) => "you were dismissed",
+        }
+    }
+
+    /// Ends when a node is not admitted any more.
+    async fn dismissed(&self, peer: Peer) {
+        match peer {
+            Peer::Node(identity) => {
+                while (self.admits)(&identity) {
+                    sleep(LOOK).await;
+                }
+            }
+            Peer::Stranger => std::future::pending().await,
+        }
     }
 
     /// Whether a peer may open a channel for this.

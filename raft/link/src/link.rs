@@ -138,11 +138,14 @@ pub(crate) async fn connect(
 ) -> io::Result<Connection> {
     let mut failed = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
     for to in lookup_host(address).await? {
-        let connecting = endpoint.connect_with(client.clone(), to, tls::NAME).map_err(misused)?;
-        match timeout(CONNECT, connecting).await {
-            Ok(Ok(connection)) => return Ok(connection),
-            Ok(Err(error)) => failed = error.into(),
-            Err(late) => failed = late.into(),
+        match endpoint.connect_with(client.clone(), to, tls::NAME) {
+            Ok(connecting) => match timeout(CONNECT, connecting).await {
+                Ok(Ok(connection)) => return Ok(connection),
+                Ok(Err(error)) => failed = error.into(),
+                Err(late) => failed = late.into(),
+            },
+            // Such as an address of a family that the socket does not have.
+            Err(error) => failed = misused(error),
         }
     }
     Err(failed)

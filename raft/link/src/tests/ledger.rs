@@ -189,3 +189,62 @@ async fn any_node_takes_what_its_leader_commits() {
     let answer = follower.node.ask_leader(b"who leads? ".to_vec()).await.unwrap();
     assert_eq!(answer, [b"who leads? ".to_vec(), leader.to_be_bytes().to_vec()].concat());
 }
+
+fn envelope(number: u128, command: impl Into<claviger_ledger::Command>) -> Vec<u8> {
+    let request = claviger_ledger::RequestId(number.to_be_bytes());
+    claviger_ledger::Envelope::new(1_000, request, command.into()).encode()
+}
+
+/// A node on a disk that applies the ledger's commands; others reach it at its address alone.
+async fn on_disk(authority: &Authority, id: u64, folder: &std::path::Path) -> (Linked, String) {
+    let (link, incomings, address) = listening(credential(authority, Role::Ledger, id));
+    let storage = Storage::Folder(folder.to_owned());
+    let transport = Arc::new(link.clone());
+    let config = NodeConfig::new(storage, id, claviger_ledger::apply, transport);
+    let node = Node::open(config).await.unwrap();
+    serve(node.clone(), incomings);
+    (Linked { node, link }, address)
+}
+
+/// What a backup became has no log that reaches back: a node that joins it gets its rows.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_joins_what_a_backup_became_gets_a_snapshot() {
+    use claviger_ledger::{CreateTenant, Found};
+    let (authority, folder) = (authority(CLUSTER), tempfile::tempdir().unwrap());
+    let at = |name: &str| folder.path().join(name);
+    let (old, address) = on_disk(&authority, 1, &at("old")).await;
+    old.node.found(&address).await.unwrap();
+    let old = [old];
+    commit(&old, &envelope(1, Found { cluster: CLUSTER })).await;
+    for number in 2..200_u128 {
+        let (tenant, wrapped_key) = (format!("tenant-{number}"), vec![7; 4000]);
+        commit(&old, &envelope(number, CreateTenant { tenant, wrapped_key })).await;
+    }
+    old[0].node.backup(&at("backup")).await.unwrap();
+    old[0].node.shutdown().await;
+
+    let (listen, reserved) = {
+        let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        (socket.local_addr().unwrap().to_string(), socket)
+    };
+    let to = claviger_raft::Successor { folder: at("new"), id: 2, address: listen, now: 2_000 };
+    claviger_raft::restore(&at("backup"), &to).unwrap();
+    drop(reserved);
+    let (new, _) = on_disk(&authority, 2, &at("new")).await;
+    let (joiner, address) = on_disk(&authority, 3, &at("joiner")).await;
+    let joined = timeout(PATIENCE, async {
+        let member = claviger_raft::Member { id: 3, address };
+        while new.node.join(member.clone()).await.is_err() {
+            sleep(Duration::from_millis(20)).await;
+        }
+    });
+    joined.await.unwrap();
+
+    let count = rows(&new.node).len();
+    assert!(count > 200, "{count}");
+    let nodes = [new, joiner];
+    alike(&nodes, count).await;
+    let installed = &nodes[1].node.counters().snapshots_installed;
+    assert_eq!(installed.load(std::sync::atomic::Ordering::Relaxed), 1);
+    drop(nodes[0].link.clone());
+}

@@ -153,7 +153,7 @@ async fn an_edge_may_not_speak_as_a_ledger_node() {
 }
 
 #[tokio::test]
-async fn a_dismissed_node_opens_nothing_more_on_the_connection_that_it_has() {
+async fn a_dismissed_node_opens_nothing_more_and_loses_what_it_has() {
     let authority = authority(CLUSTER);
     let admitted = Arc::new(std::sync::atomic::AtomicBool::new(true));
     let asked = admitted.clone();
@@ -173,6 +173,15 @@ async fn a_dismissed_node_opens_nothing_more_on_the_connection_that_it_has() {
 
     let mut after = link.open(1, &address, Purpose::Call).await.unwrap();
     assert_eq!(echo(&mut after, vec![1]).await, None);
+    let lost = timeout(PATIENCE, before.receiver.receive()).await.unwrap().unwrap_err();
+    let lost = lost.get_ref().map(ToString::to_string).unwrap_or_default();
+    assert!(lost.contains("connection lost"), "{lost}");
+    let again = link.open(1, &address, Purpose::Call).await;
+    let answer = match again {
+        Ok(mut channel) => echo(&mut channel, vec![1]).await,
+        Err(_) => None,
+    };
+    assert_eq!(answer, None);
 }
 
 /// A socket where one was until now: whoever had it lets go of it soon.
