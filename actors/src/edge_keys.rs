@@ -2,26 +2,27 @@
 
 use claviger_dtls::{CheckKey, CookieKeys};
 use claviger_front::{self as front, CookieKey, Keys};
-use claviger_seal::Kek;
+use claviger_seal::Keyring;
 use core::time::Duration;
-use zeroize::Zeroizing;
+use std::sync::Arc;
 
-/// The secrets behind the keys of edges.
-pub(crate) struct EdgeKeys {
-    cookie: Zeroizing<[u8; 32]>,
-    check: Zeroizing<[u8; 32]>,
-}
+/// The secrets behind the keys of edges: every node has the same.
+pub(crate) struct EdgeKeys(Arc<Keyring>);
 
 impl EdgeKeys {
-    /// They come from the KEK, so that every node has the same.
-    pub(crate) fn new(kek: &Kek) -> Self {
-        Self { cookie: kek.derive("dtls cookie"), check: kek.derive("dtls connection id") }
+    /// They are derived from the cluster secret on this ring.
+    pub(crate) const fn new(ring: Arc<Keyring>) -> Self {
+        Self(ring)
     }
 
-    /// What an edge is to have at `now`.
+    /// What an edge is to have at `now`: nothing of a node that is sealed, so it stays silent.
     pub(crate) fn at(&self, now: Duration) -> Keys {
-        let CookieKeys { first, keys } = &CookieKeys::at(&self.cookie, now);
-        let check = front::CheckKey { configuration: CheckKey::FIRST, key: *self.check };
+        let secret = |purpose| self.0.derive(purpose);
+        let (Ok(cookie), Ok(check)) = (secret("dtls cookie"), secret("dtls connection id")) else {
+            return Keys { first: 0, cookies: Vec::new(), checks: Vec::new() };
+        };
+        let CookieKeys { first, keys } = &CookieKeys::at(&cookie, now);
+        let check = front::CheckKey { configuration: CheckKey::FIRST, key: *check };
         let cookies = keys.iter().map(|key| CookieKey(*key)).collect();
         Keys { first: *first, cookies, checks: vec![check] }
     }

@@ -65,7 +65,7 @@ fn unsealed(
     row: &Session,
 ) -> Result<StoredSession, Failure> {
     let label = Label::Session { tenant: &device.tenant, session: &session.0 };
-    let bytes = tenant_key(view, &ports.kek, &device.tenant)?.open(label, &row.sealed);
+    let bytes = tenant_key(view, &ports.keys, &device.tenant)?.open(label, &row.sealed);
     let bytes = bytes.map_err(|_| Failure::Broken("a sealed session does not open"))?;
     StoredSession::decode(&bytes).ok_or(Failure::Broken("a stored session cannot be read"))
 }

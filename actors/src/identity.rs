@@ -1,7 +1,7 @@
 //! The keys of listeners: what edges may present, and the signatures that they need.
 //!
 //! A private key never leaves this side. Unsealed it is kept in memory while it is the tenant's, so
-//! that a handshake costs one signature and no look at the KEK.
+//! that a handshake costs one signature and no look at the root key.
 
 use crate::opening::{Failure, tenant_key};
 use crate::roster::Roster;
@@ -116,7 +116,7 @@ fn unseal(
 ) -> Result<Box<dyn Signer>, Failure> {
     let fingerprint = fingerprint(&identity.public_key);
     let label = Label::ServerKey { tenant, fingerprint: &fingerprint };
-    let key = tenant_key(view, &ports.kek, tenant)?.open(label, &identity.sealed_key);
+    let key = tenant_key(view, &ports.keys, tenant)?.open(label, &identity.sealed_key);
     let key = key.map_err(|_| Failure::Broken("a listener's sealed key does not open"))?;
     ports.pki.signer(&key).ok_or(Failure::Broken("a listener's key is none that we know"))
 }

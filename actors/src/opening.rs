@@ -7,7 +7,7 @@ use claviger_dtls::schedule::{self, Evidence, OpenError};
 use claviger_dtls::{Claim, Opened, SessionKeys, SharedSecret, StoredSession};
 use claviger_front::Open;
 use claviger_ledger::{Command, DeviceRef, OpenSession, Resumable, Rows, Session, SessionId, View};
-use claviger_seal::{Kek, Label, TenantKey};
+use claviger_seal::{Keyring, Label, TenantKey, Wrapped};
 use core::net::SocketAddr;
 use core::time::Duration;
 use zeroize::Zeroizing;
@@ -161,11 +161,16 @@ pub(crate) fn command(
     Ok(OpenSession::new(proof.device.clone(), session, row))
 }
 
-/// The key of `tenant`, unwrapped.
-pub(crate) fn tenant_key(view: &View<'_>, kek: &Kek, tenant: &str) -> Result<TenantKey, Failure> {
+/// The key of `tenant`.
+pub(crate) fn tenant_key(
+    view: &View<'_>,
+    keys: &Keyring,
+    tenant: &str,
+) -> Result<TenantKey, Failure> {
     let record = view.tenant(tenant).ok_or(Failure::Broken("no tenant"))?;
-    let key = kek.unwrap(tenant, &record.wrapped_key);
-    key.map_err(|_| Failure::Broken("the tenant's key does not open under this KEK"))
+    let wrapped = |(version, root, bytes)| Wrapped { version, root, bytes };
+    let key = keys.tenant(tenant, &record.keys().map(wrapped).collect::<Vec<_>>());
+    key.map_err(|_| Failure::Broken("the tenant's key does not open by this node's root key"))
 }
 
 /// The key block in the form of a frame.

@@ -3,7 +3,7 @@
 use crate::{Counters, Unproven};
 use claviger_ledger::{CredentialId, DeviceRef, Ledger};
 use claviger_machine::{Crypto, Pki};
-use claviger_seal::Kek;
+use claviger_seal::Keyring;
 use core::time::Duration;
 use std::sync::Arc;
 use zeroize::Zeroizing;
@@ -38,8 +38,8 @@ pub trait Edges: Send + Sync {
 pub struct Ports {
     /// The ledger.
     pub ledger: Arc<dyn Ledger>,
-    /// The key that tenants' keys are wrapped with.
-    pub kek: Arc<Kek>,
+    /// The keys that tenants' keys are opened by.
+    pub keys: Arc<Keyring>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Randomness.

@@ -124,7 +124,7 @@ pub(crate) fn proof(
     credential: CredentialId,
     known_by: KnownBy,
 ) -> Result<Proof, Failure> {
-    let tenant_key = tenant_key(view, &ports.kek, &device.tenant)?;
+    let tenant_key = tenant_key(view, &ports.keys, &device.tenant)?;
     Ok(Proof { device, credential, tenant_key, known_by, psk: None, anchor: None, enrol: None })
 }
 

@@ -115,7 +115,7 @@ pub(crate) enum Rest {
 
 impl Region {
     pub(crate) fn new(ports: Arc<Ports>) -> Self {
-        let keys = EdgeKeys::new(&ports.kek);
+        let keys = EdgeKeys::new(ports.keys.clone());
         Self {
             ports,
             slots: HashMap::new(),
@@ -169,7 +169,7 @@ impl Region {
             let view = View::new(rows);
             let known: Option<Session> = view.session(device, session);
             if let (Some(_), Some(record)) = (known, view.device(device)) {
-                let key = opening::tenant_key(&view, &self.ports.kek, &device.tenant);
+                let key = opening::tenant_key(&view, &self.ports.keys, &device.tenant);
                 found = Some((record.endpoint, key));
             }
         });

@@ -6,9 +6,10 @@ use crate::config::{Coaps, Config, CredentialKind};
 use crate::connectors::outbox::OutboxWorker;
 use crate::crypto::SystemCrypto;
 use crate::edge::{EdgeTask, FRAMES, Shown};
-use crate::http::{self, AdminToken, Api, Desk, Identity, Keys, Server, Streams, TlsError};
+use crate::http::{self, AdminToken, Api, Desk, Identity, Server, Streams, TlsError};
 use crate::identity;
-use crate::kek::{self, KekError};
+use crate::kek::{KekError, Providers};
+use crate::keys::{self, Keeper, KeyError, Worker, key_of};
 use crate::metrics::{Metrics, Sources};
 use crate::socket::{self, Inode};
 use crate::sweeper::Sweeper;
@@ -24,7 +25,7 @@ use claviger_ledger::{
 };
 use claviger_machine::{Crypto, Draw};
 use claviger_raft::{Alone, Node, NodeConfig, Storage};
-use claviger_seal::{Kek, TenantKey};
+use claviger_seal::TenantKey;
 use core::net::SocketAddr;
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
@@ -106,9 +107,9 @@ pub enum StartError {
     /// No key for listeners could be made.
     #[error("the system gives no randomness for the key of the listeners")]
     ServerKey,
-    /// The key file is not the one that the ledger was sealed with.
-    #[error("the key file does not open this ledger; restore the one that belongs to it")]
-    WrongKek,
+    /// The keys of the ledger cannot be had.
+    #[error(transparent)]
+    Key(#[from] KeyError),
 }
 
 /// A running process.
@@ -116,6 +117,7 @@ pub struct App {
     addresses: Addresses,
     tls: Option<Arc<Identity>>,
     ledger: Arc<Node>,
+    keeper: Arc<Keeper>,
     tasks: JoinSet<()>,
     /// Where edges and actors run: a datagram and its answer pass no other thread, unless the
     /// ledger is asked.
@@ -156,8 +158,7 @@ impl App {
         let crypto: Arc<dyn Crypto> = Arc::new(SystemCrypto);
         let data = &config.node.data;
         let is_new = make_folder(data)?;
-        let kek = kek::load_or_make(&config.node.kek(), is_new, crypto.as_ref())?;
-        let kek = Arc::new(kek);
+        let providers = Providers::new(&config, is_new, crypto.clone())?;
         let admin_token = match admin_token {
             Some(token) => token,
             None => admin_token::load_or_make(&config.admin_token(), crypto.as_ref())?,
@@ -166,7 +167,9 @@ impl App {
         let sockets = Sockets::bind(&config).await?;
         let reserve = u64::from(config.node.disk_reserve.get()) << 20;
         let ledger = open_ledger(data, reserve, crypto.as_ref()).await?;
-        let world = World { clock, crypto, kek, ledger };
+        let port: Arc<dyn Ledger> = ledger.clone();
+        let keeper = Keeper::new(port, clock.clone(), crypto.clone(), providers);
+        let world = World { clock, crypto, keeper: Arc::new(keeper), ledger };
         prepare(&world, config.coaps.iter().map(|coaps| coaps.tenant.as_str()).collect()).await?;
         Self::run(world, sockets, &config, admin_token).await
     }
@@ -178,7 +181,8 @@ impl App {
         admin_token: AdminToken,
     ) -> Result<Self, StartError> {
         config.coaps.iter().for_each(|coaps| warn_without_chain(&world, coaps));
-        let World { clock, crypto, kek, ledger } = world;
+        let World { clock, crypto, keeper, ledger } = world;
+        let (ring, of_app) = (keeper.ring(), keeper.clone());
         let addresses = sockets.addresses(config)?;
         let Sockets { udp, tcp, tls } = sockets;
         let public_url = config.http.public_url.get().map(ToOwned::to_owned);
@@ -192,12 +196,17 @@ impl App {
             .unzip();
         let unproven = Arc::new(Unproven::default());
         let counters = Arc::new(Counters::default());
-        let (outbox, worker) =
-            OutboxWorker::new(port.clone(), kek.clone(), clock.clone(), crypto.clone(), public_url);
+        let (outbox, worker) = OutboxWorker::new(
+            port.clone(),
+            ring.clone(),
+            clock.clone(),
+            crypto.clone(),
+            public_url,
+        );
         let outbox_counters = worker.counters();
         let ports = Ports {
             ledger: port.clone(),
-            kek: kek.clone(),
+            keys: ring.clone(),
             clock: clock.clone(),
             crypto: crypto.clone(),
             pki: Arc::new(AwsLc),
@@ -228,6 +237,9 @@ impl App {
             let edge = EdgeTask { id, edge, socket, devices, frames, clock, shown };
             tasks.spawn(run_edge(&actors, edge));
         }
+        let keys = Arc::<keys::Counters>::default();
+        tasks.spawn(keeper.clone().run(|_| {}));
+        tasks.spawn(Worker::new(keeper.clone(), keys.clone()).run());
         let desk = Desk::default();
         let http = Arc::new(http::Counters::default());
         let (stop, stopping) = watch::channel(false);
@@ -238,13 +250,14 @@ impl App {
             edges,
             outbox: outbox_counters,
             lookups: desk.lookups.clone(),
+            keeper: keeper.clone(),
+            keys,
             traces: telemetry::traces().map(Traces::counters).unwrap_or_default(),
         });
         let api = Api {
             ledger: port,
-            keys: Keys::new(&kek.derive("idempotency")),
             desk,
-            kek,
+            keeper,
             clock,
             crypto,
             unproven,
@@ -262,7 +275,7 @@ impl App {
             drop(ending);
         });
         tasks.spawn(watch_ledger(ledger.clone()));
-        Ok(Self { addresses, tls, ledger, tasks, api: (stop, ended), actors })
+        Ok(Self { addresses, tls, ledger, keeper: of_app, tasks, api: (stop, ended), actors })
     }
 
     /// Where it listens.
@@ -270,11 +283,12 @@ impl App {
         &self.addresses
     }
 
-    /// Reads again what may change while it runs: the certificate of HTTPS. False if there is
-    /// nothing of the kind.
+    /// Reads again what may change while it runs: the certificate of HTTPS, and KEKs in files.
+    /// False if there is nothing of the kind.
     pub fn reload(&self) -> bool {
+        let may_change = self.keeper.reload();
         match self.tls.as_deref().map(Identity::reload) {
-            None => return false,
+            None => return may_change,
             Some(Ok(())) => tracing::info!("the certificate was read again"),
             Some(Err(error)) => tracing::error!(%error, "the certificate is kept as it was"),
         }
@@ -357,7 +371,7 @@ impl Sockets {
 struct World {
     clock: Arc<dyn Clock>,
     crypto: Arc<dyn Crypto>,
-    kek: Arc<Kek>,
+    keeper: Arc<Keeper>,
     ledger: Arc<Node>,
 }
 
@@ -404,7 +418,7 @@ async fn prepare(world: &World, mut tenants: BTreeSet<&str>) -> Result<(), Start
     if !founded {
         world.propose(Found { cluster: world.crypto.random() }).await?;
     }
-    // This one first: every ledger has it, so a wrong KEK makes no tenant.
+    world.keeper.establish().await?;
     ensure(world, TENANT).await?;
     tenants.remove(TENANT);
     for tenant in tenants {
@@ -413,24 +427,24 @@ async fn prepare(world: &World, mut tenants: BTreeSet<&str>) -> Result<(), Start
     Ok(())
 }
 
-/// Makes a tenant if it is missing; else sees that the KEK opens its key.
+/// Makes a tenant if it is missing.
 async fn ensure(world: &World, tenant: &str) -> Result<(), StartError> {
-    let World { kek, crypto, .. } = world;
-    let mut wrapped = None;
-    world.ledger.read(&mut |rows| {
-        wrapped = View::new(rows).tenant(tenant).map(|tenant| tenant.wrapped_key);
-    });
-    let key = match wrapped {
-        Some(wrapped) => kek.unwrap(tenant, &wrapped).map_err(|_| StartError::WrongKek)?,
-        None => {
-            let key = TenantKey::new(crypto.random());
-            let wrapped_key = kek.wrap(tenant, &key, crypto.random());
-            let create = CreateTenant { tenant: tenant.to_owned(), wrapped_key };
-            let outcome = world.propose(create).await?;
-            debug_assert!(matches!(outcome, Outcome::Done), "it was not there");
-            key
-        }
+    let World { keeper, crypto, .. } = world;
+    let look = || {
+        let mut found = None;
+        world.ledger.read(&mut |rows| found = View::new(rows).tenant(tenant));
+        found
     };
+    if look().is_none() {
+        let bytes = Zeroizing::new(crypto.random());
+        let wrapped = keeper.ring().wrap(tenant, 1, &bytes, crypto.random());
+        let (root, wrapped_key) = wrapped.map_err(KeyError::from)?;
+        let create = CreateTenant { tenant: tenant.to_owned(), wrapped_key, root };
+        let outcome = world.propose(create).await?;
+        debug_assert!(matches!(outcome, Outcome::Done), "it was not there");
+    }
+    let Some(record) = look() else { return Err(Unavailable::NoLeader.into()) };
+    let key = key_of(&keeper.ring(), tenant, &record).map_err(|_| KeyError::Damaged)?;
     present(world, tenant, &key).await
 }
 

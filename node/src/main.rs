@@ -23,6 +23,7 @@ mod hygiene;
 mod identity;
 mod jwk;
 mod kek;
+mod keys;
 mod metrics;
 mod public;
 mod secret_file;

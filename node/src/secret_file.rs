@@ -25,17 +25,42 @@ pub enum SecretFileError {
     },
 }
 
+/// Who may read a secret's file besides its owner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Readers {
+    /// Nobody.
+    Owner,
+    /// Its group: so a mounted secret of Kubernetes is, for a pod that is not root.
+    Group,
+}
+
 /// The first `limit` bytes of `path`; none if there is no such file.
 ///
 /// # Errors
 /// If it cannot be read, or others can read it too.
 pub fn read(path: &Path, limit: usize) -> Result<Option<Zeroizing<Vec<u8>>>, SecretFileError> {
+    read_shared(path, limit, Readers::Owner)
+}
+
+/// The same, of a file that others may read as `readers` says.
+///
+/// # Errors
+/// If it cannot be read, or more can read it.
+pub fn read_shared(
+    path: &Path,
+    limit: usize,
+    readers: Readers,
+) -> Result<Option<Zeroizing<Vec<u8>>>, SecretFileError> {
+    let closed = match readers {
+        Readers::Owner => 0o077,
+        Readers::Group => 0o037,
+    };
     let io = |source| SecretFileError::Io { path: path.to_owned(), source };
     let mut file = match File::open(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         opened => opened.map_err(io)?,
     };
-    if file.metadata().map_err(io)?.permissions().mode() & 0o077 != 0 {
+    if file.metadata().map_err(io)?.permissions().mode() & closed != 0 {
         return Err(SecretFileError::Open { path: path.to_owned() });
     }
     // Of its full size from the start: a vector that grows leaves copies behind.

@@ -168,7 +168,7 @@ mod tests {
     async fn found(sweeper: &Sweeper) {
         let tenant = || "t".to_owned();
         apply(sweeper, Found { cluster: [0; 16] }).await;
-        apply(sweeper, CreateTenant { tenant: tenant(), wrapped_key: vec![0] }).await;
+        apply(sweeper, CreateTenant { tenant: tenant(), wrapped_key: vec![0], root: 0 }).await;
         let connector = PutConnector {
             tenant: tenant(),
             name: "c".into(),

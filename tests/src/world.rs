@@ -18,7 +18,7 @@ use claviger_ledger::{
     PutConnector, PutProfile, PutServerIdentity, RequestId, ServerIdentity, View, fingerprint,
 };
 use claviger_machine::{Crypto, Draw};
-use claviger_seal::{Kek, Label, TenantKey};
+use claviger_seal::{ClusterSecret, Keyring, Label, RootKey, TenantKey};
 use core::net::SocketAddr;
 use core::time::Duration;
 use sha2::{Digest, Sha256};
@@ -101,8 +101,15 @@ pub fn system<T>(test: impl Future<Output = T>) -> T {
     actix::System::with_tokio_rt(runtime).block_on(test)
 }
 
-fn kek() -> Arc<Kek> {
-    Arc::new(Kek::new([0x5e; 32]))
+fn keys() -> Arc<Keyring> {
+    Arc::new(Keyring::new(RootKey::new([0x5e; 32]), ClusterSecret::new([0x5f; 32])))
+}
+
+/// A new tenant whose key consists of `byte`.
+fn create_tenant(name: &str, byte: u8, crypto: &dyn Crypto) -> CreateTenant {
+    let wrapped = keys().wrap(name, 1, &Zeroizing::new([byte; 32]), crypto.random());
+    let (root, wrapped_key) = wrapped.expect("the ring is open");
+    CreateTenant { tenant: name.to_owned(), wrapped_key, root }
 }
 
 /// An edge that has seen nothing.
@@ -130,7 +137,6 @@ impl Curves for Lenient {
 
 /// The tenant's key, and a profile with its connector, in a ledger that is new.
 pub async fn found(ledger: &dyn Ledger, clock: &dyn Clock, crypto: &dyn Crypto) {
-    let wrapped_key = kek().wrap(TENANT, &TenantKey::new([7; 32]), crypto.random());
     let profile = Profile {
         server_uri: "coaps://lwm2m.example:5684".to_owned(),
         short_server_id: 123,
@@ -145,7 +151,7 @@ pub async fn found(ledger: &dyn Ledger, clock: &dyn Clock, crypto: &dyn Crypto) 
     let url = "http://127.0.0.1:9/".to_owned();
     let commands: [Command; 4] = [
         Found { cluster: crypto.random() }.into(),
-        CreateTenant { tenant: tenant(), wrapped_key }.into(),
+        create_tenant(TENANT, 7, crypto).into(),
         PutConnector {
             tenant: tenant(),
             name: "server".to_owned(),
@@ -192,7 +198,7 @@ impl World {
         hosts.add(edge(&crypto, TENANT, false));
         let ports = Ports {
             ledger: gate.clone(),
-            kek: kek(),
+            keys: keys(),
             clock: Arc::new(clock),
             crypto: crypto.clone(),
             pki: Arc::new(AwsLc),
@@ -327,8 +333,7 @@ impl World {
     /// # Panics
     /// If it is refused.
     pub async fn make_tenant(&self, name: &str) {
-        let wrapped_key = kek().wrap(name, &TenantKey::new([8; 32]), self.crypto.random());
-        let outcome = self.propose(CreateTenant { tenant: name.to_owned(), wrapped_key }).await;
+        let outcome = self.propose(create_tenant(name, 8, self.crypto.as_ref())).await;
         assert_eq!(outcome, Outcome::Done);
     }
 

@@ -24,6 +24,7 @@ mod export;
 mod import_key;
 mod integer;
 mod key;
+mod keys;
 pub mod pattern;
 mod problem;
 mod profile;
@@ -47,6 +48,10 @@ pub use export::{
 };
 pub use import_key::{ImportKey, ImportKeys, PublicJwk};
 pub use key::{KeyError, KeyFormat, KeyInput};
+pub use keys::{
+    EscrowKey, EscrowedKey, KeyStatus, ProveKey, ReplacedKey, RetiringTenantKey, RootKek, RootKey,
+    TenantKey, WrappedBy,
+};
 pub use problem::{Code, Problem};
 pub use profile::{Profile, Profiles, PutProfile, SecurityMode};
 pub use secret::Secret;

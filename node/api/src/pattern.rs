@@ -35,6 +35,8 @@ texts! {
     Identity 1..=128, TEXT, "urn:dev:meter-1";
     /// The id of a credential.
     CredentialId 32..=32, ID, "5f0c1d6e3b1c4a0f9d27a8b4c6e1f203";
+    /// The id of a cluster.
+    ClusterId 32..=32, ID, "5f0c1d6e3b1c4a0f9d27a8b4c6e1f203";
     /// The id of an event.
     EventId 3..=29, EVENT, "17-0";
     /// The place where a page begins; opaque.

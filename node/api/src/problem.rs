@@ -94,6 +94,8 @@ codes! {
     TooMany "too_many_requests" 429 "The server of this connector asks too often." "Wait as Retry-After says; keep a key for the time of a handshake.";
     Internal "internal" 500 "Claviger could not do what it should." "Look at the log of the node that answered.";
     Busy "busy" 503 "There are as many readers of events as there may be." "Ask again in a moment, or read the events page by page.";
+    KeyProvider "key_provider" 503 "The key provider of this node does not do it." "Look at the detail; what is open stays open.";
+    Sealed "sealed" 503 "The node is sealed: it has not opened the root key." "Look at the detail and at `claviger key status`, or ask another node.";
     Unavailable "unavailable" 503 "The ledger does not answer now." "Ask again in a moment; look at /readyz if it lasts.";
 }
 

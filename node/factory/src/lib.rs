@@ -35,7 +35,8 @@
 //!
 //! `tenant` is that of the key. `purpose` is `manufacturer` for a key that a manufacturer put into
 //! a device, and `operational` for one that a device was given for a service ([`Purpose`]).
-//! `endpoint` and `identity` are the device's endpoint client name and the PSK identity. So a value
+//! `endpoint` and `identity` are the device's endpoint client name and the PSK identity. A root key
+//! in escrow has the purpose `root key`, its cluster's id and its version there. So a value
 //! that is moved to another line, purpose or tenant does not open.
 //!
 //! Nothing here proves who encrypted: whoever has the public key can. That a list comes from the

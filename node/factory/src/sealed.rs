@@ -27,6 +27,8 @@ pub enum Purpose {
     Manufacturer,
     /// The device was given it for a service.
     Operational,
+    /// It is no device's: it is a cluster's root key, in escrow.
+    RootKey,
 }
 
 /// What a secret belongs to: it opens as that and as nothing else.
@@ -34,9 +36,9 @@ pub enum Purpose {
 pub struct Binding<'a> {
     /// What it is for.
     pub purpose: Purpose,
-    /// The device's LwM2M endpoint client name.
+    /// The device's LwM2M endpoint client name; of a root key, its cluster's id in hexadecimal.
     pub endpoint: &'a str,
-    /// The PSK identity.
+    /// The PSK identity; of a root key, its version in decimal.
     pub identity: &'a [u8],
 }
 
@@ -75,6 +77,7 @@ impl Purpose {
         match self {
             Self::Manufacturer => "manufacturer",
             Self::Operational => "operational",
+            Self::RootKey => "root key",
         }
     }
 }

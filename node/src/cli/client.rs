@@ -11,8 +11,6 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::path::PathBuf;
 
-/// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(30);
 /// How long nothing may come of an answer that takes its time; a stream of events has heartbeats.
 const SILENCE: Duration = Duration::from_secs(60);
 
@@ -45,20 +43,36 @@ fn token(text: &str) -> Result<Secret, core::convert::Infallible> {
     Ok(Secret::new(text.to_owned()))
 }
 
-/// The API of one tenant.
+/// A part of the API: that of one tenant, or that of the cluster.
 pub struct Client {
     http: reqwest::Client,
     base: Url,
-    tenant: String,
+    /// What stands before every path.
+    part: Vec<String>,
     token: Secret,
 }
 
 impl Client {
-    /// A client for what `remote` names.
+    /// How long an answer may take.
+    pub const PATIENCE: Duration = Duration::from_secs(30);
+
+    /// A client for the tenant that `remote` names.
     ///
     /// # Errors
     /// If the URL is none, or there is no token.
     pub fn new(remote: &Remote) -> Result<Self, Failure> {
+        Self::of(remote, &["tenants", &remote.tenant])
+    }
+
+    /// A client for the cluster.
+    ///
+    /// # Errors
+    /// If the URL is none, or there is no token.
+    pub fn of_cluster(remote: &Remote) -> Result<Self, Failure> {
+        Self::of(remote, &["cluster"])
+    }
+
+    fn of(remote: &Remote, part: &[&str]) -> Result<Self, Failure> {
         let usage = |words: &str| Failure::new(Exit::Usage, words);
         let base = Url::parse(&remote.server).ok();
         let base = base.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
@@ -69,7 +83,8 @@ impl Client {
                 "no token: set CLAVIGER_TOKEN to what `claviger dev` printed",
             )
         })?;
-        let mut http = reqwest::Client::builder().connect_timeout(PATIENCE).read_timeout(SILENCE);
+        let mut http =
+            reqwest::Client::builder().connect_timeout(Self::PATIENCE).read_timeout(SILENCE);
         if let Some(file) = &remote.ca_file {
             let pem = std::fs::read(file).ok();
             let trusted = pem.and_then(|pem| Certificate::from_pem_bundle(&pem).ok());
@@ -81,7 +96,8 @@ impl Client {
         }
         let http = http.build();
         let http = http.map_err(|_| Failure::failed("this system's TLS cannot be set up"))?;
-        Ok(Self { http, base, tenant: remote.tenant.clone(), token })
+        let part = part.iter().map(|text| (*text).to_owned()).collect();
+        Ok(Self { http, base, part, token })
     }
 
     /// Asks for what is at `path`, whose parts may be any text.
@@ -123,7 +139,7 @@ impl Client {
     /// What the API said, or that it does not answer.
     pub async fn delete(&self, path: &[&str]) -> Result<(), Failure> {
         let request = self.request(Method::DELETE, path, &[]);
-        self.answer(request.timeout(PATIENCE)).await.map(drop)
+        self.answer(request.timeout(Self::PATIENCE)).await.map(drop)
     }
 
     /// A request to `path`, for a body or headers of its own; without a limit of time.
@@ -161,7 +177,8 @@ impl Client {
         url.path_segments_mut()
             .expect("an http URL has segments")
             .pop_if_empty()
-            .extend(["api", "v1", "tenants", &self.tenant])
+            .extend(["api", "v1"])
+            .extend(&self.part)
             .extend(path);
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
@@ -176,7 +193,7 @@ impl Client {
         query: &[(&str, String)],
         body: Option<&B>,
     ) -> Result<T, Failure> {
-        let request = self.request(method, path, query).timeout(PATIENCE);
+        let request = self.request(method, path, query).timeout(Self::PATIENCE);
         let request = match body {
             Some(body) => request.json(body),
             None => request,

@@ -80,11 +80,7 @@ impl Source {
 pub fn check(source: &Source) -> Result<(), Failure> {
     let tree = source.load()?;
     let wrong = |error: &dyn std::error::Error| Failure::new(Exit::Usage, error.to_string());
-    let kek = tree.node.kek();
-    let found = kek::load(&kek).map_err(|error| wrong(&error))?;
-    if found.is_none() && tree.node.data.join("ledger").exists() {
-        return Err(wrong(&kek::KekError::Missing { path: kek }));
-    }
+    kek::check(&tree).map_err(|error| wrong(&error))?;
     admin_token::load(&tree.admin_token()).map_err(|error| wrong(&error))?;
     if let Some((certificate, key)) = tree.tls() {
         Identity::load(&certificate, &key).map_err(|error| wrong(&error))?;

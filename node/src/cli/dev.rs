@@ -5,7 +5,7 @@ use super::exit::Failure;
 use super::output::{self, Format};
 use super::serve::serve;
 use crate::app::Addresses;
-use crate::config::{Coaps, Config, Http, Log, Node, PublicUrl};
+use crate::config::{Coaps, Config, Http, Kek, Log, Node, PublicUrl};
 use crate::crypto::SystemCrypto;
 use crate::http::AdminToken;
 use clap::Args;
@@ -57,6 +57,7 @@ impl Dev {
                 hide_unknown_identity: self.hide_unknown_identity,
                 ..Coaps::default()
             }],
+            kek: Kek::default(),
             log: overridden(Log::default())?,
         };
         let data = config.node.data.display().to_string();

@@ -23,6 +23,7 @@ mod identity;
 mod import;
 mod import_key;
 mod input;
+mod key;
 mod openapi;
 mod output;
 mod profile;
@@ -102,6 +103,9 @@ enum Command {
     /// Set and show the server's own key: what devices know it by.
     #[command(subcommand)]
     Identity(identity::Identity),
+    /// Replace the keys that the ledger is sealed by, and keep a copy of them safe.
+    #[command(subcommand)]
+    Key(key::Key),
     /// Encrypt and decrypt lists of devices; needs no server.
     #[command(subcommand)]
     Factory(factory::Factory),
@@ -166,6 +170,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::ImportKey(key) => key.run().await,
         Command::TrustAnchor(anchor) => anchor.run().await,
         Command::Identity(identity) => identity.run().await,
+        Command::Key(key) => key.run().await,
         Command::Factory(factory) => factory.run(),
         Command::Export(export) => export.run().await,
         Command::Import(import) => import.run().await,

@@ -16,8 +16,9 @@ mod value;
 
 pub use faults::{ConfigError, Fault};
 pub use listener::{CredentialKind, Credentials, Suites};
-pub use value::{Bounded, LogFormat, LogLevel, PublicUrl, TenantName};
+pub use value::{Bounded, KekProvider, LogFormat, LogLevel, PublicUrl, TenantName};
 
+use crate::kek::Pkcs11Place;
 use core::net::{Ipv4Addr, SocketAddr};
 use section::{Section, section};
 use serde::{Deserialize, Serialize};
@@ -29,6 +30,8 @@ use std::path::PathBuf;
 pub struct Config {
     /// The node and its data.
     pub node: Node,
+    /// The key-encryption key.
+    pub kek: Kek,
     /// HTTP.
     pub http: Http,
     /// Where devices come to.
@@ -41,6 +44,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             node: Node::default(),
+            kek: Kek::default(),
             http: Http::default(),
             coaps: vec![Coaps::default()],
             log: Log::default(),
@@ -49,8 +53,9 @@ impl Default for Config {
 }
 
 /// The sections in the order in which they are shown; true for one that may be repeated.
-const TREE: [(&str, &Section, bool); 4] = [
+const TREE: [(&str, &Section, bool); 5] = [
     ("node", &Node::SECTION, false),
+    ("kek", &Kek::SECTION, false),
     ("http", &Http::SECTION, false),
     ("coaps", &Coaps::SECTION, true),
     ("log", &Log::SECTION, false),
@@ -62,15 +67,40 @@ section! {
         /// The data folder: the ledger. It is made if it is missing, for its owner only.
         /// A relative path begins in the working folder.
         data: PathBuf = "/var/lib/claviger".into(),
-        /// The key-encryption key (KEK) that every secret in the ledger is sealed under: a file
-        /// of 32 random bytes that only its owner may read. A new ledger makes it if it is
+        /// The key-encryption key (KEK) that the ledger's root key is wrapped by, where it is in
+        /// a file: 32 random bytes that only their owner may read. A new ledger makes it if it is
         /// missing. Keep a copy of it, and better keep it away from the data folder: whoever has
-        /// both has the secrets, and without it they are lost. A relative path begins in the
-        /// data folder.
+        /// both has the secrets, and without it they are lost, unless there is a copy in escrow.
+        /// A relative path begins in the data folder.
         kek_file: PathBuf = "kek".into(),
         /// Free space on the data folder's disk below which nothing is written, in MiB: room for
         /// compaction, which runs on.
         disk_reserve: Bounded<0, 1_048_576> = Bounded::of::<64>(),
+    }
+}
+
+section! {
+    /// What wraps the ledger's root key. All places that are named here, and `node.kek_file`, may
+    /// open it, so that one can take the place of another: name both, have
+    /// `claviger key rotate-kek` done, and then leave the old one out.
+    Kek {
+        /// Which of them wraps it from the next `claviger key rotate-kek` on, and at a new ledger:
+        /// file (`node.kek_file`), folder or pkcs11.
+        provider: KekProvider = KekProvider::File,
+        /// A folder with KEKs in files named kek-1, kek-2 and so on, of 32 random bytes each: a
+        /// mounted secret of Kubernetes. The highest number wraps, all open. SIGHUP reads it
+        /// again. Empty for none. A relative path begins in the data folder.
+        folder: PathBuf = PathBuf::new(),
+        /// The PKCS#11 library of a token (an HSM) that has a KEK: a key for AES-GCM, which need
+        /// not leave it. Empty for none.
+        pkcs11_module: PathBuf = PathBuf::new(),
+        /// The token's label.
+        pkcs11_token: String = String::new(),
+        /// The key's label. A KEK is replaced by a key with another label.
+        pkcs11_key: String = String::new(),
+        /// The file of the token's user PIN, which only its owner and group may read. A relative
+        /// path begins in the data folder.
+        pkcs11_pin_file: PathBuf = PathBuf::new(),
     }
 }
 
@@ -149,6 +179,25 @@ impl Node {
     /// Where the KEK is.
     pub fn kek(&self) -> PathBuf {
         self.data.join(&self.kek_file)
+    }
+}
+
+impl Kek {
+    /// The folder of KEKs, if there is one.
+    pub fn folder(&self, node: &Node) -> Option<PathBuf> {
+        let is_set = !self.folder.as_os_str().is_empty();
+        is_set.then(|| node.data.join(&self.folder))
+    }
+
+    /// Where the KEK in a token is, if there is one.
+    pub fn token(&self, node: &Node) -> Option<Pkcs11Place> {
+        let is_set = !self.pkcs11_module.as_os_str().is_empty();
+        is_set.then(|| Pkcs11Place {
+            module: self.pkcs11_module.clone(),
+            token: self.pkcs11_token.clone(),
+            key: self.pkcs11_key.clone(),
+            pin_file: node.data.join(&self.pkcs11_pin_file),
+        })
     }
 }
 

@@ -1,7 +1,7 @@
 //! Reading: first the keys, so that each unknown one is named at once, then the values.
 
 use super::section::Field;
-use super::{Config, ConfigError, Fault, Http, TREE};
+use super::{Config, ConfigError, Fault, Http, Kek, KekProvider, TREE};
 use core::ops::Range;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -65,6 +65,8 @@ impl Config {
             let words = "it takes tls_certificate_file and tls_key_file, or none of them";
             faults.push(fault(text, start, "http".to_owned(), words.to_owned()));
         }
+        let kek = values.get("kek").map(Spanned::span).unwrap_or_default().start;
+        faults.extend(self.kek_lacks().map(|words| fault(text, kek, "kek".to_owned(), words)));
         let mut seen = BTreeMap::new();
         for (index, coaps) in self.coaps.iter().enumerate() {
             let one = values.get("coaps").and_then(|all| all.get_ref().get(index));
@@ -81,6 +83,31 @@ impl Config {
             }
         }
         faults
+    }
+}
+
+impl Config {
+    /// What the section on the KEK lacks.
+    fn kek_lacks(&self) -> Option<String> {
+        let Kek { provider, folder, pkcs11_module, pkcs11_token, pkcs11_key, pkcs11_pin_file } =
+            &self.kek;
+        let token = [
+            !pkcs11_module.as_os_str().is_empty(),
+            !pkcs11_token.is_empty(),
+            !pkcs11_key.is_empty(),
+            !pkcs11_pin_file.as_os_str().is_empty(),
+        ];
+        let whole = token.iter().all(|set| *set);
+        if !whole && token.iter().any(|set| *set) {
+            let words = "a token takes pkcs11_module, pkcs11_token, pkcs11_key and pkcs11_pin_file";
+            return Some(words.to_owned());
+        }
+        let lacks = match provider {
+            KekProvider::File => false,
+            KekProvider::Folder => folder.as_os_str().is_empty(),
+            KekProvider::Pkcs11 => !whole,
+        };
+        lacks.then(|| "the provider that wraps has no place: name its folder or token".to_owned())
     }
 }
 

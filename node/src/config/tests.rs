@@ -130,7 +130,10 @@ fn an_unknown_key_is_told_with_its_line_its_path_and_the_nearest_one() {
             "2: http.level: there is no such key; did you mean `log.level`?\n",
         ),
         ("[log]\nzzz = 1\n", "2: log.zzz: there is no such key; known are level, format\n"),
-        ("raft = 1\n", "1: raft: there is no such section; known are node, http, coaps, log\n"),
+        (
+            "raft = 1\n",
+            "1: raft: there is no such section; known are node, kek, http, coaps, log\n",
+        ),
         (
             "[http]\npublicurl = 1\n[log]\nlevels = 1\n",
             "2: http.publicurl: there is no such key; did you mean `public_url`?\n\
@@ -209,8 +212,8 @@ fn a_file_is_named_with_each_line() {
         words,
         format!(
             "the configuration is wrong:\n  \
-             {name}:1: x: there is no such section; known are node, http, coaps, log\n  \
-             {name}:2: y: there is no such section; known are node, http, coaps, log"
+             {name}:1: x: there is no such section; known are node, kek, http, coaps, log\n  \
+             {name}:2: y: there is no such section; known are node, kek, http, coaps, log"
         )
     );
     let missing = Config::load(&folder.path().join("d.toml")).unwrap_err().to_string();

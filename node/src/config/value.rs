@@ -178,3 +178,28 @@ impl TryFrom<String> for LogFormat {
         }
     }
 }
+
+/// What has the KEK that wraps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", rename_all = "lowercase")]
+pub enum KekProvider {
+    /// A file.
+    File,
+    /// A folder of files.
+    Folder,
+    /// A PKCS#11 token.
+    Pkcs11,
+}
+
+impl TryFrom<String> for KekProvider {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        match text.as_str() {
+            "file" => Ok(Self::File),
+            "folder" => Ok(Self::Folder),
+            "pkcs11" => Ok(Self::Pkcs11),
+            _ => Err("expected file, folder or pkcs11"),
+        }
+    }
+}

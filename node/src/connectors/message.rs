@@ -6,10 +6,11 @@
 use super::gates::Gate;
 use super::way::Ways;
 use super::{leshan, webhook};
+use crate::keys::key_of;
 use claviger_ledger::{
     ConnectorKind, Credential, CredentialId, DeviceRef, OutboxItem, State, View, Withdrawal,
 };
-use claviger_seal::{Kek, Label};
+use claviger_seal::{Keyring, Label};
 use zeroize::Zeroizing;
 
 /// A message ready to be sent.
@@ -91,7 +92,7 @@ impl Message {
     /// Words for the device's timeline: something that it needs is missing or does not open.
     pub(super) fn compose(
         view: &View<'_>,
-        kek: &Kek,
+        keys: &Keyring,
         about: &About<'_>,
     ) -> Result<Option<Self>, String> {
         let (of, id) = (about.of, about.id);
@@ -102,10 +103,10 @@ impl Message {
         let missing =
             || format!("the connector \"{name}\" or what it should tell is missing; set it again");
         let connector = view.connector(&of.tenant, &name).ok_or_else(missing)?;
-        let wrapped_key = view.tenant(&of.tenant).ok_or_else(missing)?.wrapped_key;
+        let tenant = view.tenant(&of.tenant).ok_or_else(missing)?;
         let open = |label, sealed: &[u8]| {
-            let key = kek.unwrap(&of.tenant, &wrapped_key).and_then(|key| key.open(label, sealed));
-            key.map_err(|_| "a secret in the ledger does not open under this node's KEK".to_owned())
+            let key = key_of(keys, &of.tenant, &tenant).and_then(|key| key.open(label, sealed));
+            key.map_err(|_| "a secret in the ledger does not open by this node's keys".to_owned())
         };
         let label = Label::Connector { tenant: &of.tenant, connector: &name };
         let secret = open(label, &connector.sealed_secret)?;

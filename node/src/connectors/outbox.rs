@@ -18,7 +18,7 @@ use claviger_ledger::{
     Ledger, Outcome, RequestId, View,
 };
 use claviger_machine::Crypto;
-use claviger_seal::Kek;
+use claviger_seal::Keyring;
 use core::time::Duration;
 use futures::FutureExt;
 use std::collections::BTreeMap;
@@ -95,7 +95,7 @@ pub struct OutboxWorker {
 /// What every attempt needs.
 struct Shop {
     ledger: Arc<dyn Ledger>,
-    kek: Arc<Kek>,
+    keys: Arc<Keyring>,
     clock: Arc<dyn Clock>,
     crypto: Arc<dyn Crypto>,
     public_url: String,
@@ -125,7 +125,7 @@ impl OutboxWorker {
     /// A worker for `ledger`; `public_url` is where LwM2M servers reach this API.
     pub fn new(
         ledger: Arc<dyn Ledger>,
-        kek: Arc<Kek>,
+        keys: Arc<Keyring>,
         clock: Arc<dyn Clock>,
         crypto: Arc<dyn Crypto>,
         public_url: String,
@@ -135,7 +135,7 @@ impl OutboxWorker {
         let counters = Arc::default();
         let places = Semaphore::new(AT_ONCE);
         let shop =
-            Shop { ledger, kek, clock, crypto, public_url, ways, gates, lanes, places, counters };
+            Shop { ledger, keys, clock, crypto, public_url, ways, gates, lanes, places, counters };
         (Arc::new(Wake(sender)), Self { wakes, shop: Arc::new(shop) })
     }
 
@@ -354,7 +354,7 @@ impl Shop {
         self.ledger.read(&mut |rows| {
             let view = View::new(rows);
             let about = About { of, id, public_url: &self.public_url };
-            message = Message::compose(&view, &self.kek, &about);
+            message = Message::compose(&view, &self.keys, &about);
             confirmed = is_confirmed(&view, of, id);
         });
         (message, confirmed)

@@ -19,12 +19,13 @@ use claviger_ledger::{
     RequestId, RevokeCredential, SessionId, StageCredential, View,
 };
 use claviger_machine::Crypto;
-use claviger_seal::{Kek, Label, TenantKey};
+use claviger_seal::{ClusterSecret, Keyring, Label, RootKey, TenantKey};
 use core::time::Duration;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::JoinSet;
+use zeroize::Zeroizing;
 
 const NOW: Duration = Duration::from_secs(1_795_543_200);
 const KEY: [u8; 16] = *b"canary-canary-01";
@@ -53,7 +54,7 @@ type Messages = Arc<Mutex<Vec<(HeaderMap, Bytes)>>>;
 /// An LwM2M server that answers with these statuses, then 204, and a ledger that should tell it.
 struct Rig {
     ledger: Arc<MemoryLedger>,
-    kek: Arc<Kek>,
+    keys: Arc<Keyring>,
     messages: Messages,
     answers: UnboundedReceiver<Result<(), String>>,
     /// What is committed while the server answers its next message.
@@ -142,18 +143,19 @@ impl Rig {
         let url = format!("http://{}/", socket.local_addr().unwrap());
         let mut tasks = JoinSet::new();
         tasks.spawn(async move { axum::serve(socket, router).await.unwrap() });
-        let kek = Arc::new(Kek::new([1; 32]));
+        let keys = Keyring::new(RootKey::new([1; 32]), ClusterSecret::new([2; 32]));
+        let keys = Arc::new(keys);
         let (crypto, clock): (Arc<dyn Crypto>, Arc<dyn Clock>) =
             (Arc::new(Counting(AtomicU64::new(0xa0))), Arc::new(Stopped));
         let public = "http://127.0.0.1:8080".to_owned();
         let (outbox, worker) =
-            OutboxWorker::new(ledger.clone(), kek.clone(), clock, crypto, public);
+            OutboxWorker::new(ledger.clone(), keys.clone(), clock, crypto, public);
         let counters = worker.counters();
         let (say, answers) = unbounded_channel();
         let answered: Arc<Answered> = Arc::new(move |_, _, result| say.send(result).unwrap());
         let (messages, meanwhile) = (Messages::default(), Arc::default());
         let _tasks = JoinSet::new();
-        let rig = Self { ledger, kek, messages, answers, meanwhile, outbox, counters, _tasks };
+        let rig = Self { ledger, keys, messages, answers, meanwhile, outbox, counters, _tasks };
         rig.prepare(&url, kind, &secret).await;
         if before {
             rig.stage().await;
@@ -183,10 +185,10 @@ impl Rig {
     }
 
     async fn prepare(&self, url: &str, kind: ConnectorKind, secret: &[u8]) {
-        let key = TenantKey::new([2; 32]);
-        let wrapped_key = self.kek.wrap("t", &key, [3; 16]);
+        let wrapped = self.keys.wrap("t", 1, &Zeroizing::new([2; 32]), [3; 16]);
+        let (root, wrapped_key) = wrapped.unwrap();
         self.apply(1, Found { cluster: [0; 16] }).await;
-        self.apply(2, CreateTenant { tenant: "t".into(), wrapped_key }).await;
+        self.apply(2, CreateTenant { tenant: "t".into(), wrapped_key, root }).await;
         self.put_connector("c", url, kind, secret).await;
         self.apply(4, put_profile("coaps://a.example")).await;
         let enrol = EnrolDevice {

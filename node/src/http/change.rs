@@ -3,7 +3,7 @@
 
 use super::Api;
 use super::body::{Raw, is_json, read};
-use super::idempotency::Repeatable;
+use super::idempotency::{Keys, Repeatable};
 use super::problem::Fault;
 use super::version::Expected;
 use axum::extract::{FromRequest, FromRequestParts, Request};
@@ -37,7 +37,7 @@ impl<T: DeserializeOwned> FromRequest<Arc<Api>> for ChangeTo<T> {
         }
         let parts = Parts::of(request, api).await?;
         let body = read(&parts.body.0)?;
-        Ok(Self(parts.write(api), body))
+        Ok(Self(parts.write(api)?, body))
     }
 }
 
@@ -45,7 +45,7 @@ impl FromRequest<Arc<Api>> for Change {
     type Rejection = Fault;
 
     async fn from_request(request: Request, api: &Arc<Api>) -> Result<Self, Fault> {
-        Ok(Self(Parts::of(request, api).await?.write(api)))
+        Parts::of(request, api).await?.write(api).map(Self)
     }
 }
 
@@ -64,8 +64,10 @@ impl Parts {
         Ok(Self { expected, repeatable, body })
     }
 
-    fn write(self, api: &Api) -> Write {
-        let keyed = api.keys.keyed(&self.repeatable, &self.body);
-        Write { expected: self.expected, request: RequestId(api.crypto.random()), keyed }
+    fn write(self, api: &Api) -> Result<Write, Fault> {
+        let keyed = self.repeatable.is_keyed().then(|| api.keeper.ring().derive("idempotency"));
+        let keys = keyed.transpose()?.map(|secret| Keys::new(&secret));
+        let keyed = keys.and_then(|keys| keys.keyed(&self.repeatable, &self.body));
+        Ok(Write { expected: self.expected, request: RequestId(api.crypto.random()), keyed })
     }
 }

@@ -12,8 +12,10 @@ pub(super) async fn livez() -> &'static str {
     "alive\n"
 }
 
-/// 200 while the ledger answers and can be written, else 503 with its reason.
+/// 200 while the node is not sealed, and the ledger answers and can be written; else 503 with its
+/// reason.
 pub(super) async fn readyz(State(api): State<Arc<Api>>) -> Result<&'static str, Fault> {
+    api.unless_sealed()?;
     api.ledger.ready()?;
     api.ledger.confirm().await?;
     Ok("ready\n")

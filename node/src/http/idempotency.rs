@@ -23,6 +23,13 @@ pub(super) struct Repeatable {
     head: Vec<Vec<u8>>,
 }
 
+impl Repeatable {
+    /// True if it says what it is known by.
+    pub(super) const fn is_keyed(&self) -> bool {
+        self.key.is_some()
+    }
+}
+
 impl<S: Send + Sync> FromRequestParts<S> for Repeatable {
     type Rejection = Fault;
 
@@ -63,11 +70,11 @@ fn bad() -> Fault {
 }
 
 /// What fingerprints are made under: the same at every node of the cluster.
-pub struct Keys(hmac::Key);
+pub(super) struct Keys(hmac::Key);
 
 impl Keys {
     /// Fingerprints under `secret`.
-    pub fn new(secret: &[u8; 32]) -> Self {
+    pub(super) fn new(secret: &[u8; 32]) -> Self {
         Self(hmac::Key::new(hmac::HMAC_SHA256, secret))
     }
 

@@ -29,19 +29,20 @@ mod version;
 
 pub use admin::profiles::is_server_uri;
 pub use auth::AdminToken;
-pub use idempotency::Keys;
 pub use openapi::document;
 pub use pull::{Desk, Lookup, Lookups};
 pub use router::router;
 pub use serve::{Counters, Server, Streams};
 pub use tls::{Identity, TlsError};
 
+use crate::keys::{Keeper, key_of};
 use crate::metrics::Metrics;
 use change::Write;
 use claviger_actors::{Clock, Unproven};
+use claviger_api::Code;
 use claviger_ledger::{Command, Ended, Envelope, Ledger, Outcome, RequestId, Tenant, View};
 use claviger_machine::Crypto;
-use claviger_seal::{Kek, TenantKey};
+use claviger_seal::TenantKey;
 use problem::Fault;
 use std::sync::Arc;
 
@@ -49,8 +50,8 @@ use std::sync::Arc;
 pub struct Api {
     /// The ledger.
     pub ledger: Arc<dyn Ledger>,
-    /// The key that tenants' keys are wrapped with.
-    pub kek: Arc<Kek>,
+    /// The keys of the cluster.
+    pub keeper: Arc<Keeper>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Randomness.
@@ -61,8 +62,6 @@ pub struct Api {
     pub ended: Arc<dyn Fn(Ended) + Send + Sync>,
     /// Whom to tell in which realm the key of listeners has changed.
     pub presented: Arc<dyn Fn(&str) + Send + Sync>,
-    /// What fingerprints of requests with an Idempotency-Key are made under.
-    pub keys: Keys,
     /// What is kept of look-ups by LwM2M servers.
     pub desk: Desk,
     /// What an administrator proves himself by.
@@ -133,9 +132,17 @@ impl Api {
         self.look(|view| view.tenant(name)).await?.ok_or_else(|| Fault::not_found("tenant", name))
     }
 
+    /// Refuses while this node is sealed.
+    fn unless_sealed(&self) -> Result<(), Fault> {
+        match &self.keeper.standing().borrow().sealed {
+            Some(why) => Err(Fault::new(Code::Sealed, why.as_str())),
+            None => Ok(()),
+        }
+    }
+
     /// The tenant's key.
     fn key_of(&self, name: &str, tenant: &Tenant) -> Result<TenantKey, Fault> {
-        let key = self.kek.unwrap(name, &tenant.wrapped_key);
-        key.map_err(|_| Fault::internal("the tenant's key does not open under this node's KEK"))
+        let key = key_of(&self.keeper.ring(), name, tenant);
+        key.map_err(|_| Fault::internal("the tenant's key does not open by this node's root key"))
     }
 }

@@ -1,5 +1,6 @@
 //! From what went wrong to what is answered: the one place that maps it.
 
+use crate::keys::{EscrowError, KeyError};
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -44,9 +45,12 @@ impl From<Refusal> for Fault {
             Refusal::State { .. }
             | Refusal::InUse { .. }
             | Refusal::OtherKind { .. }
-            | Refusal::Full { .. } => Code::State,
+            | Refusal::Full { .. }
+            | Refusal::Retiring { .. } => Code::State,
             Refusal::TooLong { .. } => Code::Invalid,
             Refusal::KeyReused => Code::KeyReused,
+            // The same request is sealed under the newer key.
+            Refusal::KeyReplaced => Code::Unavailable,
         };
         Self::new(code, refusal.to_string())
     }
@@ -55,6 +59,34 @@ impl From<Refusal> for Fault {
 impl From<Unavailable> for Fault {
     fn from(unavailable: Unavailable) -> Self {
         Self::new(Code::Unavailable, unavailable.to_string())
+    }
+}
+
+impl From<claviger_seal::Sealed> for Fault {
+    fn from(sealed: claviger_seal::Sealed) -> Self {
+        Self::new(Code::Sealed, sealed.to_string())
+    }
+}
+
+impl From<KeyError> for Fault {
+    fn from(error: KeyError) -> Self {
+        let code = match &error {
+            KeyError::Kek(_) | KeyError::WrongKek => Code::KeyProvider,
+            KeyError::NoRootKey | KeyError::Sealed(_) => Code::Sealed,
+            KeyError::Damaged => return Self::internal(&error.to_string()),
+            KeyError::Unavailable(why) => return why.clone().into(),
+            KeyError::Refused(why) => return why.clone().into(),
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<EscrowError> for Fault {
+    fn from(error: EscrowError) -> Self {
+        match error {
+            EscrowError::Key(error) => error.into(),
+            error => Self::new(Code::Invalid, error.to_string()),
+        }
     }
 }
 
@@ -76,7 +108,7 @@ impl IntoResponse for Fault {
             Code::Unauthorized => {
                 set(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
-            Code::Unavailable | Code::Busy => {
+            Code::Unavailable | Code::Busy | Code::Sealed | Code::KeyProvider => {
                 set(header::RETRY_AFTER, HeaderValue::from_static("5"));
             }
             // A share is refilled within milliseconds; a second is the least that can be said.

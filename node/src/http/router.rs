@@ -1,7 +1,7 @@
 //! The paths, and what holds for all of them.
 
 use super::admin::{
-    attempts, connectors, credentials, devices, events, export, import_keys, profiles,
+    attempts, connectors, credentials, devices, events, export, import_keys, keys, profiles,
     server_identity, trust_anchors, use_report,
 };
 use super::problem::Fault;
@@ -24,6 +24,9 @@ const BODY: usize = 64 * 1024;
 /// Where a tenant's things are.
 const TENANT: &str = "/api/v1/tenants/{tenant}";
 
+/// Where the cluster is.
+const CLUSTER: &str = "/api/v1/cluster";
+
 /// The OpenAPI document, as it is served.
 pub(super) static DOCUMENT: LazyLock<String> =
     LazyLock::new(|| document().to_json().expect("texts and numbers become JSON"));
@@ -31,9 +34,11 @@ pub(super) static DOCUMENT: LazyLock<String> =
 /// All paths.
 pub fn router(api: Api) -> Router {
     let api = Arc::new(api);
-    let admin = admin().route_layer(from_fn_with_state(api.clone(), auth::require_admin));
+    let for_admin = || from_fn_with_state(api.clone(), auth::require_admin);
     // Behind the layer: an LwM2M server proves itself by a signature instead.
-    let (router, _) = whole(admin.merge(signed())).split_for_parts();
+    let of_tenant = admin().route_layer(for_admin()).merge(signed());
+    let of_tenant = of_tenant.route_layer(from_fn_with_state(api.clone(), unless_sealed));
+    let (router, _) = whole(of_tenant, cluster().route_layer(for_admin())).split_for_parts();
     router
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))
@@ -47,13 +52,17 @@ pub fn router(api: Api) -> Router {
 
 /// What the paths say of themselves.
 pub(super) fn document() -> utoipa::openapi::OpenApi {
-    whole(admin().merge(signed())).into_openapi()
+    whole(admin().merge(signed()), cluster()).into_openapi()
 }
 
 /// The paths below `/api`; all that stand in the document.
-fn whole(of_tenant: OpenApiRouter<Arc<Api>>) -> OpenApiRouter<Arc<Api>> {
+fn whole(
+    of_tenant: OpenApiRouter<Arc<Api>>,
+    of_cluster: OpenApiRouter<Arc<Api>>,
+) -> OpenApiRouter<Arc<Api>> {
     OpenApiRouter::with_openapi(openapi::frame())
         .nest(TENANT, of_tenant)
+        .nest(CLUSTER, of_cluster)
         .routes(routes!(openapi::show))
 }
 
@@ -82,12 +91,35 @@ fn admin() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(events::list))
         .routes(routes!(devices::audit))
         .routes(routes!(attempts::list))
+        .routes(routes!(keys::rotate_tenant))
         .route_layer(from_fn(version::unless_seen))
+}
+
+/// What the administrator may do with the cluster.
+fn cluster() -> OpenApiRouter<Arc<Api>> {
+    OpenApiRouter::default()
+        .routes(routes!(keys::show))
+        .routes(routes!(keys::rotate_kek))
+        .routes(routes!(keys::drop_kek))
+        .routes(routes!(keys::rotate_root))
+        .routes(routes!(keys::escrow))
+        .routes(routes!(keys::prove))
+        .routes(routes!(keys::door, keys::unseal))
 }
 
 /// What LwM2M servers may do.
 fn signed() -> OpenApiRouter<Arc<Api>> {
     OpenApiRouter::default().routes(routes!(pull::psk)).routes(routes!(use_report::take))
+}
+
+/// Lets nothing about a tenant pass while this node is sealed.
+async fn unless_sealed(
+    State(api): State<Arc<Api>>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Fault> {
+    api.unless_sealed()?;
+    Ok(next.run(request).await)
 }
 
 async fn no_route() -> Fault {

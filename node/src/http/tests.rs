@@ -11,6 +11,7 @@ mod trust;
 use super::*;
 use crate::connectors::{SigningSecret, headers};
 use crate::fixtures;
+use crate::kek::Providers;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, Response, StatusCode, header};
@@ -19,6 +20,7 @@ use claviger_ledger::{
     ConfirmOutbox, CreateTenant, CredentialId, DeviceRef, Found, OpenSession, SessionId,
     StageCredential, Unavailable,
 };
+use claviger_seal::{ClusterSecret, RootKey};
 use core::time::Duration;
 use serde_json::{Value, json};
 use std::io;
@@ -26,6 +28,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::watch;
 use tower::ServiceExt;
+use zeroize::Zeroizing;
 
 const KEY: &str = "63616e6172792d63616e6172792d3031";
 const SECRET: &str = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
@@ -66,22 +69,25 @@ impl Rig {
         let (stop, stopping) = watch::channel(false);
         let ledger = Arc::new(MemoryLedger::default());
         let crypto: Arc<dyn Crypto> = Arc::new(Counting::default());
-        let kek = Arc::new(Kek::new([1; 32]));
         let (token, admin_token) = AdminToken::make(crypto.as_ref());
-        let wrapped_key = kek.wrap("default", &TenantKey::new([2; 32]), [3; 16]);
+        let clock: Arc<dyn Clock> = Arc::new(Stopped);
+        let keeper = Keeper::new(ledger.clone(), clock, crypto.clone(), Providers::of([]));
+        keeper.ring().open([(1, RootKey::new([1; 32]))].into(), ClusterSecret::new([5; 32]));
+        keeper.opened();
+        let wrapped = keeper.ring().wrap("default", 1, &Zeroizing::new([2; 32]), [3; 16]);
+        let (root, wrapped_key) = wrapped.unwrap();
         let ended: Arc<Mutex<Vec<Ended>>> = Arc::default();
         let desk = Desk::default();
         let lookups = desk.lookups.clone();
         let heard = ended.clone();
         let api = Api {
             ledger: ledger.clone(),
-            kek,
+            keeper: Arc::new(keeper),
             clock: Arc::new(Stopped),
             crypto,
             unproven: Arc::default(),
             presented: Arc::new(|_| {}),
             ended: Arc::new(move |what| heard.lock().unwrap().push(what)),
-            keys: Keys::new(&[5; 32]),
             desk,
             admin_token,
             streams: Streams::new(Arc::default(), stopping),
@@ -90,7 +96,7 @@ impl Rig {
         let token = token.to_string();
         let rig = Self { router: router(api), ledger, token, lookups, ended, stop };
         rig.apply(1, Found { cluster: [0; 16] }).await;
-        rig.apply(2, CreateTenant { tenant: "default".into(), wrapped_key }).await;
+        rig.apply(2, CreateTenant { tenant: "default".into(), wrapped_key, root }).await;
         rig
     }
 

@@ -10,6 +10,7 @@ mod edges;
 mod factory;
 mod family;
 mod http;
+mod keys;
 mod ledger;
 mod lookups;
 mod names;
@@ -54,6 +55,10 @@ pub struct Sources {
     pub lookups: Arc<crate::http::Lookups>,
     /// The listener of the API.
     pub http: Arc<crate::http::Counters>,
+    /// The keys of the cluster.
+    pub keeper: Arc<crate::keys::Keeper>,
+    /// What is done with them.
+    pub keys: Arc<crate::keys::Counters>,
     /// What exports traces.
     pub traces: Arc<crate::telemetry::Counters>,
 }
@@ -67,6 +72,7 @@ impl Metrics {
             Box::new(ledger::Ledger(sources.node)),
             Box::new(outbox::Outbox(sources.outbox)),
             Box::new(lookups::Lookups(sources.lookups)),
+            Box::new(keys::Keys(sources.keeper, sources.keys)),
             Box::new(http::Http(sources.http)),
             Box::new(traces::Spans(sources.traces)),
         ])

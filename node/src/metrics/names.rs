@@ -176,3 +176,20 @@ pub(super) const SPANS: Name = (
     "claviger_traces_spans_total",
     "Spans of traces: taken by the collector, sent and not taken, or dropped because too many waited.",
 );
+
+pub(super) const SEALED: Name =
+    ("claviger_sealed", "1 while this node is sealed: it has not opened the root key.");
+pub(super) const KEY_PROVIDER: Name =
+    ("claviger_key_provider_up", "1 while the provider of the KEK that wraps answers this node.");
+pub(super) const ROOT_KEY: Name =
+    ("claviger_root_key_version", "The newest version of the root key; 0 before there is one.");
+pub(super) const KEYS_RETIRING: Name =
+    ("claviger_keys_retiring", "Replaced root and tenant keys that are not destroyed yet.");
+pub(super) const KEYS_RESEALED: Name = (
+    "claviger_keys_resealed_total",
+    "Secrets that this node sealed anew under a newer tenant key, by what came of it.",
+);
+pub(super) const KEYS_WRAPPED: Name = (
+    "claviger_tenant_keys_wrapped_total",
+    "Tenant keys that this node brought under a newer root key.",
+);

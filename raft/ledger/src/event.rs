@@ -75,6 +75,15 @@ event_codes! {
     64 NodeCertified "node.certified" Audit "A node was given its next certificate.";
     65 NodeDismissed "node.dismissed" Audit "A node was dismissed: its certificates are not accepted any more.";
     70 ClusterRestored "cluster.restored" Audit "The cluster goes on from a copy of the ledger.";
+    90 RootKeyMade "root_key.made" Audit "The cluster's root key was made.";
+    91 RootKeyReplaced "root_key.replaced" Audit "The cluster's root key was replaced by a new version.";
+    92 RootKeyDestroyed "root_key.destroyed" Audit "A replaced version of the root key was destroyed.";
+    93 KekChanged "kek.changed" Audit "The root key was wrapped by other key-encryption keys.";
+    94 TenantKeyReplaced "tenant_key.replaced" Audit "The tenant's key was replaced by a new version.";
+    95 TenantKeyDestroyed "tenant_key.destroyed" Audit "A replaced version of the tenant's key was destroyed.";
+    96 EscrowMade "escrow.made" Audit "A copy of the root key was made, encrypted to a recipient.";
+    97 EscrowProven "escrow.proven" Audit "A copy of the root key was proven to open the ledger.";
+    98 EscrowUsed "escrow.used" Audit "A sealed node was opened by a copy of the root key.";
 }
 
 impl EventCode {

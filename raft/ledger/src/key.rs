@@ -61,6 +61,9 @@ pub(crate) enum Kind {
     JoinToken = 61,
     Node = 62,
     Incarnation = 70,
+    RootKeys = 90,
+    /// Tenants whose key is being replaced.
+    Rotating = 91,
 }
 
 fn slot(parts: &[&[u8]]) -> u16 {
@@ -109,6 +112,17 @@ pub(crate) fn of_all(kind: Kind, rest: &[u8]) -> Vec<u8> {
     key
 }
 
+/// The one row of the root key.
+pub(crate) fn root_keys() -> Vec<u8> {
+    key(0, Kind::RootKeys, &[])
+}
+
+/// The row that says that the key of `tenant` is being replaced; or the prefix of all of these.
+pub(crate) fn rotating(tenant: Option<&str>) -> Vec<u8> {
+    let tenant = tenant.map(str::as_bytes);
+    key(0, Kind::Rotating, tenant.as_slice())
+}
+
 /// All rows of `kind` in `slot`.
 pub(crate) fn kind_in_slot(slot: u16, kind: Kind) -> Vec<u8> {
     key(slot, kind, &[])
@@ -150,9 +164,9 @@ pub(crate) fn under_device(kind: Kind, device: &DeviceRef, rest: &[u8]) -> Vec<u
     key
 }
 
-/// The prefix of a tenant's devices within `slot`.
-pub(crate) fn devices_in_slot(slot: u16, tenant: &str) -> Vec<u8> {
-    key(slot, Kind::Device, &[tenant.as_bytes()])
+/// The prefix of a tenant's rows of `kind` within `slot`, where they are of its devices.
+pub(crate) fn of_tenant_in_slot(slot: u16, kind: Kind, tenant: &str) -> Vec<u8> {
+    key(slot, kind, &[tenant.as_bytes()])
 }
 
 /// A credential's record or sealed material.

@@ -26,6 +26,7 @@ mod proving;
 mod record;
 mod replacing;
 mod rows;
+mod sealed;
 mod staging;
 mod state;
 mod story;
@@ -36,10 +37,12 @@ mod view;
 pub use command::{
     AdmitNode, CloseSession, Command, ConfirmOutbox, ConfirmWithdrawal, CreateJoinToken,
     CreateTenant, DeleteConnector, DeleteDevice, DeleteImportKey, DeleteProfile, DeleteTrustAnchor,
-    DeliverCredential, DismissNode, EnrolDevice, Envelope, ExpireCredentials, Found, NoteExport,
-    NoteFailure, NoteNodeCertificate, OpenSession, PutConnector, PutImportKey, PutNodeAuthority,
-    PutProfile, PutServerIdentity, PutTrustAnchor, RaiseGeneration, RaiseLevel, ReportUse,
-    RevokeCredential, RevokeJoinToken, RotateCredential, StageCredential, UpdateDevice, apply,
+    DeliverCredential, DestroyRootKey, DestroyTenantKey, DismissNode, EnrolDevice, Envelope,
+    Escrow, ExpireCredentials, Found, NoteEscrow, NoteExport, NoteFailure, NoteNodeCertificate,
+    OpenSession, PutConnector, PutImportKey, PutNodeAuthority, PutProfile, PutRootKey,
+    PutServerIdentity, PutTrustAnchor, RaiseGeneration, RaiseLevel, ReplaceTenantKey, ReportUse,
+    Reseal, Resealed, RevokeCredential, RevokeJoinToken, RotateCredential, SealedPlace,
+    StageCredential, UpdateDevice, WrapRootKey, WrapTenantKey, apply,
 };
 pub use event::{AuditEntry, Event, EventCode, FeedEntry, TimelineEntry};
 pub use feed::Events;
@@ -51,9 +54,11 @@ pub use port::{Ledger, Unavailable};
 pub use record::{
     Admitted, Connector, ConnectorKind, Credential, CredentialKind, Device, ImportKey, Incarnation,
     JoinToken, Keyed, LEVEL, Meta, NamePlace, NodeAuthority, NodeRecord, NodeRole, Origin,
-    OutboxItem, Profile, Resumable, Resumption, ServerIdentity, Session, State, Tenant, Transition,
-    TrustAnchor, Withdrawal, transition,
+    OutboxItem, Profile, Resumable, Resumption, RetiringKey, RetiringRoot, RootKeys,
+    ServerIdentity, Session, State, Tenant, Transition, TrustAnchor, Withdrawal, Wrapping,
+    transition,
 };
 pub use rows::{Apply, Damage, Rows};
+pub use sealed::SealedRow;
 pub use staging::{Fresh, Prepared};
 pub use view::{Page, View};

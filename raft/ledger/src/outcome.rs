@@ -219,6 +219,24 @@ pub enum Refusal {
         #[n(1)]
         limit: u64,
     },
+    /// It was sealed under a version of a key that has been replaced meanwhile.
+    #[n(90)]
+    #[error("it was sealed under a key that has been replaced meanwhile: try again")]
+    KeyReplaced,
+    /// A key cannot be replaced again before the version that it replaced is gone.
+    #[n(91)]
+    #[error(
+        "version {version} of the {what} is still on its way out: wait until `claviger key status` \
+         shows it no more"
+    )]
+    Retiring {
+        /// The kind of key.
+        #[n(0)]
+        what: String,
+        /// The version that was replaced.
+        #[n(1)]
+        version: u32,
+    },
 }
 
 impl Refusal {
@@ -249,6 +267,10 @@ impl Refusal {
 
     pub(crate) fn in_use(what: &str, name: &str, by: impl fmt::Display) -> Self {
         Self::InUse { what: what.to_owned(), name: name.to_owned(), by: by.to_string() }
+    }
+
+    pub(crate) fn retiring(what: &str, version: u32) -> Self {
+        Self::Retiring { what: what.to_owned(), version }
     }
 
     pub(crate) fn taken(what: &str, name: impl fmt::Display) -> Self {

@@ -2,7 +2,8 @@
 
 use crate::key::{self, Kind};
 use crate::record::{
-    Connector, Credential, Device, Meta, Origin, OutboxItem, Profile, Session, Tenant, TrustAnchor,
+    Connector, Credential, Device, Meta, Origin, OutboxItem, Profile, RootKeys, Session, Tenant,
+    TrustAnchor,
 };
 use crate::story::Story;
 use crate::{CredentialId, Damage, DeviceRef, Refusal, Rows, SessionId, frame};
@@ -71,6 +72,26 @@ impl<'a> Book<'a> {
 
     pub(crate) fn meta(&self) -> Result<Option<Meta>, Stop> {
         self.load("the cluster's record", &key::meta())
+    }
+
+    pub(crate) fn root_keys(&self) -> Result<Option<RootKeys>, Stop> {
+        self.load("the root key", &key::root_keys())
+    }
+
+    pub(crate) fn require_root_keys(&self) -> Result<RootKeys, Stop> {
+        self.root_keys()?.ok_or_else(|| Refusal::not_found("root key", "of this ledger").into())
+    }
+
+    /// Stores the root key as changed by this command.
+    pub(crate) fn store_root_keys(&mut self, keys: RootKeys) {
+        let revision = self.index;
+        self.store(key::root_keys(), &RootKeys { revision, ..keys });
+    }
+
+    /// Refuses what is wrapped by another version of the root key than the newest.
+    pub(crate) fn require_newest_root(&self, version: u32) -> Result<(), Stop> {
+        let newest = self.require_root_keys()?.version;
+        Ok(Refusal::unless_version(Some(version.into()), newest.into())?)
     }
 
     /// True if there is a row under `key`.

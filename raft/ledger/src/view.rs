@@ -4,7 +4,8 @@ use crate::event::{AuditEntry, TimelineEntry};
 use crate::key::{self, Kind, SLOTS};
 use crate::record::{
     Connector, Credential, Device, ImportKey, Incarnation, JoinToken, Meta, NodeAuthority,
-    NodeRecord, OutboxItem, Profile, Resumption, ServerIdentity, Session, Tenant, TrustAnchor,
+    NodeRecord, OutboxItem, Profile, Resumption, RootKeys, ServerIdentity, Session, Tenant,
+    TrustAnchor,
 };
 use crate::story::{self, TIMELINE};
 use crate::{CredentialId, DeviceRef, Rows, SessionId, frame};
@@ -91,6 +92,17 @@ impl<'a> View<'a> {
     /// How the newest incarnation began; none in the first.
     pub fn incarnation(&self) -> Option<Incarnation> {
         self.load(&key::of_all(Kind::Incarnation, &[]))
+    }
+
+    /// The root key; none before it was made.
+    pub fn root_keys(&self) -> Option<RootKeys> {
+        self.load(&key::root_keys())
+    }
+
+    /// The tenants whose key is being replaced.
+    pub fn rotating(&self) -> Vec<String> {
+        let rows = self.under::<u32>(&key::rotating(None)).into_iter();
+        rows.filter_map(|(rest, _)| key::name(&rest)).collect()
     }
 
     /// A tenant.
@@ -346,7 +358,7 @@ impl<'a> View<'a> {
         let mut next = None;
         let first = after.and_then(|key| Some(u16::from_be_bytes([*key.first()?, *key.get(1)?])));
         for slot in first.unwrap_or(0)..SLOTS {
-            let prefix = key::devices_in_slot(slot, tenant);
+            let prefix = key::of_tenant_in_slot(slot, Kind::Device, tenant);
             // The key itself and nothing behind it: the smallest key greater than `after`.
             let behind = |key: &[u8]| [key, &[0]].concat();
             let from = after.filter(|key| key.starts_with(&prefix));
@@ -378,7 +390,7 @@ impl<'a> View<'a> {
 }
 
 /// Reads (tenant, device) as a device's keys write them.
-fn device_of(bytes: &[u8]) -> Option<DeviceRef> {
+pub(crate) fn device_of(bytes: &[u8]) -> Option<DeviceRef> {
     let (tenant, rest) = key::part(bytes)?;
     let (device, rest) = key::part(rest)?;
     rest.is_empty().then_some(DeviceRef { tenant, device })

@@ -31,7 +31,7 @@ fn envelope(number: u8, command: impl Into<claviger_ledger::Command>) -> Envelop
 }
 
 fn tenant(name: &str) -> CreateTenant {
-    CreateTenant { tenant: name.to_owned(), wrapped_key: vec![7; 40] }
+    CreateTenant { tenant: name.to_owned(), wrapped_key: vec![7; 40], root: 0 }
 }
 
 fn tenants(ledger: &dyn Ledger) -> Vec<String> {

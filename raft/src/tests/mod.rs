@@ -45,7 +45,8 @@ pub(super) async fn founded_by(node: &Node) {
 }
 
 pub(super) async fn tenant(node: &Node, name: &str) {
-    propose(node, 2, CreateTenant { tenant: name.to_owned(), wrapped_key: vec![1; 48] }).await;
+    propose(node, 2, CreateTenant { tenant: name.to_owned(), wrapped_key: vec![1; 48], root: 0 })
+        .await;
 }
 
 pub(super) fn command(number: u32, length: usize) -> Vec<u8> {

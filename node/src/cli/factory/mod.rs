@@ -113,7 +113,11 @@ pub fn read_public(path: &Path) -> Result<PublicKey, Failure> {
     })
 }
 
-fn read_private(path: &Path) -> Result<PrivateKey, Failure> {
+/// The private key in `path`, which only its owner may read.
+///
+/// # Errors
+/// If there is none.
+pub fn read_private(path: &Path) -> Result<PrivateKey, Failure> {
     let read = crate::secret_file::read(path, KEY);
     let read = read.map_err(|error| Failure::failed(error.to_string()))?;
     let text = read.ok_or_else(|| unusable(path, &"there is no such file"))?;

@@ -7,6 +7,7 @@ pub(super) mod devices;
 pub(super) mod events;
 pub(super) mod export;
 pub(super) mod import_keys;
+pub(super) mod keys;
 pub(super) mod profiles;
 pub(super) mod server_identity;
 pub(super) mod trust_anchors;

@@ -30,6 +30,8 @@ parameters! {
     OfCredential: tenant device credential;
     /// An import key.
     OfImportKey: tenant import_key;
+    /// A KEK.
+    OfKek: kek;
     /// What a change may be tied to.
     Conditions: if_match if_none_match idempotency_key;
     /// What a change of what is there may be tied to.
@@ -83,6 +85,10 @@ fn device() -> Parameter {
 
 fn credential() -> Parameter {
     in_path("credential", "The credential's id.", text().pattern(Some(pattern::ID)))
+}
+
+fn kek() -> Parameter {
+    named("kek", "The KEK's name, as the status has it.")
 }
 
 fn import_key() -> Parameter {

@@ -23,22 +23,28 @@ macro_rules! problems {
 
 problems! {
     /// Of any request.
-    Any: Malformed UnknownParameter Unauthorized NoRoute NotFound Internal Busy Unavailable;
+    Any: Malformed UnknownParameter Unauthorized NoRoute NotFound Internal Busy Sealed Unavailable;
     /// Of one for a page.
     Pages: Malformed UnknownParameter BadCursor Unauthorized NoRoute NotFound Invalid Internal
-        Busy Unavailable;
+        Busy Sealed Unavailable;
     /// Of a change without a body.
     Changes: Malformed UnknownParameter BadHeader Unauthorized NoRoute NotFound Slow Taken State
-        Changed TooLarge KeyReused Invalid Internal Busy Unavailable;
+        Changed TooLarge KeyReused Invalid Internal Busy Sealed Unavailable;
     /// Of a change with a body.
     ChangesTo: Malformed UnknownParameter BadHeader Unauthorized NoRoute NotFound Slow Taken State
-        Changed TooLarge MediaType KeyReused Invalid Internal Busy Unavailable;
+        Changed TooLarge MediaType KeyReused Invalid Internal Busy Sealed Unavailable;
+    /// Of a change of keys without a body.
+    KeyChanges: Malformed UnknownParameter BadHeader Unauthorized NoRoute NotFound Slow Taken State
+        Changed TooLarge Invalid Internal Busy KeyProvider Sealed Unavailable;
+    /// Of a change of keys with a body.
+    KeyChangesTo: Malformed UnknownParameter BadHeader Unauthorized NoRoute NotFound Slow Taken
+        State Changed TooLarge MediaType Invalid Internal Busy KeyProvider Sealed Unavailable;
     /// Of many enrolments in one body; each line has its own besides.
     Bulk: Malformed UnknownParameter Unauthorized NoRoute NotFound Slow MediaType Internal Busy
-        Unavailable;
+        Sealed Unavailable;
     /// Of what an LwM2M server sends.
     Servers: Malformed UnknownParameter Unauthorized NoRoute NotFound Slow State TooLarge Invalid
-        TooMany Internal Busy Unavailable;
+        TooMany Internal Busy Sealed Unavailable;
 }
 
 /// One answer for each status of `codes`.

@@ -1,7 +1,7 @@
 //! A new tenant.
 
 use crate::key::{self, Kind};
-use crate::record::Tenant;
+use crate::record::{Tenant, is_zero};
 use crate::state::{Book, Stop};
 use crate::{Outcome, Refusal};
 use minicbor::{Decode, Encode};
@@ -12,9 +12,12 @@ pub struct CreateTenant {
     /// The tenant's name.
     #[n(0)]
     pub tenant: String,
-    /// The tenant key, wrapped by the KEK.
+    /// The tenant key, wrapped by the root key.
     #[cbor(n(1), with = "minicbor::bytes")]
     pub wrapped_key: Vec<u8>,
+    /// The version of the root key; 0 for the KEK itself, as it was before there were root keys.
+    #[cbor(n(2), skip_if = "is_zero")]
+    pub root: u32,
 }
 
 impl CreateTenant {
@@ -24,12 +27,19 @@ impl CreateTenant {
         if book.load::<Tenant>("a tenant", &row)?.is_some() {
             return Err(Refusal::taken("tenant", &self.tenant).into());
         }
+        // One that has been destroyed opens nothing.
+        if let Some(keys) = book.root_keys()?.filter(|keys| !keys.holds(self.root)) {
+            Refusal::unless_version(Some(self.root.into()), keys.version.into())?;
+        }
         let tenant = Tenant {
             realm: self.tenant.clone(),
             wrapped_key: self.wrapped_key.clone(),
             created_at: book.at,
             import_key: None,
             version: 1,
+            root: self.root,
+            replaced: 0,
+            retiring: None,
         };
         book.store(row, &tenant);
         Ok(Outcome::Done)

@@ -41,7 +41,7 @@ pub struct EnrolDevice {
 
 impl EnrolDevice {
     pub(super) fn apply(&self, book: &mut Book<'_>) -> Result<Outcome, Stop> {
-        let realm = book.require_tenant(&self.device.tenant)?.realm;
+        let realm = book.sealing_tenant(&self.device.tenant, &[&self.sealed_key])?.realm;
         Refusal::unless_within(key::NAME, "device's id", self.device.device.as_bytes())?;
         Refusal::unless_within(key::IDENTITY, "endpoint name", self.endpoint.as_bytes())?;
         Refusal::unless_within(key::IDENTITY, self.identity_is(), &self.identity)?;

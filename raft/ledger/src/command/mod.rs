@@ -12,10 +12,13 @@ mod delete_import_key;
 mod delete_profile;
 mod delete_trust_anchor;
 mod deliver_credential;
+mod destroy_root_key;
+mod destroy_tenant_key;
 mod dismiss_node;
 mod enrol_device;
 mod expire_credentials;
 mod found;
+mod note_escrow;
 mod note_export;
 mod note_failure;
 mod note_node_certificate;
@@ -24,16 +27,22 @@ mod put_connector;
 mod put_import_key;
 mod put_node_authority;
 mod put_profile;
+mod put_root_key;
 mod put_server_identity;
 mod put_trust_anchor;
 mod raise_generation;
 mod raise_level;
+mod replace_tenant_key;
 mod report_use;
+mod reseal;
 mod revoke_credential;
 mod revoke_join_token;
 mod rotate_credential;
+mod sealed_place;
 mod stage_credential;
 mod update_device;
+mod wrap_root_key;
+mod wrap_tenant_key;
 
 pub use admit_node::AdmitNode;
 pub use close_session::CloseSession;
@@ -47,10 +56,13 @@ pub use delete_import_key::DeleteImportKey;
 pub use delete_profile::DeleteProfile;
 pub use delete_trust_anchor::DeleteTrustAnchor;
 pub use deliver_credential::DeliverCredential;
+pub use destroy_root_key::DestroyRootKey;
+pub use destroy_tenant_key::DestroyTenantKey;
 pub use dismiss_node::DismissNode;
 pub use enrol_device::EnrolDevice;
 pub use expire_credentials::ExpireCredentials;
 pub use found::Found;
+pub use note_escrow::{Escrow, NoteEscrow};
 pub use note_export::NoteExport;
 pub use note_failure::NoteFailure;
 pub use note_node_certificate::NoteNodeCertificate;
@@ -59,16 +71,22 @@ pub use put_connector::PutConnector;
 pub use put_import_key::PutImportKey;
 pub use put_node_authority::PutNodeAuthority;
 pub use put_profile::PutProfile;
+pub use put_root_key::PutRootKey;
 pub use put_server_identity::PutServerIdentity;
 pub use put_trust_anchor::PutTrustAnchor;
 pub use raise_generation::RaiseGeneration;
 pub use raise_level::RaiseLevel;
+pub use replace_tenant_key::ReplaceTenantKey;
 pub use report_use::ReportUse;
+pub use reseal::{Reseal, Resealed};
 pub use revoke_credential::RevokeCredential;
 pub use revoke_join_token::RevokeJoinToken;
 pub use rotate_credential::RotateCredential;
+pub use sealed_place::SealedPlace;
 pub use stage_credential::StageCredential;
 pub use update_device::UpdateDevice;
+pub use wrap_root_key::WrapRootKey;
+pub use wrap_tenant_key::WrapTenantKey;
 
 use crate::key::{self, Kind};
 use crate::record::{FIRST_LEVEL, Keyed, LEVEL, Recent};
@@ -184,6 +202,14 @@ commands! {
     64 NoteNodeCertificate |_| Subject::Ledger;
     65 DismissNode |_| Subject::Ledger;
     70 RaiseLevel |_| Subject::Ledger;
+    90 PutRootKey |_| Subject::Ledger;
+    91 WrapRootKey |_| Subject::Ledger;
+    92 DestroyRootKey |_| Subject::Ledger;
+    93 WrapTenantKey |c| Subject::Tenant(&c.tenant);
+    94 ReplaceTenantKey |c| Subject::Tenant(&c.tenant);
+    95 Reseal |c| Subject::Tenant(&c.tenant);
+    96 DestroyTenantKey |c| Subject::Tenant(&c.tenant);
+    97 NoteEscrow |_| Subject::Ledger;
 }
 
 /// What a command is about.
@@ -215,6 +241,8 @@ impl Command {
             (_, Subject::Ledger) => None,
             // Known by its item; the device may be gone.
             (Self::ConfirmWithdrawal(_), _) => None,
+            // Known by what stands there; there are many of them, and others' outcomes are to stay.
+            (Self::WrapTenantKey(_) | Self::Reseal(_), _) => None,
             // Nothing of the device stays.
             (Self::DeleteDevice(c), _) => Some(key::of_tenant(Kind::Recent, &c.device.tenant)),
             (_, Subject::Tenant(tenant)) => Some(key::of_tenant(Kind::Recent, tenant)),

@@ -61,6 +61,7 @@ impl OpenSession {
 
     pub(super) fn apply(&self, book: &mut Book<'_>) -> Result<Outcome, Stop> {
         self.check_lengths()?;
+        book.sealing_tenant(&self.device.tenant, &self.sealed())?;
         self.enrol(book)?;
         let mut device = book.device(&self.device)?;
         let id = self.opened.credential;
@@ -96,6 +97,13 @@ impl OpenSession {
         let endpoint = device.endpoint.clone();
         book.store_device(&self.device, device);
         Ok(self.outcome(endpoint, 1, closed, staged))
+    }
+
+    /// All that it brings sealed.
+    fn sealed(&self) -> Vec<&[u8]> {
+        let resumable = self.resumable.iter().map(|it| it.sealed.as_slice());
+        let fresh = self.fresh.iter().map(|it| it.sealed_key.as_slice());
+        core::iter::once(self.opened.sealed.as_slice()).chain(resumable).chain(fresh).collect()
     }
 
     /// Stages the fresh credential, unless something waits for the device already, or its LwM2M

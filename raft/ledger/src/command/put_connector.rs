@@ -32,7 +32,7 @@ pub struct PutConnector {
 
 impl PutConnector {
     pub(super) fn apply(&self, book: &mut Book<'_>) -> Result<Outcome, Stop> {
-        book.require_tenant(&self.tenant)?;
+        book.sealing_tenant(&self.tenant, &[&self.sealed_secret])?;
         Refusal::unless_within(key::NAME, "connector's name", self.name.as_bytes())?;
         let old = book.connector(&self.tenant, &self.name)?;
         let before = old.as_ref().map_or(0, |c| c.version);

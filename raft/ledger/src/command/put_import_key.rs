@@ -30,7 +30,7 @@ pub struct PutImportKey {
 
 impl PutImportKey {
     pub(super) fn apply(&self, book: &mut Book<'_>) -> Result<Outcome, Stop> {
-        let mut tenant = book.require_tenant(&self.tenant)?;
+        let mut tenant = book.sealing_tenant(&self.tenant, &[&self.sealed_private])?;
         Refusal::unless_version(self.expect, tenant.version)?;
         let made = if tenant.import_key.is_none() { "was made" } else { "was replaced" };
         if let Some(older) = tenant.import_key.take_if(|key| key.public != self.public) {

@@ -23,7 +23,7 @@ pub struct PutServerIdentity {
 
 impl PutServerIdentity {
     pub(super) fn apply(&self, book: &mut Book<'_>) -> Result<Outcome, Stop> {
-        book.require_tenant(&self.tenant)?;
+        book.sealing_tenant(&self.tenant, &[&self.identity.sealed_key])?;
         let ServerIdentity { chain, public_key, .. } = &self.identity;
         let bytes = chain.iter().map(|it| it.len()).sum::<usize>() + public_key.len();
         Refusal::unless_short(ServerIdentity::BYTES, "chain of the server", bytes)?;

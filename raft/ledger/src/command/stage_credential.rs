@@ -67,6 +67,7 @@ impl StageCredential {
             return Err(Refusal::State { state }.into());
         }
         let profile = book.profile_of(&self.device, &device)?;
+        book.sealing_tenant(&self.device.tenant, &[&self.sealed_key])?;
         let waiting = book.waiting(&self.device, &device, &profile)?;
         if waiting.is_none() {
             book.unless_used(&self.device, self.credential)?;

@@ -71,7 +71,7 @@ fn a_bootstrap_for_a_server_that_asks_is_two_commits_without_a_range() {
 
     let costs = costs(&mut rig, vec![open_with(1, 1, 10).into(), deliver(10).into()]);
 
-    assert_eq!(costs, ["OpenSession 11 0 13 0 1487", "DeliverCredential 6 0 9 0 962"]);
+    assert_eq!(costs, ["OpenSession 12 0 13 0 1487", "DeliverCredential 6 0 9 0 962"]);
 }
 
 #[test]
@@ -81,8 +81,8 @@ fn a_session_that_can_be_resumed_costs_one_row_more_and_so_does_the_fifth() {
 
     let costs = costs(&mut rig, (1..6).map(|n| open(n).into()).collect());
 
-    let first = "OpenSession 8 0 10 0 1050";
-    let fifth = "OpenSession 8 1 8 3 886";
+    let first = "OpenSession 9 0 10 0 1050";
+    let fifth = "OpenSession 9 1 8 3 886";
     assert_eq!([&costs[0], &costs[4]], [first, fifth]);
 }
 
@@ -96,7 +96,7 @@ fn a_device_at_first_contact_is_enrolled_and_staged_in_one_commit_without_a_rang
 
     let costs = costs(&mut rig, vec![command.into()]);
 
-    assert_eq!(costs, ["OpenSession 27 0 17 0 2069"]);
+    assert_eq!(costs, ["OpenSession 28 0 17 0 2069"]);
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn a_server_that_is_told_costs_one_commit_more() {
     let costs = costs(&mut rig, commands);
 
     let expected = [
-        "OpenSession 11 0 13 0 1466",
+        "OpenSession 12 0 13 0 1466",
         "ConfirmOutbox 6 0 5 1 409",
         "DeliverCredential 6 0 9 0 985",
         "ReportUse 7 1 8 0 713",

@@ -13,6 +13,7 @@ mod import_keys;
 mod incarnation;
 mod invariants;
 mod keyed;
+mod keys;
 mod nodes;
 mod paging;
 mod preparing;
@@ -161,8 +162,17 @@ fn in_state(state: &str) -> Refusal {
     Refusal::State { state: state.into() }
 }
 
+/// As if sealed by the first version of a tenant's key: what begins with 2 names another.
+fn blob(number: u8, length: usize) -> Vec<u8> {
+    let mut bytes = vec![number; length];
+    if number == 2 {
+        bytes[0] = 1;
+    }
+    bytes
+}
+
 fn create_tenant(tenant: &str) -> CreateTenant {
-    CreateTenant { tenant: tenant.into(), wrapped_key: vec![7; 40] }
+    CreateTenant { tenant: tenant.into(), wrapped_key: vec![7; 40], root: 0 }
 }
 
 fn put_connector(tenant: &str) -> PutConnector {
@@ -206,7 +216,7 @@ fn enrol(number: u8) -> EnrolDevice {
         profile: "meters".into(),
         credential: cred(number),
         identity: format!("identity-{number}").into_bytes(),
-        sealed_key: vec![number; 48],
+        sealed_key: blob(number, 48),
         key_length: 32,
         kind: CredentialKind::Psk,
     }
@@ -258,7 +268,7 @@ fn open(of: u8, session: u8) -> OpenSession {
     let opened = Session {
         credential: cred(of),
         suite: 0xC0A8,
-        sealed: vec![session; 64],
+        sealed: blob(session, 64),
         cid: vec![session; 8],
         peer_cid: vec![],
         listener: "main".into(),
@@ -282,7 +292,7 @@ fn open_with(of: u8, session: u8, number: u8) -> OpenSession {
 
 /// The same, to be resumed by the handle `handle`.
 fn open_resumable(of: u8, session: u8, handle: u8) -> OpenSession {
-    let resumable = Resumable { handle: [handle; 16], sealed: vec![handle; 122] };
+    let resumable = Resumable { handle: [handle; 16], sealed: blob(handle, 122) };
     OpenSession { resumable: Some(Box::new(resumable)), ..open(of, session) }
 }
 
@@ -302,7 +312,7 @@ fn stage(number: u8) -> StageCredential {
         highest_read: 3,
         credential: cred(number),
         identity: vec![number; 16],
-        sealed_key: vec![number; 48],
+        sealed_key: blob(number, 48),
         key_length: 32,
     }
 }

@@ -26,7 +26,8 @@ async fn propose(ledger: &MemoryLedger, command: impl Into<claviger_ledger::Comm
 async fn cluster(id: [u8; 16]) -> Cluster {
     let ledger = Arc::new(MemoryLedger::default());
     propose(&ledger, Found { cluster: id }).await;
-    propose(&ledger, CreateTenant { tenant: "default".into(), wrapped_key: vec![1] }).await;
+    propose(&ledger, CreateTenant { tenant: "default".into(), wrapped_key: vec![1], root: 0 })
+        .await;
     let registrar = Arc::new(Registrar::new(ledger.clone(), TenantKey::new([1; 32])));
     let key = FreshKey::generate().unwrap();
     let credential = registrar.certify(1, &key, now()).await.unwrap();
