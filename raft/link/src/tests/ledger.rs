@@ -218,7 +218,7 @@ async fn a_node_that_joins_what_a_backup_became_gets_a_snapshot() {
     commit(&old, &envelope(1, Found { cluster: CLUSTER })).await;
     for number in 2..200_u128 {
         let (tenant, wrapped_key) = (format!("tenant-{number}"), vec![7; 4000]);
-        commit(&old, &envelope(number, CreateTenant { tenant, wrapped_key })).await;
+        commit(&old, &envelope(number, CreateTenant { tenant, wrapped_key, root: 0 })).await;
     }
     old[0].node.backup(&at("backup")).await.unwrap();
     old[0].node.shutdown().await;
