@@ -111,7 +111,11 @@ impl Anywhere {
 impl Ledger for Anywhere {
     fn propose(&self, envelope: Envelope) -> BoxFuture<'_, Result<Outcome, Unavailable>> {
         let span = crate::ledger::span(&envelope);
-        Box::pin(self.commit(envelope.encode()).instrument(span))
+        let proposal = async move {
+            self.0.known_here(&envelope.command).await?;
+            self.commit(envelope.encode()).await
+        };
+        Box::pin(proposal.instrument(span))
     }
 
     fn confirm(&self) -> BoxFuture<'_, Result<(), Unavailable>> {

@@ -47,6 +47,17 @@ impl Node {
         level
     }
 
+    /// Sees the same at any node: one that does not lead believes the level that its rows have.
+    pub(crate) async fn known_here(&self, command: &Command) -> Result<(), Unavailable> {
+        if self.leads() {
+            return self.known_by_all(command).await;
+        }
+        match self.level() {
+            Some(level) if level < command.level() => Err(Unavailable::OldMember),
+            _ => Ok(()),
+        }
+    }
+
     /// Sees that every member knows `command`.
     pub(crate) async fn known_by_all(&self, command: &Command) -> Result<(), Unavailable> {
         let wanted = command.level();

@@ -111,6 +111,9 @@ pub(crate) async fn answer(node: &Node, from: u64, call: Call) -> io::Result<Ans
         Call::Transfer(handover) => {
             let request = TransferLeaderRequest::from(handover);
             own(from, request.from_leader().leader_id.node_id)?;
+            if *request.to_node_id() == node.id() && !node.status().stands {
+                return Ok(Answer::Refused(Refused::Unavailable));
+            }
             node.raft.handle_transfer_leader(request).await.map_err(stopped)?.into()
         }
         Call::Status => Answer::Status(Box::new(node.status())),

@@ -305,3 +305,57 @@ async fn never_loses_rows_to_one_flipped_byte_of_their_journal() {
         }
     }
 }
+
+/// A learner with an empty disk gets a snapshot, by a file, while the leader goes on, and has it
+/// after a restart.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_node_on_a_disk_gets_what_the_log_has_no_more() {
+    // Given a node whose log was purged
+    let (one, two) = (tempdir().unwrap(), tempdir().unwrap());
+    let transport = MemoryTransport::default();
+    let pace = Pace { snapshot: 50, kept: 10 };
+    let node = Node::open_at(config(Some(one.path()), 1, &transport), pace, Hand::Thread);
+    let node = node.await.unwrap();
+    transport.join(&node);
+    node.found("").await.unwrap();
+    node.leadership().wait_for(|shown| shown.leading.is_some()).await.unwrap();
+    for number in 0..300 {
+        node.propose(command(number, 3000)).await.unwrap();
+    }
+
+    // When another joins, and entries come meanwhile
+    let new = Node::open_at(config(Some(two.path()), 2, &transport), pace, Hand::Thread);
+    let new = new.await.unwrap();
+    transport.join(&new);
+    node.join(crate::Member { id: 2, address: String::new() }).await.unwrap();
+    for number in 300..350 {
+        node.propose(command(number, 3000)).await.unwrap();
+    }
+    let last = node.standing().applied_index;
+    let caught_up = tokio::time::timeout(Duration::from_secs(60), async {
+        while new.standing().applied_index < last {
+            new.wait_beyond(new.standing().applied_index).await;
+        }
+    });
+    caught_up.await.expect("it catches up");
+
+    // Then it has the same, keeps no file of it, and still has it after a restart
+    assert!(new.counters().snapshots_installed.load(Ordering::Relaxed) > 0);
+    assert_eq!(rows(&new), rows(&node));
+    assert_eq!(rows(&new).len(), 350);
+    assert_eq!(fs::read_dir(two.path().join("incoming")).unwrap().count(), 0);
+    transport.leave(2);
+    new.shutdown().await;
+    drop(new);
+    let copy = crash_copy(two.path());
+    let again = Node::open_at(config(Some(copy.path()), 2, &transport), pace, Hand::Thread);
+    let again = again.await.unwrap();
+    transport.join(&again);
+    let back = tokio::time::timeout(Duration::from_secs(60), async {
+        while again.standing().applied_index < last {
+            again.wait_beyond(again.standing().applied_index).await;
+        }
+    });
+    back.await.expect("it is back");
+    assert_eq!(rows(&again), rows(&node));
+}

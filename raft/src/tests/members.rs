@@ -342,3 +342,33 @@ fn the_status_tells_who_is_behind_and_silent() {
         assert_eq!(follower.status().leader, Some(lead.id()));
     });
 }
+
+/// From the moment at which a leader is gone to the first commit of another: the lease, and a draw
+/// between the shortest election time and the longest.
+#[test]
+fn another_leader_commits_within_six_tenths_of_a_second_in_the_middle_of_many() {
+    let mut took = Vec::new();
+    for seed in 0..31 {
+        took.push(world(seed, async || {
+            let transport = MemoryTransport::default();
+            transport.delay(Duration::from_millis(1));
+            let nodes = three(&transport, Pace::default()).await;
+            let first = leader(&nodes, &[1, 2, 3]).await;
+            sleep(Duration::from_secs(1)).await;
+            part(&transport, first.id());
+            let gone = Instant::now();
+            let rest: Vec<_> = nodes.iter().filter(|node| node.id() != first.id()).collect();
+            loop {
+                let leads = |node: &&&Node| node.leadership().borrow().leading.is_some();
+                if let Some(next) = rest.iter().find(leads) {
+                    next.propose(command(1, 64)).await.unwrap();
+                    return gone.elapsed();
+                }
+                sleep(Duration::from_millis(1)).await;
+            }
+        }));
+    }
+    took.sort();
+    assert!(took[15] <= Duration::from_millis(600), "{took:?}");
+    assert!(took[30] <= Duration::from_millis(1500), "{took:?}");
+}
