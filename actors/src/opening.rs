@@ -88,6 +88,7 @@ pub(crate) fn check(
         Claim::Psk { .. } | Claim::Nothing => None,
     };
     let view = View::new(rows);
+    check_incarnation(&view, &open.transcript)?;
     let proof = proof::find(&view, ports, &open.realm, claim, now)?;
     let (opened, resumable) = match (signed, &proof.psk) {
         (Some(opened), None) => (opened, None),
@@ -103,6 +104,17 @@ pub(crate) fn check(
     });
     let command = OpenSession { resumable, ..command };
     Ok(ready(&view, ports, proof, opened, command, now))
+}
+
+/// Refuses a handshake that began before the ledger's present incarnation: it may have opened a
+/// session that is lost, whose numbers nobody knows.
+pub(crate) fn check_incarnation(view: &View<'_>, transcript: &[u8]) -> Result<(), Failure> {
+    let Some(incarnation) = view.incarnation() else { return Ok(()) };
+    let began = schedule::began(transcript).ok_or(Failure::Malformed)?;
+    match millis(began) < incarnation.begun_at {
+        true => Err(Failure::Unproven(Reason::Stale)),
+        false => Ok(()),
+    }
 }
 
 /// Completes the proposal by what its device may want besides.

@@ -79,6 +79,7 @@ pub(crate) fn check(
         return Err(Failure::Malformed);
     };
     let view = View::new(rows);
+    opening::check_incarnation(&view, transcript)?;
     let (kept, proof) = kept(&view, ports, resume, now).ok_or(Failure::Gone)??;
     let evidence = Evidence {
         transcript,

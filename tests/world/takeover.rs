@@ -2,6 +2,7 @@
 
 use crate::bootstrap::{KEY, MINUTE, bootstrapped, config, seen, world};
 use crate::revocation::{credential, revoke};
+use claviger_actors::Clock;
 use claviger_device::DeviceConfig;
 use claviger_ledger::{DeviceRef, EventCode, Ledger, Origin};
 use claviger_tests::{Faults, World, system};
@@ -159,5 +160,28 @@ fn a_session_goes_on_at_its_own_listener_alone() {
         world.realm = home;
         world.restart();
         assert!(asks_again(&mut world, address).await, "{}", world.log.join("\n"));
+    });
+}
+
+#[test]
+fn a_handshake_of_before_an_incarnation_opens_nothing() {
+    system(async {
+        // Given a handshake that waits for the client's last flight
+        let (mut world, ledger) = world(46, Faults::default()).await;
+        let device = world.enrol("urn:dev:1", &KEY).await;
+        let early = world.switch_on(1000, config("urn:dev:1"));
+        let hello_done = |world: &World| world.log.iter().any(|it| it.contains("CookieVerified"));
+        assert!(world.run_until(MINUTE, hello_done).await);
+
+        // When the ledger is restored
+        let now = world.clock.now().as_millis();
+        ledger.begin_incarnation(u64::try_from(now).expect("virtual time is short"));
+        world.run_for(MINUTE).await;
+
+        // Then it opens no session, and the next one does
+        assert!(!bootstrapped(&world, early), "{}", world.log.join("\n"));
+        assert_eq!(noted(&*ledger, &device, EventCode::SessionOpened), 0);
+        let late = world.switch_on(1001, config("urn:dev:1"));
+        assert!(world.run_until(MINUTE, |world| bootstrapped(world, late)).await);
     });
 }

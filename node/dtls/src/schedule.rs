@@ -145,6 +145,16 @@ fn derive(
     Ok((opened, Resumable::of(client, server, &master, now)))
 }
 
+/// When a handshake began, by the clock of its edge, whole seconds since the Unix epoch: its server's
+/// random says so. `None` if the transcript does not begin with two hellos.
+pub fn began(transcript: &[u8]) -> Option<Duration> {
+    let mut cursor = Cursor::new(transcript);
+    message(&mut cursor, kind::CLIENT_HELLO)?;
+    let hello = message(&mut cursor, kind::SERVER_HELLO)?;
+    let [a, b, c, d, ..] = ServerHello::decode(hello.body)?.random;
+    Some(Duration::from_secs(u32::from_be_bytes([a, b, c, d]).into()))
+}
+
 /// The PSK identity that the transcript's ClientKeyExchange names (RFC 4279 §2).
 ///
 /// # Errors

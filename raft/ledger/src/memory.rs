@@ -1,6 +1,6 @@
 //! A ledger in memory, for tests: the same commands and rows, without consensus and disk.
 
-use crate::{Envelope, Ledger, Outcome, Rows, Unavailable, apply};
+use crate::{Envelope, Ledger, Outcome, Rows, Unavailable, apply, begin_incarnation};
 use core::ops::Bound;
 use futures::channel::oneshot;
 use futures::future::BoxFuture;
@@ -45,6 +45,19 @@ impl MemoryLedger {
     /// From now on nothing is committed, for this reason; or everything again.
     pub fn refuse(&self, why: Option<Unavailable>) {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).2 = why;
+    }
+}
+
+impl MemoryLedger {
+    /// Begins a new incarnation at `now` (ms since the Unix epoch), as a restore does.
+    ///
+    /// # Panics
+    /// If a row cannot be read.
+    pub fn begin_incarnation(&self, now: u64) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let (index, rows, _) = &mut *state;
+        *index += 1;
+        begin_incarnation(rows, *index, now).expect("the rows were written by this version");
     }
 }
 

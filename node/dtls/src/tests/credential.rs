@@ -44,6 +44,16 @@ fn the_call_names_the_identity_and_both_connection_ids() {
 }
 
 #[test]
+fn a_handshake_says_when_it_began() {
+    let (pair, call) = asked(Options::default());
+
+    let began = schedule::began(&call.transcript);
+
+    assert_eq!(began, Some(Duration::from_secs(pair.now.as_secs())));
+    assert_eq!(schedule::began(&call.transcript[..60]), None);
+}
+
+#[test]
 fn the_right_key_opens_and_another_does_not() {
     let (pair, call) = asked(Options::default());
 
