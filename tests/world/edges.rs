@@ -2,7 +2,7 @@
 //! of edges and leader, a bootstrap that has begun comes to its end by itself.
 
 use crate::bootstrap::{KEY, MINUTE, bootstrapped, config, seen, world};
-use crate::takeover::{handshakes, noted};
+use crate::takeover::{asks_again, handshakes, noted};
 use claviger_device::DeviceConfig;
 use claviger_ledger::{EventCode, State};
 use claviger_tests::{Balance, Faults, World, system};
@@ -162,4 +162,49 @@ fn nobody_is_answered_while_nobody_leads() {
         world.lead();
         assert!(runs_to_its_end(&mut world, address, MINUTE).await);
     });
+}
+
+#[test]
+fn a_device_gets_what_it_asks_for_while_edges_and_leaders_come_and_go() {
+    for seed in 0..32 {
+        system(async {
+            // Given a network that loses, and a balancer that looks at ports or at nothing
+            let (mut world, ledger) = world(600 + seed, Faults { lose: 8, double: 8 }).await;
+            let balance = if seed % 3 == 0 { Balance::InTurn } else { Balance::ByPort };
+            world.spread(2 + seed as usize % 2, balance);
+            let device = world.enrol("urn:dev:1", &KEY).await;
+            let cid = seed % 2 == 0;
+            let address = world.switch_on(1000, DeviceConfig { cid, ..config("urn:dev:1") });
+            assert!(world.run_until(2 * MINUTE, |world| handshakes(world) > 0).await, "{seed}");
+
+            // When something is lost every now and then, and something else comes
+            for round in 0..6_u64 {
+                world.run_for(Duration::from_millis((seed * 37 + round * 211) % 1500)).await;
+                match (seed + round) % 3 {
+                    0 => {
+                        world.kill_edge(round as usize % 2);
+                        world.add_edge();
+                    }
+                    1 => {
+                        world.step_down();
+                        world.run_for(Duration::from_millis(300 * (round % 4))).await;
+                        world.lead();
+                    }
+                    _ => {
+                        world.step_down();
+                        world.kill_edge(0);
+                        world.lead();
+                        world.add_edge();
+                    }
+                }
+            }
+
+            // Then the device has it in the end, in the session that it had
+            let done = runs_to_its_end(&mut world, address, MINUTE).await
+                || asks_again(&mut world, address).await;
+            assert!(done, "{seed}: {}", world.log.join("\n"));
+            let opened = noted(&*ledger, &device, EventCode::SessionOpened);
+            assert_eq!(opened, 1, "{seed}: {}", world.log.join("\n"));
+        });
+    }
 }

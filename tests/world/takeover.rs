@@ -20,7 +20,7 @@ pub(crate) fn noted(ledger: &dyn Ledger, device: &DeviceRef, code: EventCode) ->
 }
 
 /// Lets the device ask until it is bootstrapped again; it gives up on what was cut off.
-async fn asks_again(world: &mut World, address: SocketAddr) -> bool {
+pub(crate) async fn asks_again(world: &mut World, address: SocketAddr) -> bool {
     for _ in 0..3 {
         world.ask_again(address);
         let over =
