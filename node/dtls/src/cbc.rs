@@ -10,7 +10,7 @@
 //! so no randomness is needed to seal. The input begins with another epoch than a record's MAC
 //! can have, so that the two never meet.
 
-use aes::Aes128;
+use aes::{Aes128Dec, Aes128Enc};
 use cbc::cipher::{Array, BlockModeDecrypt, BlockModeEncrypt, KeyIvInit};
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq, ConstantTimeGreater};
@@ -64,7 +64,7 @@ impl Keys<'_> {
         let (head, blocks) = out.split_at_mut(text);
         let iv: &[u8; BLOCK] = head.last_chunk().expect("the vector was just written");
         let (blocks, _) = Array::slice_as_chunks_mut(blocks);
-        cbc::Encryptor::<Aes128>::new(self.key.into(), iv.into()).encrypt_blocks(blocks);
+        cbc::Encryptor::<Aes128Enc>::new(self.key.into(), iv.into()).encrypt_blocks(blocks);
         if self.encrypt_then_mac {
             let mac = hmac(self.mac, &[aad(out.len() - start).bytes(), &out[start..]]);
             out.extend_from_slice(&mac);
@@ -92,7 +92,7 @@ impl Keys<'_> {
         }
         payload.extend_from_slice(text);
         let (blocks, _) = Array::slice_as_chunks_mut(payload);
-        cbc::Decryptor::<Aes128>::new(self.key.into(), iv.into()).decrypt_blocks(blocks);
+        cbc::Decryptor::<Aes128Dec>::new(self.key.into(), iv.into()).decrypt_blocks(blocks);
         let length = if self.encrypt_then_mac {
             let (length, good) = unpad(payload, 0);
             bool::from(good).then_some(length)?
@@ -176,7 +176,8 @@ mod tests {
         let (head, blocks) = body.split_at_mut(BLOCK);
         let iv: &[u8; BLOCK] = head.first_chunk().expect("it was just written");
         let (blocks, _) = Array::slice_as_chunks_mut(blocks);
-        cbc::Encryptor::<Aes128>::new((&keys.client_key).into(), iv.into()).encrypt_blocks(blocks);
+        cbc::Encryptor::<Aes128Enc>::new((&keys.client_key).into(), iv.into())
+            .encrypt_blocks(blocks);
         let (mut bytes, mut payload) = (Vec::new(), Vec::new());
         let kind = ContentType::ApplicationData;
         record::put_header(&mut bytes, kind, 0xFEFD, PLACE, &[], body.len());
@@ -263,7 +264,8 @@ mod tests {
         let (iv, text) = out[15..].split_first_chunk::<BLOCK>().expect("a vector");
         let mut text = text.to_vec();
         let (blocks, _) = Array::slice_as_chunks_mut(&mut text);
-        cbc::Decryptor::<Aes128>::new((&keys.server_key).into(), iv.into()).decrypt_blocks(blocks);
+        cbc::Decryptor::<Aes128Dec>::new((&keys.server_key).into(), iv.into())
+            .decrypt_blocks(blocks);
 
         // RFC 9146 §5.1: the type belongs to the plaintext.
         let header = hex("ffffffffffffffff 19 02 19 fefd 0001 000000000005 0a0b 0006");

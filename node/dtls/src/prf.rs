@@ -10,36 +10,84 @@ type HmacSha256 = Hmac<Sha256>;
 
 /// HMAC-SHA256 over the concatenated parts.
 pub(crate) fn hmac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
-    let mut mac = HmacSha256::new_from_slice(key).expect("HMAC takes keys of any length");
-    parts.iter().for_each(|part| mac.update(part));
-    mac.finalize().into_bytes().into()
+    Keyed::new(key).mac(parts)
 }
 
 /// SHA-256 over the concatenated parts.
 pub(crate) fn hash(parts: &[&[u8]]) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    parts.iter().for_each(|part| hash.update(part));
-    hash.finalize().into()
+    Hash::of(parts).end()
 }
 
-/// Fills `out` with PRF(secret, label, seed) (RFC 5246 §5).
-pub(crate) fn prf(secret: &[u8], label: &[u8], seed: [&[u8]; 2], out: &mut [u8]) {
-    // Half of a short HMAC is its key: it is taken in once.
-    let keyed = HmacSha256::new_from_slice(secret).expect("HMAC takes keys of any length");
-    let mac = |parts: [&[u8]; 4]| -> [u8; 32] {
-        let mut mac = keyed.clone();
+/// SHA-256 of what has been said so far: a handshake's messages are hashed at several places, and
+/// each is taken in once.
+#[derive(Clone)]
+pub(crate) struct Hash(Sha256);
+
+impl Hash {
+    pub(crate) fn of(parts: &[&[u8]]) -> Self {
+        Self(Sha256::new()).and(parts)
+    }
+
+    /// The same, with more behind it.
+    pub(crate) fn and(mut self, parts: &[&[u8]]) -> Self {
+        parts.iter().for_each(|part| self.0.update(part));
+        self
+    }
+
+    pub(crate) fn end(self) -> [u8; 32] {
+        self.0.finalize().into()
+    }
+}
+
+/// HMAC-SHA256 under one key. Half of a short HMAC is its key, which is taken in once for all.
+pub(crate) struct Keyed(HmacSha256);
+
+impl Keyed {
+    pub(crate) fn new(key: &[u8]) -> Self {
+        Self(HmacSha256::new_from_slice(key).expect("HMAC takes keys of any length"))
+    }
+
+    /// HMAC-SHA256 over the concatenated parts.
+    pub(crate) fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
+        let mut mac = self.0.clone();
         parts.iter().for_each(|part| mac.update(part));
         mac.finalize().into_bytes().into()
-    };
-    let mut a = mac([&[], label, seed[0], seed[1]]);
-    let mut chunks = out.chunks_mut(32).peekable();
-    while let Some(chunk) = chunks.next() {
-        let mut block = mac([&a, label, seed[0], seed[1]]);
-        chunk.copy_from_slice(&block[..chunk.len()]);
-        block.zeroize();
-        if chunks.peek().is_some() {
-            a = mac([&a, &[], &[], &[]]);
+    }
+
+    /// Fills `out` with PRF(key, label, seed) (RFC 5246 §5).
+    pub(crate) fn prf(&self, label: &[u8], seed: [&[u8]; 2], out: &mut [u8]) {
+        let mut a = self.mac(&[label, seed[0], seed[1]]);
+        let mut chunks = out.chunks_mut(32).peekable();
+        while let Some(chunk) = chunks.next() {
+            let mut block = self.mac(&[&a, label, seed[0], seed[1]]);
+            chunk.copy_from_slice(&block[..chunk.len()]);
+            block.zeroize();
+            if chunks.peek().is_some() {
+                a = self.mac(&[&a]);
+            }
         }
+    }
+
+    /// The key block, `self` being the master secret; the server's random comes first here (RFC
+    /// 5246 §6.3).
+    pub(crate) fn key_block(
+        &self,
+        server_random: &[u8],
+        client_random: &[u8],
+        form: Form,
+    ) -> SessionKeys {
+        let mut block = Zeroizing::new([0; Form::LONGEST]);
+        let block = &mut block[..form.length()];
+        self.prf(b"key expansion", [server_random, client_random], block);
+        SessionKeys::from_block(form, block)
+    }
+
+    /// The verify_data of a Finished, `self` being the master secret and `label` that of its sender
+    /// (RFC 5246 §7.4.9).
+    pub(crate) fn verify_data(&self, label: &[u8], transcript_hash: &[u8; 32]) -> [u8; 12] {
+        let mut data = [0; 12];
+        self.prf(label, [transcript_hash, &[]], &mut data);
+        data
     }
 }
 
@@ -67,31 +115,27 @@ pub(crate) fn master_secret(
     session_hash: Option<&[u8]>,
 ) -> Zeroizing<[u8; 48]> {
     let mut master = Zeroizing::new([0; 48]);
+    let premaster = Keyed::new(premaster);
     match session_hash {
-        Some(hash) => prf(premaster, b"extended master secret", [hash, &[]], &mut master[..]),
-        None => prf(premaster, b"master secret", randoms, &mut master[..]),
+        Some(hash) => premaster.prf(b"extended master secret", [hash, &[]], &mut master[..]),
+        None => premaster.prf(b"master secret", randoms, &mut master[..]),
     }
     master
 }
 
-/// The key block; the server's random comes first here (RFC 5246 §6.3).
+/// The key block of this master secret: see [`Keyed::key_block`].
 pub(crate) fn key_block(
     master: &[u8; 48],
     server_random: &[u8],
     client_random: &[u8],
     form: Form,
 ) -> SessionKeys {
-    let mut block = Zeroizing::new([0; Form::LONGEST]);
-    let block = &mut block[..form.length()];
-    prf(master, b"key expansion", [server_random, client_random], block);
-    SessionKeys::from_block(form, block)
+    Keyed::new(master).key_block(server_random, client_random, form)
 }
 
-/// The verify_data of a Finished, `label` being that of its sender (RFC 5246 §7.4.9).
+/// The verify_data of this master secret: see [`Keyed::verify_data`].
 pub(crate) fn verify_data(master: &[u8; 48], label: &[u8], transcript_hash: &[u8; 32]) -> [u8; 12] {
-    let mut data = [0; 12];
-    prf(master, label, [transcript_hash, &[]], &mut data);
-    data
+    Keyed::new(master).verify_data(label, transcript_hash)
 }
 
 #[cfg(test)]
@@ -116,7 +160,7 @@ mod tests {
         let seed = hex("a0ba9f936cda311827a6f796ffd5198c");
         let mut out = [0; 100];
 
-        prf(&secret, b"test label", [&seed, &[]], &mut out);
+        Keyed::new(&secret).prf(b"test label", [&seed, &[]], &mut out);
 
         let expected = hex("e3f229ba727be17b8d122620557cd453c2aab21d07c3d495329b52d4e61edb5a\
              6b301791e90d35c9c9a46b4e14baf9af0fa022f7077def17abfd3797c0564bab\

@@ -110,6 +110,13 @@ impl Partial {
 
     /// Bytes that are already there stay as they are.
     fn fill(&mut self, fragment: &Fragment<'_>) {
+        if fragment.is_whole() {
+            // Nothing of it is there: it has replaced what was.
+            self.bytes[handshake::HEADER..].copy_from_slice(fragment.body);
+            self.present.fill(u64::MAX);
+            self.missing = 0;
+            return;
+        }
         for (position, byte) in (fragment.offset..).zip(fragment.body) {
             let (word, bit) = (&mut self.present[position / 64], 1 << (position % 64));
             if *word & bit == 0 {
@@ -134,6 +141,19 @@ mod tests {
 
     fn all(_: u8) -> bool {
         true
+    }
+
+    #[test]
+    fn a_part_of_a_message_that_is_whole_changes_nothing() {
+        let mut reassembly = Reassembly::new(2);
+        assert_eq!(reassembly.accept(&fragment(3, 0, &[1, 2, 3, 4, 5, 6])), Ok(()));
+
+        assert_eq!(reassembly.accept(&fragment(3, 1, &[9, 9])), Ok(()));
+
+        assert_eq!(reassembly.accept(&fragment(2, 0, &[0; 6])), Ok(()));
+        assert!(reassembly.pop(all).is_some());
+        let message = reassembly.pop(all).expect("it is whole");
+        assert_eq!(message[handshake::HEADER..], [1, 2, 3, 4, 5, 6]);
     }
 
     #[test]

@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 use crate::handle;
 use crate::keys::{Form, SessionId, SessionKeys};
 use crate::limit;
-use crate::prf;
+use crate::prf::{self, Keyed};
 use crate::protection::Direction;
 use crate::schedule::{
     Evidence, OpenError, check_finished, check_fresh, finished_message, message,
@@ -96,30 +96,28 @@ impl Resumable {
     fn is_over(&self, now: Duration) -> bool {
         now >= self.created + LIFETIME
     }
+}
 
-    /// The record keys of these randoms; encrypt-then-MAC is agreed on anew (RFC 7366 §3).
-    fn keys(
-        &self,
-        suite: &Suite,
-        (server_random, client_random): (&[u8; 32], &[u8; 32]),
-        encrypt_then_mac: bool,
-    ) -> SessionKeys {
-        let form = Form::of(suite.cipher, encrypt_then_mac);
-        prf::key_block(&self.master, server_random, client_random, form)
-    }
+/// The record keys of these randoms; encrypt-then-MAC is agreed on anew (RFC 7366 §3).
+fn keys(
+    master: &Keyed,
+    suite: &Suite,
+    (server_random, client_random): (&[u8; 32], &[u8; 32]),
+    encrypt_then_mac: bool,
+) -> SessionKeys {
+    master.key_block(server_random, client_random, Form::of(suite.cipher, encrypt_then_mac))
+}
 
-    /// The server's random: the edge's time, and bytes that depend on all that the edge says and
-    /// that is answered, `blank` being the ServerHello without it. An edge that asks twice with
-    /// anything changed, or a node of another version, gets other keys, never a nonce again.
-    fn server_random(&self, offer: &Offer<'_>, blank: &[u8]) -> [u8; 32] {
-        let cid = offer.cid.unwrap_or_default();
-        let length = [u8::from(offer.cid.is_some()), cid.len() as u8];
-        let parts: [&[u8]; 6] =
-            [b"claviger server random", offer.random, &length, cid, offer.hello, blank];
-        let mut random = prf::hmac(&self.master[..], &parts);
-        random[..4].copy_from_slice(&offer.random[..4]);
-        random
-    }
+/// The server's random: the edge's time, and bytes that depend on all that the edge says and
+/// that is answered, `blank` being the ServerHello without it. An edge that asks twice with
+/// anything changed, or a node of another version, gets other keys, never a nonce again.
+fn server_random(master: &Keyed, offer: &Offer<'_>, blank: &[u8]) -> [u8; 32] {
+    let cid = offer.cid.unwrap_or_default();
+    let length = [u8::from(offer.cid.is_some()), cid.len() as u8];
+    let mut random =
+        master.mac(&[b"claviger server random", offer.random, &length, cid, offer.hello, blank]);
+    random[..4].copy_from_slice(&offer.random[..4]);
+    random
 }
 
 impl fmt::Debug for Resumable {
@@ -202,13 +200,14 @@ pub fn accept(kept: &Resumable, now: Duration, offer: &Offer<'_>) -> Result<Acce
         return Err(Declined::FullHandshake);
     }
     let blank = server_hello(&hello, suite, [0; 32], offer.cid);
-    let random = kept.server_random(offer, &blank);
+    let master = Keyed::new(&kept.master[..]);
+    let random = server_random(&master, offer, &blank);
     let server_hello = server_hello(&hello, suite, random, offer.cid);
     let mut transcript = offer.hello.to_vec();
     handshake::put_message(&mut transcript, kind::SERVER_HELLO, message, &server_hello);
     let hash = prf::hash(&[&transcript]);
-    let message = server_finished(kept, message, &hash).ok_or(Declined::Malformed)?;
-    let keys = kept.keys(suite, (&random, &hello.random), extensions.encrypt_then_mac);
+    let message = server_finished(&master, message, &hash).ok_or(Declined::Malformed)?;
+    let keys = keys(&master, suite, (&random, &hello.random), extensions.encrypt_then_mac);
     let mut finished = Vec::new();
     Direction::from_server(suite.cipher, &keys, extensions.cid.unwrap_or_default()).seal(
         &mut finished,
@@ -230,24 +229,24 @@ pub fn open(kept: &Resumable, now: Duration, call: &Evidence<'_>) -> Result<Open
         .filter(|_| hellos.agree_with(kept, call))
         .ok_or(OpenError::Malformed)?;
     check_fresh(now, &hellos.server.random)?;
-    let transcript_hash = prf::hash(&[call.transcript]);
+    let master = Keyed::new(&kept.master[..]);
+    let hash = prf::Hash::of(&[call.transcript]);
+    let transcript_hash = hash.clone().end();
     let ours =
-        server_finished(kept, hellos.message, &transcript_hash).ok_or(OpenError::Malformed)?;
-    let hash = prf::hash(&[call.transcript, &ours]);
-    let expected = finished_message(
-        hellos.message + 1,
-        &prf::verify_data(&kept.master, b"client finished", &hash),
-    );
+        server_finished(&master, hellos.message, &transcript_hash).ok_or(OpenError::Malformed)?;
+    let hash = hash.and(&[&ours]).end();
+    let expected =
+        finished_message(hellos.message + 1, &master.verify_data(b"client finished", &hash));
     let randoms = (&hellos.server.random, &hellos.client.random);
-    let keys = kept.keys(suite, randoms, hellos.server.extensions.encrypt_then_mac);
+    let keys = keys(&master, suite, randoms, hellos.server.extensions.encrypt_then_mac);
     check_finished(suite.cipher, &keys, call, &expected)?;
     let verify_data = *ours.last_chunk().expect("a Finished is longer than its verify_data");
     Ok(Opened { session: SessionId::from_hash(&transcript_hash), keys, verify_data })
 }
 
 /// The server's Finished message over two hellos of this hash, the first of which has this number.
-fn server_finished(kept: &Resumable, message: u16, hash: &[u8; 32]) -> Option<Vec<u8>> {
-    let verify_data = prf::verify_data(&kept.master, b"server finished", hash);
+fn server_finished(master: &Keyed, message: u16, hash: &[u8; 32]) -> Option<Vec<u8>> {
+    let verify_data = master.verify_data(b"server finished", hash);
     Some(finished_message(message.checked_add(1)?, &verify_data))
 }
 

@@ -119,28 +119,28 @@ fn derive(
     }
     let (client, server) = (&transcript.client, &transcript.server);
     check_fresh(now, &server.random)?;
-    let transcript_hash = prf::hash(&[call.transcript]);
-    let session_hash = transcript.extended_master_secret().then(|| {
-        // RFC 7627 §3: through ClientKeyExchange, so without a CertificateVerify.
-        let through = &call.transcript[..transcript.key_exchange_end];
-        if through.len() == call.transcript.len() { transcript_hash } else { prf::hash(&[through]) }
-    });
+    // RFC 7627 §3: the session hash goes through ClientKeyExchange, so without a CertificateVerify.
+    let (through, rest) = call.transcript.split_at(transcript.key_exchange_end);
+    let through = prf::Hash::of(&[through]);
+    let session_hash = transcript.extended_master_secret().then(|| through.clone().end());
+    let hash = through.and(&[rest]);
+    let transcript_hash = hash.clone().end();
     let randoms = [&client.random[..], &server.random];
     let session_hash = session_hash.as_ref().map(|hash| &hash[..]);
     let master = prf::master_secret(premaster, randoms, session_hash);
-    let keys = prf::key_block(&master, &server.random, &client.random, transcript.form());
+    let keyed = prf::Keyed::new(&master[..]);
+    let keys = keyed.key_block(&server.random, &client.random, transcript.form());
     let finished = finished_message(
         transcript.next_sequence,
-        &prf::verify_data(&master, b"client finished", &transcript_hash),
+        &keyed.verify_data(b"client finished", &transcript_hash),
     );
     check_finished(transcript.suite.cipher, &keys, call, &finished)?;
     let ticket = server.ticket().map(|ticket| new_session_ticket(transcript.last_flight, &ticket));
-    let server_hash =
-        prf::hash(&[call.transcript, &finished, ticket.as_deref().unwrap_or_default()]);
+    let server_hash = hash.and(&[&finished, ticket.as_deref().unwrap_or_default()]).end();
     let opened = Opened {
         session: SessionId::from_hash(&transcript_hash),
         keys,
-        verify_data: prf::verify_data(&master, b"server finished", &server_hash),
+        verify_data: keyed.verify_data(b"server finished", &server_hash),
     };
     Ok((opened, Resumable::of(client, server, &master, now)))
 }

@@ -233,7 +233,7 @@ impl Endpoint {
         let took = now.saturating_sub(half_open.started);
         let (suite, cid) = (half_open.agreement.suite.id, half_open.agreement.cid.is_some());
         let session = opened.session;
-        self.establish(now, peer, half_open, opened);
+        self.establish(now, peer, *half_open, opened);
         self.counters.established += 1;
         self.outputs.push_back(Output::Event(HandshakeEvent::Established {
             session,
@@ -377,11 +377,12 @@ impl Endpoint {
         from: SocketAddr,
         step: impl FnOnce(&mut HalfOpen) -> Result<(), DropReason>,
     ) -> Result<(), DropReason> {
-        let mut half_open = self.pending.take(from).ok_or(DropReason::PlaintextRecord)?;
-        let result = step(&mut half_open);
-        let call = self.call();
-        let question = half_open.open(now, from, call, self.curves.as_deref());
-        self.pending.put(from, half_open);
+        let (call, curves) = (self.call(), self.curves.as_deref());
+        let advanced = self.pending.change(from, |half_open| {
+            let result = step(half_open);
+            (result, half_open.open(now, from, call, curves))
+        });
+        let (result, question) = advanced.ok_or(DropReason::PlaintextRecord)?;
         question?.into_iter().for_each(|question| self.ask(question));
         result
     }
@@ -391,7 +392,7 @@ impl Endpoint {
         &mut self,
         call: CallId,
         asked: impl FnOnce(&Question) -> bool,
-    ) -> Option<(SocketAddr, HalfOpen)> {
+    ) -> Option<(SocketAddr, Box<HalfOpen>)> {
         let found = self.pending.take_call(call, |half_open| match &half_open.stage {
             Stage::Waiting { question, .. } => asked(question),
             Stage::Collecting { .. } => false,

@@ -129,11 +129,9 @@ impl Endpoint {
     }
 
     fn repeat_flight(&mut self, from: SocketAddr) -> Result<(), DropReason> {
-        let Some(mut half_open) = self.pending.take(from) else {
+        let Some(flight) = self.pending.change(from, HalfOpen::repeat) else {
             return Ok(());
         };
-        let flight = half_open.repeat();
-        self.pending.put(from, half_open);
         let datagrams = flight?;
         self.counters.retransmissions += 1;
         self.send(from, datagrams);
@@ -168,7 +166,8 @@ impl Endpoint {
         let random = self.new_random(now);
         let server_hello = server_hello(hello, &agreement, random);
         let start = Start { now, interval: self.config.retransmit, numbers };
-        let mut half_open = HalfOpen::new(&start, agreement, key_pair, body, &server_hello);
+        let half_open = HalfOpen::new(&start, agreement, key_pair, body, &server_hello);
+        let mut half_open = Box::new(half_open);
         self.make_room(from, |endpoint| endpoint.pending.evict());
         let call = self.call();
         half_open.answer(now, &random, self.config.identity.as_ref(), call);

@@ -17,12 +17,13 @@ pub(super) trait Waiting {
     fn call(&self) -> Option<CallId>;
 }
 
-/// At most `capacity` handshakes. One is changed by taking it out and putting it back, which
-/// keeps the indexes true.
+/// At most `capacity` handshakes. One is changed by [`Self::change`], or by taking it out and putting
+/// it back, which keeps the indexes true.
 #[derive(Debug)]
 pub(super) struct Pending<H> {
     capacity: usize,
-    by_peer: BTreeMap<SocketAddr, H>,
+    /// In boxes: the nodes of a map are moved about, and a handshake is long.
+    by_peer: BTreeMap<SocketAddr, Box<H>>,
     by_age: BTreeSet<(Duration, SocketAddr)>,
     by_wake: BTreeSet<(Duration, SocketAddr)>,
     by_call: BTreeMap<CallId, SocketAddr>,
@@ -49,10 +50,31 @@ impl<H: Waiting> Pending<H> {
     }
 
     pub(super) fn peek(&self, peer: SocketAddr) -> Option<&H> {
-        self.by_peer.get(&peer)
+        self.by_peer.get(&peer).map(Box::as_ref)
     }
 
-    pub(super) fn take(&mut self, peer: SocketAddr) -> Option<H> {
+    /// Changes a handshake where it is; `None` if there is none.
+    pub(super) fn change<R>(
+        &mut self,
+        peer: SocketAddr,
+        change: impl FnOnce(&mut H) -> R,
+    ) -> Option<R> {
+        let one = self.by_peer.get_mut(&peer)?;
+        let (wake, call) = (one.wake(), one.call());
+        let result = change(one);
+        let (wake_now, call_now) = (one.wake(), one.call());
+        if wake_now != wake {
+            self.by_wake.remove(&(wake, peer));
+            self.by_wake.insert((wake_now, peer));
+        }
+        if call_now != call {
+            call.and_then(|call| self.by_call.remove(&call));
+            call_now.and_then(|call| self.by_call.insert(call, peer));
+        }
+        Some(result)
+    }
+
+    pub(super) fn take(&mut self, peer: SocketAddr) -> Option<Box<H>> {
         let one = self.by_peer.remove(&peer)?;
         self.by_age.remove(&(one.started(), peer));
         self.by_wake.remove(&(one.wake(), peer));
@@ -72,7 +94,7 @@ impl<H: Waiting> Pending<H> {
         &mut self,
         call: CallId,
         asked: impl FnOnce(&H) -> bool,
-    ) -> Option<(SocketAddr, H)> {
+    ) -> Option<(SocketAddr, Box<H>)> {
         let peer = *self.by_call.get(&call)?;
         if asked(self.by_peer.get(&peer)?) { Some((peer, self.take(peer)?)) } else { None }
     }
@@ -84,7 +106,7 @@ impl<H: Waiting> Pending<H> {
     }
 
     /// The next handshake whose deadline has come.
-    pub(super) fn take_due(&mut self, now: Duration) -> Option<(SocketAddr, H)> {
+    pub(super) fn take_due(&mut self, now: Duration) -> Option<(SocketAddr, Box<H>)> {
         let (wake, peer) = *self.by_wake.first()?;
         if wake > now {
             return None;
@@ -93,7 +115,7 @@ impl<H: Waiting> Pending<H> {
     }
 
     /// Keeps a handshake for an address that has none.
-    pub(super) fn put(&mut self, peer: SocketAddr, one: H) {
+    pub(super) fn put(&mut self, peer: SocketAddr, one: Box<H>) {
         self.by_age.insert((one.started(), peer));
         self.by_wake.insert((one.wake(), peer));
         if let Some(call) = one.call() {

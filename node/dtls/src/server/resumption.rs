@@ -6,7 +6,7 @@ use core::time::Duration;
 use super::endpoint::Endpoint;
 use super::half_open::GIVE_UP;
 use super::hello::Numbers;
-use super::output::{CallId, FailureReason, HandshakeEvent, Opened, Output, Refusal};
+use super::output::{CallId, FailureReason, HandshakeEvent, Opened, Output, Refusal, SessionCall};
 use super::resuming::{Resumed, Resuming, Wish};
 use super::session::{FLIGHT_KEPT, LastFlight, Place, Session};
 use crate::cid;
@@ -53,7 +53,7 @@ impl Endpoint {
         self.make_room(from, |endpoint| endpoint.resuming.evict());
         let times = (now, self.config.retransmit);
         let resuming = Resuming::new(times, wish, numbers, body, self.call());
-        self.ask_session(from, resuming);
+        self.ask_session(from, Box::new(resuming));
         true
     }
 
@@ -63,7 +63,7 @@ impl Endpoint {
     pub fn resumed(&mut self, now: Duration, call: CallId, accepted: &Accepted) {
         let Some((peer, mut resuming)) = self.take_resuming(call) else { return };
         if resuming.is_silent() && !self.config.suites.contains(&accepted.suite) {
-            return self.begin_instead(now, peer, resuming);
+            return self.begin_instead(now, peer, *resuming);
         }
         if let Some(bytes) = resuming.accepted(accepted) {
             self.outputs.push_back(Output::Datagram { to: peer, bytes });
@@ -86,7 +86,7 @@ impl Endpoint {
                 self.alert(now, peer, resuming.next_record, alert);
                 self.fail(peer, FailureReason::Denied);
             }
-            NotResumed::FullHandshake => self.begin_instead(now, peer, resuming),
+            NotResumed::FullHandshake => self.begin_instead(now, peer, *resuming),
         }
     }
 
@@ -119,14 +119,18 @@ impl Endpoint {
         from: SocketAddr,
         step: impl FnOnce(&mut Resuming) -> Result<(), DropReason>,
     ) -> Result<(), DropReason> {
-        let mut resuming = self.resuming.take(from).ok_or(DropReason::PlaintextRecord)?;
-        let result = step(&mut resuming);
-        self.open_resumption(now, from, resuming);
+        let call = self.call();
+        let advanced = self.resuming.change(from, |resuming| {
+            let result = step(resuming);
+            (result, resuming.open(now, call).then(|| resuming.ask(from)).flatten())
+        });
+        let (result, question) = advanced.ok_or(DropReason::PlaintextRecord)?;
+        question.into_iter().for_each(|question| self.need_session(question));
         result
     }
 
     /// Asks for the second step if there is something to ask about.
-    fn open_resumption(&mut self, now: Duration, peer: SocketAddr, mut resuming: Resuming) {
+    fn open_resumption(&mut self, now: Duration, peer: SocketAddr, mut resuming: Box<Resuming>) {
         if resuming.open(now, self.call()) {
             self.ask_session(peer, resuming);
         } else {
@@ -253,15 +257,19 @@ impl Endpoint {
         }
     }
 
-    fn ask_session(&mut self, peer: SocketAddr, resuming: Resuming) {
+    fn ask_session(&mut self, peer: SocketAddr, resuming: Box<Resuming>) {
         if let Some(call) = resuming.ask(peer) {
-            self.counters.resumption_calls += 1;
-            self.ask(Output::NeedSession(Box::new(call)));
+            self.need_session(call);
         }
         self.resuming.put(peer, resuming);
     }
 
-    fn take_resuming(&mut self, call: CallId) -> Option<(SocketAddr, Resuming)> {
+    fn need_session(&mut self, call: SessionCall) {
+        self.counters.resumption_calls += 1;
+        self.ask(Output::NeedSession(Box::new(call)));
+    }
+
+    fn take_resuming(&mut self, call: CallId) -> Option<(SocketAddr, Box<Resuming>)> {
         let found = self.resuming.take_call(call, |_| true);
         if found.is_none() {
             self.counters.late_answers += 1;
