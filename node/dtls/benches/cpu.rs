@@ -1,8 +1,8 @@
 //! Time of this thread on a processor, so that others on the same machine do not count.
 
+use super::clock::now;
 use core::time::Duration;
 use criterion::measurement::{Measurement, ValueFormatter, WallTime};
-use rustix::time::{ClockId, clock_gettime};
 
 /// Thread CPU time, shown like wall time.
 pub(crate) struct Cpu(WallTime);
@@ -11,11 +11,6 @@ impl Cpu {
     pub(crate) fn new() -> Self {
         Self(WallTime)
     }
-}
-
-fn now() -> Duration {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec as u32)
 }
 
 impl Measurement for Cpu {
