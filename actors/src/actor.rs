@@ -35,6 +35,8 @@ pub(crate) enum ToActor {
     Step(Input),
     /// A record of a session; with its numbers where they survived a sleep.
     Deliver { edge: EdgeId, numbers: Option<Numbers>, frame: Box<Deliver> },
+    /// The same, for which there is no room.
+    TurnAway { edge: EdgeId, frame: Box<Deliver> },
     /// The last flight of a session's handshake must be sent again.
     Repeat { edge: EdgeId, numbers: Option<Numbers>, session: SessionId },
     /// A bootstrap was under way in a session when another node led, of this credential.
@@ -391,6 +393,9 @@ impl Handler<ToActor> for DeviceActor {
     fn handle(&mut self, message: ToActor, ctx: &mut Self::Context) {
         match message {
             ToActor::Step(input) => self.step(input, ctx),
+            // Of a session that is not known yet nothing is said: its device asks again.
+            ToActor::TurnAway { frame, .. } if !self.device.knows(SessionId(frame.session)) => {}
+            ToActor::TurnAway { edge, frame } => self.step(Input::TurnAway { edge, frame }, ctx),
             ToActor::Deliver { edge, frame, .. }
                 if self.proposing >= PROPOSING && self.device.knows(SessionId(frame.session)) =>
             {

@@ -31,8 +31,12 @@ const PARKED: usize = 16;
 /// Of how many sleeping sessions the numbers are kept; of the others a generation is spent.
 const DORMANT: usize = 100_000;
 
+/// To how many frames beyond a full mailbox a device is told that it is too busy.
+const TURNED_AWAY: u8 = 8;
+
 enum Slot {
-    Awake(Addr<DeviceActor>),
+    /// With how many frames came beyond its mailbox since it had room.
+    Awake(Addr<DeviceActor>, u8),
     Draining(Addr<DeviceActor>, Vec<ToActor>),
 }
 
@@ -157,7 +161,7 @@ impl Region {
     ) -> bool {
         match self.slots.get(device) {
             // One that broke: its device must not be shut out until a restart.
-            Some(Slot::Awake(actor) | Slot::Draining(actor, _)) if !actor.connected() => {
+            Some(Slot::Awake(actor, _) | Slot::Draining(actor, _)) if !actor.connected() => {
                 tracing::error!(%device, "an actor has broken; it is spawned anew");
                 self.slots.remove(device);
             }
@@ -201,17 +205,31 @@ impl Region {
         let region = ctx.address();
         let actor =
             DeviceActor::new(device.clone(), endpoint, tenant_key, self.ports.clone(), region);
-        self.slots.insert(device, Slot::Awake(actor.start()));
+        self.slots.insert(device, Slot::Awake(actor.start(), 0));
     }
 
     /// Hands `message` to the device's actor. What must not be lost passes a full mailbox.
     fn hand(&mut self, device: &DeviceRef, message: ToActor, must: bool) {
         let dropped = match self.slots.get_mut(device) {
-            Some(Slot::Awake(actor)) if must => {
+            Some(Slot::Awake(actor, _)) if must => {
                 actor.do_send(message);
                 false
             }
-            Some(Slot::Awake(actor)) => actor.try_send(message).is_err(),
+            Some(Slot::Awake(actor, beyond)) => match actor.try_send(message) {
+                Ok(()) => {
+                    *beyond = 0;
+                    false
+                }
+                // It has the numbers to say so; nothing else is done with what is turned away.
+                Err(SendError::Full(ToActor::Deliver { edge, frame, .. }))
+                    if *beyond < TURNED_AWAY =>
+                {
+                    *beyond += 1;
+                    actor.do_send(ToActor::TurnAway { edge, frame });
+                    true
+                }
+                Err(_) => true,
+            },
             Some(Slot::Draining(_, parked)) if must || parked.len() < PARKED => {
                 parked.push(message);
                 false
@@ -257,7 +275,9 @@ impl Region {
                 | ToActor::Revive { edge, session, .. } => (*edge, *session),
                 ToActor::Deliver { edge, frame, .. } => (*edge, SessionId(frame.session)),
                 // Nothing of what has ended is awake.
-                ToActor::Step(_) | ToActor::Sleep | ToActor::Stop => continue,
+                ToActor::Step(_) | ToActor::TurnAway { .. } | ToActor::Sleep | ToActor::Stop => {
+                    continue;
+                }
             };
             if self.wake(edge, device, session, ctx) {
                 let message = message.with_numbers(self.take_numbers(session));
@@ -315,7 +335,7 @@ impl Handler<Stop> for Region {
     type Result = ();
 
     fn handle(&mut self, _: Stop, ctx: &mut Self::Context) {
-        for (_, Slot::Awake(actor) | Slot::Draining(actor, _)) in self.slots.drain() {
+        for (_, Slot::Awake(actor, _) | Slot::Draining(actor, _)) in self.slots.drain() {
             actor.do_send(ToActor::Stop);
         }
         ctx.stop();
@@ -364,8 +384,8 @@ impl Handler<Rest> for Region {
     fn handle(&mut self, rest: Rest, ctx: &mut Self::Context) {
         match rest {
             Rest::Drowsy(device) => {
-                if let Some(slot @ Slot::Awake(_)) = self.slots.get_mut(&device) {
-                    let Slot::Awake(actor) = slot else { return };
+                if let Some(slot @ Slot::Awake(..)) = self.slots.get_mut(&device) {
+                    let Slot::Awake(actor, _) = slot else { return };
                     actor.do_send(ToActor::Sleep);
                     *slot = Slot::Draining(actor.clone(), Vec::new());
                 }
@@ -379,7 +399,7 @@ impl Handler<Rest> for Region {
                     && let Slot::Draining(actor, parked) = slot
                 {
                     parked.drain(..).for_each(|message| actor.do_send(message));
-                    *slot = Slot::Awake(actor.clone());
+                    *slot = Slot::Awake(actor.clone(), 0);
                 }
             }
         }

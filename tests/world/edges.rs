@@ -3,8 +3,10 @@
 
 use crate::bootstrap::{KEY, MINUTE, bootstrapped, config, seen, world};
 use crate::takeover::{asks_again, handshakes, noted};
+use claviger_actors::EdgeId;
 use claviger_device::DeviceConfig;
-use claviger_ledger::{EventCode, State};
+use claviger_front::{Deliver, FromEdge, Trace};
+use claviger_ledger::{EventCode, Ledger, State, View};
 use claviger_tests::{Balance, Faults, World, system};
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -141,6 +143,49 @@ fn a_node_that_is_edge_and_leader_in_one_costs_seconds_too() {
         (was_under_way, counters.sessions_moved.load(Ordering::Relaxed))
     });
     assert!(under_way >= 8 && moved >= 1, "{under_way} {moved}");
+}
+
+#[test]
+fn a_device_that_asks_for_too_much_at_once_is_told_so() {
+    system(async {
+        // Given a device that is awake
+        let (mut world, ledger) = world(501, Faults::default()).await;
+        let device = world.enrol("urn:dev:1", &KEY).await;
+        let address = world.switch_on(1000, config("urn:dev:1"));
+        assert!(runs_to_its_end(&mut world, address, MINUTE).await);
+        world.run_for(Duration::from_secs(1)).await;
+        let mut session = None;
+        ledger.read(&mut |rows| session = View::new(rows).newest_session(&device));
+        let (session, _) = session.expect("it is open");
+
+        // When its edge brings a hundred requests at once
+        for number in 0..100 {
+            let deliver = FromEdge::Deliver(Deliver {
+                trace: Trace::of(session.0, false),
+                session: session.0,
+                tenant: device.tenant.clone(),
+                device: device.device.clone(),
+                alert: false,
+                epoch: 1,
+                sequence: 1000 + number,
+                from: address,
+                newest: true,
+                // CON GET /
+                payload: vec![0x40, 1, 0x77, number as u8],
+                check: None,
+                limit: None,
+            });
+            world.devices.frame(EdgeId(0), deliver.encode());
+        }
+        world.run_for(Duration::from_secs(1)).await;
+
+        // Then some are answered, a few are turned away, and the others are dropped
+        let counters = &world.counters;
+        let refused = counters.coap_refused.iter().map(|count| count.load(Ordering::Relaxed));
+        let turned_away = refused.sum::<u64>();
+        let dropped = counters.mailbox_full.load(Ordering::Relaxed);
+        assert!(turned_away > 0 && turned_away < dropped, "{turned_away} {dropped}");
+    });
 }
 
 #[test]
