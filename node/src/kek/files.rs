@@ -117,6 +117,11 @@ impl Files {
         Ok(())
     }
 
+    fn named(&self, kek: &str) -> Result<Kek, KekError> {
+        let found = self.keks()?.into_values().find(|it| name(it) == kek);
+        found.ok_or_else(|| KekError::Unknown { keks: kek.to_owned() })
+    }
+
     fn newest(&self) -> Result<Kek, KekError> {
         let newest = self.keks()?.pop_last().map(|(_, kek)| kek);
         let (Place::File(path) | Place::Folder(path)) = &self.place;
@@ -133,17 +138,13 @@ impl KeyProvider for Files {
         self.keks().is_ok_and(|keks| keks.values().any(|it| name(it) == kek))
     }
 
-    fn wrap(&self, version: u32, root: &RootKey) -> Result<Wrapping, KekError> {
-        let kek = self.newest()?;
-        let bytes = kek.wrap(version, root, self.crypto.random());
-        Ok(Wrapping { kek: name(&kek), bytes })
+    fn wrap(&self, kek: &str, version: u32, root: &RootKey) -> Result<Wrapping, KekError> {
+        let bytes = self.named(kek)?.wrap(version, root, self.crypto.random());
+        Ok(Wrapping { kek: kek.to_owned(), bytes })
     }
 
     fn unwrap(&self, version: u32, wrapping: &Wrapping) -> Result<RootKey, KekError> {
-        let unknown = || KekError::Unknown { keks: wrapping.kek.clone() };
-        let keks = self.keks()?;
-        let kek = keks.values().find(|it| name(it) == wrapping.kek).ok_or_else(unknown)?;
-        let root = kek.unwrap(version, &wrapping.bytes);
+        let root = self.named(&wrapping.kek)?.unwrap(version, &wrapping.bytes);
         root.map_err(|_| KekError::DoesNotOpen { kek: wrapping.kek.clone() })
     }
 

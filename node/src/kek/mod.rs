@@ -113,11 +113,11 @@ pub trait KeyProvider: Send + Sync {
     /// True if it has the KEK of this name, as far as can be told without asking far.
     fn has(&self, kek: &str) -> bool;
 
-    /// Wraps a version of the root key.
+    /// Wraps a version of the root key by the KEK of this name.
     ///
     /// # Errors
-    /// If it cannot now.
-    fn wrap(&self, version: u32, root: &RootKey) -> Result<Wrapping, KekError>;
+    /// If it cannot now, or has no such KEK.
+    fn wrap(&self, kek: &str, version: u32, root: &RootKey) -> Result<Wrapping, KekError>;
 
     /// Unwraps a version of the root key.
     ///
@@ -231,7 +231,25 @@ impl Providers {
     /// If its provider cannot now.
     pub async fn wrap(&self, version: u32, root: &RootKey) -> Result<Wrapping, KekError> {
         let root = root.clone();
-        self.first()?.ask(move |provider| provider.wrap(version, &root)).await
+        let wrap =
+            move |provider: &dyn KeyProvider| provider.wrap(&provider.kek()?, version, &root);
+        self.first()?.ask(wrap).await
+    }
+
+    /// Wraps a version of the root key by the KEK of this name, whichever provider has it.
+    ///
+    /// # Errors
+    /// If it cannot now, or none has it.
+    pub async fn wrap_by(
+        &self,
+        kek: &str,
+        version: u32,
+        root: &RootKey,
+    ) -> Result<Wrapping, KekError> {
+        let asked = self.all.iter().find(|asked| asked.provider.has(kek));
+        let asked = asked.ok_or_else(|| KekError::Unknown { keks: kek.to_owned() })?;
+        let (kek, root) = (kek.to_owned(), root.clone());
+        asked.ask(move |provider| provider.wrap(&kek, version, &root)).await
     }
 
     /// Unwraps a version of the root key by the first of these wrappings whose KEK is here and

@@ -59,6 +59,11 @@ fn binding(version: u32) -> Vec<u8> {
     [b"claviger root key".as_slice(), &version.to_be_bytes()].concat()
 }
 
+/// The label of the key that a KEK is.
+fn label_of(kek: &str) -> Result<&str, KekError> {
+    kek.strip_prefix(NAME).ok_or_else(|| KekError::Unknown { keks: kek.to_owned() })
+}
+
 impl Pkcs11Token {
     /// The token at `place`; it is not looked at yet.
     pub const fn new(place: Pkcs11Place, crypto: Arc<dyn Crypto>) -> Self {
@@ -131,20 +136,19 @@ impl KeyProvider for Pkcs11Token {
         kek.starts_with(NAME)
     }
 
-    fn wrap(&self, version: u32, root: &RootKey) -> Result<Wrapping, KekError> {
+    fn wrap(&self, kek: &str, version: u32, root: &RootKey) -> Result<Wrapping, KekError> {
         let session = self.session()?;
-        let key = Self::key(&session, &self.place.key)?;
+        let key = Self::key(&session, label_of(kek)?)?;
         let mut nonce: [u8; NONCE] = self.crypto.random();
         let mut bytes = [&[VERSION][..], &nonce].concat();
         let aad = binding(version);
         let how = Mechanism::AesGcm(GcmParams::new(&mut nonce, &aad, TAG.into())?);
         bytes.extend(session.encrypt(&how, key, root.expose_bytes())?);
-        Ok(Wrapping { kek: format!("{NAME}{}", self.place.key), bytes })
+        Ok(Wrapping { kek: kek.to_owned(), bytes })
     }
 
     fn unwrap(&self, version: u32, wrapping: &Wrapping) -> Result<RootKey, KekError> {
-        let label = wrapping.kek.strip_prefix(NAME);
-        let label = label.ok_or_else(|| KekError::Unknown { keks: wrapping.kek.clone() })?;
+        let label = label_of(&wrapping.kek)?;
         let does_not = || KekError::DoesNotOpen { kek: wrapping.kek.clone() };
         let (head, text) = wrapping.bytes.split_first_chunk().ok_or_else(does_not)?;
         let [VERSION, mut nonce @ ..]: [u8; 1 + NONCE] = *head else { return Err(does_not()) };

@@ -23,7 +23,7 @@ fn a_file_is_made_once_and_is_found_again() {
 
     files::make(&path, &SystemCrypto).unwrap();
     let made = Files::of_file(path.clone(), crypto());
-    let wrapping = made.wrap(1, &root()).unwrap();
+    let wrapping = made.wrap(&made.kek().unwrap(), 1, &root()).unwrap();
     files::make(&path, &SystemCrypto).unwrap();
     let found = Files::of_file(path, crypto());
 
@@ -81,13 +81,13 @@ fn in_a_folder_the_highest_number_wraps_and_all_open() {
     let path = folder.path();
     mount(path, "..one", &[("kek-9", 9), ("other", 1)]);
     let files = Files::of_folder(path.to_owned(), crypto());
-    let old = files.wrap(1, &root()).unwrap();
+    let old = files.wrap(&files.kek().unwrap(), 1, &root()).unwrap();
 
     mount(path, "..two", &[("kek-9", 9), ("kek-10", 10)]);
     assert_eq!(files.kek().unwrap(), old.kek, "it is read again when it is told to");
     files.reload().unwrap();
 
-    let new = files.wrap(1, &root()).unwrap();
+    let new = files.wrap(&files.kek().unwrap(), 1, &root()).unwrap();
     assert_ne!(new.kek, old.kek);
     for wrapping in [&old, &new] {
         assert_eq!(files.unwrap(1, wrapping).unwrap().expose_bytes(), &[7; 32]);

@@ -77,7 +77,17 @@ impl Keeper {
         let keys = self.root_keys().await?;
         self.open().await?;
         let version = keys.version.saturating_add(1);
-        let command = self.root_key(version, &self.ring.cluster()?).await?;
+        // By each KEK that wraps the old one: some node may have no other.
+        let keks: Vec<_> = keys.wrappings.into_iter().map(|it| it.kek).collect();
+        if let Some(kek) = keks.iter().find(|kek| !self.providers.has(kek)) {
+            let by = format!(
+                "nodes that have the KEK {kek}, which is not here: ask a node that has \
+                every KEK of the root key, or drop it first"
+            );
+            let (what, name) = ("root key".to_owned(), format!("of version {}", keys.version));
+            return Err(Refusal::InUse { what, name, by }.into());
+        }
+        let command = self.root_key(version, &self.ring.cluster()?, &keks).await?;
         self.propose(command).await?;
         self.open().await?;
         Ok(version)

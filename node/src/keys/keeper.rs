@@ -123,21 +123,28 @@ impl Keeper {
         (version, retiring)
     }
 
-    /// Whether this node may lead: it can seal and open, or there is nothing sealed yet.
+    /// Whether this node may lead: it can seal and open all, or there is nothing sealed yet.
     pub fn may_lead(&self) -> bool {
         let Rows { keys, before } = self.rows();
-        self.ring.is_open() || keys.is_none() && before.is_none()
+        match keys {
+            Some(keys) => self.ring.root(keys.version).is_some(),
+            None => self.ring.is_open() || before.is_none(),
+        }
     }
 
     /// Opens the root key, follows it when it is replaced, and looks after the provider, until the
-    /// task is ended. `stand` is told whether this node may lead.
+    /// task is ended. `stand` is told when this node may not lead, and when it may again.
     pub async fn run(self: Arc<Self>, stand: impl Fn(bool) + Send) {
-        let mut checked = None;
+        let (mut checked, mut stood) = (None, true);
         loop {
             if let Err(error) = self.open().await {
                 self.seal(&error);
             }
-            stand(self.may_lead());
+            let may_lead = self.may_lead();
+            if may_lead != stood {
+                stood = may_lead;
+                stand(may_lead);
+            }
             self.note_unsealed().await;
             let now = tokio::time::Instant::now();
             if checked.is_none_or(|then| now.duration_since(then) >= CHECK) {
@@ -158,11 +165,21 @@ impl Keeper {
         may_change
     }
 
-    fn seal(&self, error: &KeyError) {
+    /// Makes the first root key, or opens the one that is there, however long that takes. For the
+    /// leader.
+    pub async fn established(&self) {
+        while let Err(error) = self.establish().await {
+            self.seal(&error);
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Tells why this node is sealed: it cannot open what the rows have. The ring may be open, with
+    /// a root key that was replaced since; that opens less and less.
+    pub fn seal(&self, error: &KeyError) {
         let words = error.to_string();
         let changed = self.standing.send_if_modified(|standing| {
-            // What is in memory stays good, whatever became of the provider.
-            let sealed = (!self.ring.is_open()).then(|| words.clone());
+            let sealed = Some(words.clone());
             let changed = standing.sealed != sealed;
             standing.sealed = sealed;
             changed
@@ -210,6 +227,7 @@ impl Keeper {
         let mut wanted: Vec<_> = wanted.chain(before.iter().map(|_| 0)).collect();
         wanted.sort_unstable();
         if self.ring.is_open() && self.ring.roots() == wanted {
+            self.standing.send_if_modified(|standing| standing.sealed.take().is_some());
             return Ok(());
         }
         let (roots, cluster) = match &keys {
@@ -281,7 +299,7 @@ impl Keeper {
         }
         let cluster = self.ring.cluster().ok();
         let cluster = cluster.unwrap_or_else(|| ClusterSecret::new(self.crypto.random()));
-        let command = self.root_key(1, &cluster).await?;
+        let command = self.root_key(1, &cluster, &[self.providers.kek().await?]).await?;
         match self.propose(command).await {
             // Another has made it meanwhile.
             Ok(()) | Err(KeyError::Refused(Refusal::Changed { .. })) => self.open().await,
@@ -289,17 +307,21 @@ impl Keeper {
         }
     }
 
-    /// A new root key that wraps the cluster secret.
+    /// A new root key, wrapped by each of these KEKs, that wraps the cluster secret.
     pub(super) async fn root_key(
         &self,
         version: u32,
         cluster: &ClusterSecret,
+        keks: &[String],
     ) -> Result<PutRootKey, KeyError> {
         let bytes: Zeroizing<[u8; 32]> = Zeroizing::new(self.crypto.random());
         let root = RootKey::new(*bytes);
-        let wrapping = self.providers.wrap(version, &root).await?;
+        let mut wrappings = Vec::with_capacity(keks.len());
+        for kek in keks {
+            wrappings.push(self.providers.wrap_by(kek, version, &root).await?);
+        }
         let cluster = root.wrap_cluster(cluster, self.crypto.random());
-        Ok(PutRootKey { version, wrappings: vec![wrapping], cluster })
+        Ok(PutRootKey { version, wrappings, cluster })
     }
 
     pub(super) fn now(&self) -> u64 {

@@ -59,7 +59,8 @@ impl KeyProvider for Fake {
         kek == self.name
     }
 
-    fn wrap(&self, version: u32, root: &RootKey) -> Result<Wrapping, KekError> {
+    fn wrap(&self, kek: &str, version: u32, root: &RootKey) -> Result<Wrapping, KekError> {
+        assert_eq!(kek, self.name);
         self.answers()?;
         let bytes = self.kek.wrap(version, root, random());
         Ok(Wrapping { kek: self.name.to_owned(), bytes })
@@ -325,6 +326,41 @@ async fn a_root_key_is_replaced_and_the_old_one_destroyed_when_it_wraps_nothing(
 }
 
 #[tokio::test]
+async fn a_new_root_key_is_wrapped_for_every_node_and_who_cannot_open_it_does_not_lead() {
+    // Given two nodes with a KEK each, and one with both
+    let rig = Rig::new().await;
+    let (a, b) = (Fake::new(1, "a"), Fake::new(2, "b"));
+    rig.node(&[&a]).establish().await.unwrap();
+    let (only_a, only_b, both) = (rig.node(&[&a]), rig.node(&[&b]), rig.node(&[&b, &a]));
+    both.rotate_kek().await.unwrap();
+    for node in [&only_a, &only_b, &both] {
+        node.open().await.unwrap();
+    }
+
+    // Then a root key that one of them could not open is not made
+    let why = only_a.rotate_root().await.unwrap_err().to_string();
+    assert!(why.contains("the KEK b, which is not here"), "{why}");
+    both.rotate_root().await.unwrap();
+    for node in [&only_a, &only_b] {
+        node.open().await.unwrap();
+        assert_eq!((node.ring().roots(), node.may_lead()), (vec![1, 2], true));
+    }
+    worker(&both).0.round().await.unwrap();
+
+    // When one is left out, and the root key is replaced once more
+    both.drop_kek("a").await.unwrap();
+    both.rotate_root().await.unwrap();
+    let error = only_a.open().await.unwrap_err();
+    only_a.seal(&error);
+
+    // Then that node does not lead, and says so, although it has the old one in memory
+    assert!(only_a.ring().is_open() && !only_a.may_lead());
+    assert!(only_a.standing().borrow().sealed.is_some());
+    only_b.open().await.unwrap();
+    assert!(only_b.may_lead());
+}
+
+#[tokio::test]
 async fn a_tenants_key_is_replaced_by_whoever_leads_and_nothing_is_lost_on_the_way() {
     // Given devices, and somebody who holds the key
     let rig = Rig::new().await;
@@ -451,6 +487,7 @@ async fn a_copy_in_escrow_opens_the_ledger_when_every_kek_is_lost() {
     node.open().await.unwrap();
     let newer = rig.node(&[&new]);
     newer.open().await.unwrap();
+    newer.drop_kek("lost").await.unwrap();
     newer.rotate_root().await.unwrap();
     let outdated = newer.prove(1, b"c", &root.prove(b"c")).await.unwrap_err().to_string();
     assert!(outdated.contains("take a newer copy"), "{outdated}");
@@ -469,7 +506,7 @@ impl KeyProvider for Hung {
         true
     }
 
-    fn wrap(&self, _: u32, _: &RootKey) -> Result<Wrapping, KekError> {
+    fn wrap(&self, _: &str, _: u32, _: &RootKey) -> Result<Wrapping, KekError> {
         Err(KekError::Silent)
     }
 
