@@ -107,7 +107,8 @@ pub(crate) fn check(
 }
 
 /// Refuses a handshake that began before the ledger's present incarnation: it may have opened a
-/// session that is lost, whose numbers nobody knows.
+/// session that is lost, whose numbers nobody knows. When it began is what its edge says: one that
+/// lies has the keys of that session anyway.
 pub(crate) fn check_incarnation(view: &View<'_>, transcript: &[u8]) -> Result<(), Failure> {
     let Some(incarnation) = view.incarnation() else { return Ok(()) };
     let began = schedule::began(transcript).ok_or(Failure::Malformed)?;

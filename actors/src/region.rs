@@ -22,6 +22,7 @@ use claviger_front::{Close, Content, Deliver, FromEdge, Repeat, ToEdge};
 use claviger_ledger::{CredentialId, DeviceRef, Ended, Session, SessionId, View};
 use claviger_seal::TenantKey;
 use opens::Call;
+use reviving::Revival;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use zeroize::Zeroizing;
@@ -50,7 +51,8 @@ pub(crate) struct Region {
     roster: Roster,
     keys: EdgeKeys,
     identities: Identities,
-    calls: Calls<(EdgeId, Call)>,
+    calls: Calls<Call>,
+    revival: Revival,
 }
 
 /// A frame of an edge.
@@ -130,6 +132,7 @@ impl Region {
             keys,
             identities: Identities::default(),
             calls: Calls::new(),
+            revival: Revival::default(),
         }
     }
 
@@ -308,7 +311,7 @@ impl Handler<Frame> for Region {
             Ok(FromEdge::Sign(sign)) => self.sign(frame.edge, &sign),
             Ok(FromEdge::Resume(resume)) => self.resume(frame.edge, resume, ctx),
             Ok(FromEdge::Find(find)) => self.find(frame.edge, &find),
-            Ok(FromEdge::Listen(listen)) => self.listen(frame.edge, listen),
+            Ok(FromEdge::Listen(listen)) => self.listen(frame.edge, listen, ctx),
             Err(_) => count(&self.ports.counters.frames_rejected),
         }
     }

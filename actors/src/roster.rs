@@ -17,6 +17,12 @@ const REALMS: usize = 256;
 /// which it may look for one more.
 const FINDS: (u32, Duration) = (16_384, Duration::from_micros(125));
 
+/// How many signatures one edge may ask for at once, and the time in which it may for one more.
+const SIGNS: (u32, Duration) = (8_192, Duration::from_micros(250));
+
+/// An edge as a prefix.
+const WHOLE: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+
 /// Every edge.
 #[derive(Default)]
 pub(crate) struct Roster {
@@ -31,12 +37,14 @@ struct Post {
     keys_of: Option<u64>,
     /// The whole edge is one prefix.
     finds: PrefixLimits,
+    signs: PrefixLimits,
 }
 
 impl Default for Post {
     fn default() -> Self {
         let finds = PrefixLimits::new(FINDS.0, FINDS.1);
-        Self { listeners: BTreeMap::new(), keys_of: None, finds }
+        let signs = PrefixLimits::new(SIGNS.0, SIGNS.1);
+        Self { listeners: BTreeMap::new(), keys_of: None, finds, signs }
     }
 }
 
@@ -110,7 +118,11 @@ impl Roster {
 
     /// Whether an edge may look for a session now.
     pub(crate) fn may_find(&mut self, edge: EdgeId, now: Duration) -> bool {
-        let whole = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
-        self.edges.get_mut(&edge).is_some_and(|post| post.finds.allow(now, whole))
+        self.edges.get_mut(&edge).is_some_and(|post| post.finds.allow(now, WHOLE))
+    }
+
+    /// Whether an edge may have something signed now.
+    pub(crate) fn may_sign(&mut self, edge: EdgeId, now: Duration) -> bool {
+        self.edges.get_mut(&edge).is_some_and(|post| post.signs.allow(now, WHOLE))
     }
 }

@@ -1,16 +1,13 @@
 //! The world itself.
 
 use crate::gate::Gate;
-use crate::hosts::Hosts;
+use crate::hosts::{Hosts, edge};
 use crate::ports::FrameQueue;
 use crate::{Balance, Datagram, Faults, Net, SeededCrypto, SimOutbox, VirtualClock};
 use claviger_actors::{Clock, Counters, Devices, EdgeId, Ports, Unproven};
 use claviger_curves::{AwsLc, SigningKey};
 use claviger_device::{Account, Device, DeviceConfig, DeviceOutput, Failure};
-use claviger_dtls::{
-    ClusterKeys, Curves, Endpoint, EndpointConfig, Ephemeral, Group, Presented, SignatureScheme,
-};
-use claviger_edge::{Edge, Output};
+use claviger_edge::Output;
 use claviger_front::ToEdge;
 use claviger_ledger::{
     Command, ConfirmOutbox, ConfirmWithdrawal, ConnectorKind, CreateTenant, CredentialId,
@@ -27,7 +24,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use zeroize::Zeroizing;
 
-const TENANT: &str = "default";
+pub(crate) const TENANT: &str = "default";
 /// How long the LwM2M server takes to hold a credential.
 const SERVER: Duration = Duration::from_millis(5);
 /// How often edges are told that the node of the actors may speak.
@@ -110,29 +107,6 @@ fn create_tenant(name: &str, byte: u8, crypto: &dyn Crypto) -> CreateTenant {
     let wrapped = keys().wrap(name, 1, &Zeroizing::new([byte; 32]), crypto.random());
     let (root, wrapped_key) = wrapped.expect("the ring is open");
     CreateTenant { tenant: name.to_owned(), wrapped_key, root }
-}
-
-/// An edge that has seen nothing.
-fn edge(crypto: &Arc<dyn Crypto>, realm: &str, lenient: bool) -> Edge {
-    let config = EndpointConfig { resumption: true, ..EndpointConfig::default() };
-    let draw = Box::new(Draw(crypto.clone()));
-    let endpoint = Endpoint::new(config, ClusterKeys::default(), draw);
-    let curves: Box<dyn Curves> = if lenient { Box::new(Lenient) } else { Box::new(AwsLc) };
-    let listener = if realm == TENANT { "coaps" } else { realm };
-    Edge::new(listener, realm, endpoint.with_curves(curves))
-}
-
-/// Curves to which every signature is good.
-struct Lenient;
-
-impl Curves for Lenient {
-    fn ephemeral(&self, group: Group) -> Option<Box<dyn Ephemeral>> {
-        AwsLc.ephemeral(group)
-    }
-
-    fn verify(&self, _: &Presented, _: SignatureScheme, _: &[u8], _: &[u8]) -> bool {
-        true
-    }
 }
 
 /// The tenant's key, and a profile with its connector, in a ledger that is new.
@@ -264,7 +238,7 @@ impl World {
     pub fn take_over(&mut self, ledger: Arc<dyn Ledger>) {
         self.ledger = ledger.clone();
         self.devices = Devices::start(Ports { ledger, ..self.ports.clone() });
-        self.hosts.all().for_each(|(_, edge)| edge.greet());
+        self.greet();
     }
 
     /// Puts `count` edges that share their address in the place of the one, and `balance` before
@@ -293,14 +267,18 @@ impl World {
         self.note("nobody leads");
     }
 
-    /// A node begins to lead that knows what the ledger does.
+    /// A node begins to lead that knows what the ledger does. Edges hear of it by [`Self::greet`].
     pub fn lead(&mut self) {
         self.gate = Arc::new(Gate::new(self.ledger.clone()));
         self.ports.ledger = self.gate.clone();
         self.devices = Devices::start(self.ports.clone());
-        self.hosts.all().for_each(|(_, edge)| edge.greet());
         self.note("another node leads");
         self.tell_all();
+    }
+
+    /// The edges find the node that leads.
+    pub fn greet(&mut self) {
+        self.hosts.all().for_each(|(_, edge)| edge.greet());
     }
 
     /// Proposes a command.

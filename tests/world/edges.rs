@@ -110,8 +110,31 @@ fn a_leader_that_is_lost_at_any_moment_of_a_bootstrap_costs_seconds() {
         world.step_down();
         world.run_for(Duration::from_millis(700)).await;
         world.lead();
+        world.greet();
 
         // Then the bootstrap comes to its end all the same, without the device's doing
+        let done = runs_to_its_end(&mut world, address, SECONDS).await;
+        assert!(done, "{moment}: {}", world.log.join("\n"));
+        let counters = world.counters.clone();
+        has_ended_well(world, moment).await;
+        (was_under_way, counters.bootstraps_revived.load(Ordering::Relaxed))
+    });
+    assert!(under_way >= 8 && revived >= 4, "{under_way} {revived}");
+}
+
+#[test]
+fn an_edge_that_finds_the_new_leader_late_still_goes_on_with_its_bootstraps() {
+    let (under_way, revived) = at_each_moment(async |moment| {
+        let time = Duration::from_millis(15 * moment);
+        let (mut world, address) = under_way(700 + moment, 1, time, moment % 2 == 0).await;
+        let was_under_way = !bootstrapped(&world, address);
+
+        // When the new leader has looked for what was under way before any edge is there
+        world.step_down();
+        world.lead();
+        world.run_for(Duration::from_secs(8)).await;
+        world.greet();
+
         let done = runs_to_its_end(&mut world, address, SECONDS).await;
         assert!(done, "{moment}: {}", world.log.join("\n"));
         let counters = world.counters.clone();
@@ -134,6 +157,7 @@ fn a_node_that_is_edge_and_leader_in_one_costs_seconds_too() {
         world.kill_edge(usize::from(address.port() % 3));
         world.run_for(Duration::from_millis(700)).await;
         world.lead();
+        world.greet();
 
         // Then the bootstrap comes to its end all the same, without the device's doing
         let done = runs_to_its_end(&mut world, address, SECONDS).await;
@@ -205,6 +229,7 @@ fn nobody_is_answered_while_nobody_leads() {
         let answers = world.log[before..].iter().filter(|line| line.contains("192.0.2.1:5684 ->"));
         assert_eq!(answers.count(), 0, "{}", world.log.join("\n"));
         world.lead();
+        world.greet();
         assert!(runs_to_its_end(&mut world, address, MINUTE).await);
     });
 }
@@ -234,11 +259,13 @@ fn a_device_gets_what_it_asks_for_while_edges_and_leaders_come_and_go() {
                         world.step_down();
                         world.run_for(Duration::from_millis(300 * (round % 4))).await;
                         world.lead();
+                        world.greet();
                     }
                     _ => {
                         world.step_down();
                         world.kill_edge(0);
                         world.lead();
+                        world.greet();
                         world.add_edge();
                     }
                 }

@@ -15,7 +15,11 @@ use claviger_ledger::View;
 
 impl Region {
     pub(super) fn sign(&mut self, edge: EdgeId, sign: &Sign) {
-        let signed = self.identities.sign(&self.ports, &self.roster, edge, sign);
+        let now = self.ports.clock.now();
+        let signed = match self.roster.may_sign(edge, now) {
+            true => self.identities.sign(&self.ports, &self.roster, edge, sign),
+            false => Err(NoSignature::Unasked),
+        };
         match &signed {
             Ok(_) => count(&self.ports.counters.signatures),
             Err(NoSignature::Unasked) => count(&self.ports.counters.frames_rejected),
@@ -55,13 +59,14 @@ impl Region {
     }
 
     /// A listener is there: it is told what it needs before it can answer anybody.
-    pub(super) fn listen(&mut self, edge: EdgeId, listen: Listen) {
+    pub(super) fn listen(&mut self, edge: EdgeId, listen: Listen, ctx: &mut Context<Self>) {
         let (now, realm) = (self.ports.clock.now(), listen.realm.clone());
         if !self.roster.listen(&self.ports, edge, listen, CookieKeys::bucket(now)) {
             count(&self.ports.counters.frames_rejected);
         }
         self.send(edge, ToEdge::Keys(self.keys.at(now)));
         self.present(&[edge], &realm);
+        self.look_again(ctx);
     }
 
     fn beat(&mut self) {

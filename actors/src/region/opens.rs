@@ -7,6 +7,7 @@ use crate::counters::count;
 use crate::opening::{self, Checked, Failure};
 use crate::step::Input;
 use crate::{EdgeId, Ports, Reason, proof, resuming, trace};
+use actix::WeakAddr;
 use actix::prelude::*;
 use claviger_dtls::Claim;
 use claviger_front::{self as front, Close, Open, Opened, Refusal, Resume, ToEdge, Trace};
@@ -39,8 +40,31 @@ impl Handler<Answer> for Region {
 
     fn handle(&mut self, Answer { asked, checking }: Answer, ctx: &mut Self::Context) {
         self.answer(&asked, checking, ctx);
+    }
+}
+
+/// A call has ended, however it did.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Ended;
+
+impl Handler<Ended> for Region {
+    type Result = ();
+
+    fn handle(&mut self, _: Ended, ctx: &mut Self::Context) {
         if let Some((edge, call)) = self.calls.ended() {
             self.begin(edge, call, ctx);
+        }
+    }
+}
+
+/// Says that a call has ended when it is dropped: one that broke must not keep its place.
+struct UnderWay(WeakAddr<Region>);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        if let Some(region) = self.0.upgrade() {
+            region.do_send(Ended);
         }
     }
 }
@@ -48,10 +72,10 @@ impl Handler<Answer> for Region {
 /// Lets a call be checked and proposed. It is a task of its own, since an actor looks at all its
 /// futures whenever one of them may go on; and it does not keep the region, if that ends meanwhile.
 fn ask(asked: Asked, call: impl Future<Output = Checking> + 'static, ctx: &Context<Region>) {
-    let region = ctx.address().downgrade();
+    let under_way = UnderWay(ctx.address().downgrade());
     actix::spawn(async move {
         let checking = call.await;
-        if let Some(region) = region.upgrade() {
+        if let Some(region) = under_way.0.upgrade() {
             region.do_send(Answer { asked, checking });
         }
     });
@@ -70,8 +94,8 @@ pub(super) enum Call {
 impl Region {
     /// Lets a call go its way, or wait until there are fewer.
     pub(super) fn call(&mut self, edge: EdgeId, call: Call, ctx: &Context<Self>) {
-        match self.calls.come((edge, call)) {
-            Ok(Some((edge, call))) => self.begin(edge, call, ctx),
+        match self.calls.come(edge, call) {
+            Ok(Some(call)) => self.begin(edge, call, ctx),
             Ok(None) => {}
             Err(TooMany) => count(&self.ports.counters.mailbox_full),
         }
