@@ -29,4 +29,8 @@ impl Edges for WhileLeading {
         // Nothing follows from a frame of one that is about to end.
         self.over.load(Ordering::SeqCst) || self.edges.send(edge, frame)
     }
+
+    fn node(&self, edge: EdgeId) -> u64 {
+        self.edges.node(edge)
+    }
 }

@@ -31,6 +31,12 @@ pub trait Edges: Send + Sync {
     /// Sends a frame; it may be lost, since a device sends again. False if there is no way to the
     /// edge any more: what was to go there may go by another one.
     fn send(&self, edge: EdgeId, frame: Zeroizing<Vec<u8>>) -> bool;
+
+    /// The node that an edge is of: one that has many edges is not given more than others. Where
+    /// nobody knows, each edge is a node of its own.
+    fn node(&self, edge: EdgeId) -> u64 {
+        edge.0
+    }
 }
 
 /// Everything outside the actors.

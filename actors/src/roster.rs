@@ -101,9 +101,10 @@ impl Roster {
     }
 
     /// An edge other than `lost` that sends from the address which the devices of this listener send
-    /// to; which one depends on `draw`.
+    /// to. Which node's it is depends on `draw`.
     pub(crate) fn instead(
         &self,
+        ports: &Ports,
         lost: Option<EdgeId>,
         listener: &str,
         draw: u64,
@@ -111,9 +112,10 @@ impl Roster {
         let is_same = |it: &Listen| it.shared && it.listener == listener;
         let has_it = |post: &Post| post.listeners.values().any(is_same);
         let edges = self.edges.iter().filter(|(edge, post)| Some(**edge) != lost && has_it(post));
-        let edges: Vec<EdgeId> = edges.map(|(edge, _)| *edge).collect();
-        let place = draw.checked_rem(edges.len() as u64)?;
-        edges.get(usize::try_from(place).ok()?).copied()
+        let nodes: BTreeMap<u64, EdgeId> =
+            edges.map(|(edge, _)| (ports.edges.node(*edge), *edge)).collect();
+        let place = draw.checked_rem(nodes.len() as u64)?;
+        nodes.values().nth(usize::try_from(place).ok()?).copied()
     }
 
     /// Whether an edge may look for a session now.

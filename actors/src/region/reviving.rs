@@ -142,7 +142,7 @@ impl Region {
         lost: Option<EdgeId>,
     ) -> Option<EdgeId> {
         let draw = u64::from_ne_bytes(self.ports.crypto.random());
-        let edge = self.roster.instead(lost, &row.listener, draw)?;
+        let edge = self.roster.instead(&self.ports, lost, &row.listener, draw)?;
         let mut hold = None;
         self.ports.ledger.read(&mut |rows| {
             hold = Some(finding::hold(rows, &self.ports, device, session, row));
