@@ -73,6 +73,7 @@ event_codes! {
     62 JoinTokenRevoked "join_token.revoked" Audit "A token that lets nodes in was revoked.";
     63 NodeJoined "node.joined" Audit "A node joined the cluster and was given a certificate.";
     64 NodeCertified "node.certified" Audit "A node was given its next certificate.";
+    66 NodeRefused "node.refused" Audit "A node showed a key that is not its newest: two may have its certificate.";
     65 NodeDismissed "node.dismissed" Audit "A node was dismissed: its certificates are not accepted any more.";
     70 ClusterRestored "cluster.restored" Audit "The cluster goes on from a copy of the ledger.";
     90 RootKeyMade "root_key.made" Audit "The cluster's root key was made.";

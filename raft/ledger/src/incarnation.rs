@@ -3,7 +3,8 @@
 //! So it begins after a restore from a backup, and after the recovery from a lost quorum. What must
 //! not be used twice could have been used in the time that is lost: sessions and what resumes them
 //! end, and what was staged is superseded, as the device may have another one by now. Credentials
-//! that go on are marked: one of them may have been revoked or replaced in that time.
+//! that go on are marked: one of them may have been revoked or replaced in that time. Nodes are let
+//! in anew, by another authority.
 //!
 //! It is no command: it is applied to the rows of one node, which is the whole cluster then.
 
@@ -60,6 +61,12 @@ fn begin(book: &mut Book<'_>) -> Result<Begun, Stop> {
         key::of_all(Kind::Incarnation, &[]),
         &Incarnation { begun_at: book.at, index: book.index },
     );
+    // Uses of tokens, revocations and dismissals may be lost: nobody who was let in is any more.
+    for kind in [Kind::NodeAuthority, Kind::JoinToken, Kind::Node] {
+        for row in book.keys_under(&key::of_all(kind, &[]), usize::MAX) {
+            book.drop_row(&row);
+        }
+    }
     let (cluster, incarnation) = (meta.cluster, meta.incarnation);
     let mut begun = Begun { cluster, incarnation, ..Begun::default() };
     for slot in 0..SLOTS {

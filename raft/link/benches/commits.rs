@@ -44,7 +44,7 @@ impl Transport for Placed {
 fn serve(node: Node, mut incomings: Incomings) {
     tokio::spawn(async move {
         while let Some(incoming) = incomings.next().await {
-            let (Peer::Node(peer), Some(kind)) = (incoming.peer, incoming.purpose.kind()) else {
+            let (Peer::Node(peer, _), Some(kind)) = (incoming.peer, incoming.purpose.kind()) else {
                 continue;
             };
             let node = node.clone();

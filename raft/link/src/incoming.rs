@@ -1,7 +1,7 @@
 //! What other nodes open here: connections are admitted, and each stream on them is a channel.
 
 use crate::counters::{Counters, Refusal, one};
-use crate::gate::Gate;
+use crate::guests::{Guest, Guests};
 use crate::identity::{Identity, Role};
 use crate::link::Admits;
 use crate::stream::{self, Purpose};
@@ -11,17 +11,27 @@ use quinn::{Connection, Endpoint, VarInt};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
 /// How many channels wait to be taken before those who open more wait themselves.
 const WAITING: usize = 256;
 
-/// How many channels a node may have open at a time. A stranger has one.
-const CHANNELS: u32 = 1024;
+/// How many connections a node of a role may have, and how many channels on each. A stranger has
+/// one.
+const fn most(role: Role) -> (usize, u32) {
+    match role {
+        Role::Ledger => (16, 1024),
+        Role::Edge => (8, 64),
+    }
+}
 
-/// How many connections there may be, and of these how many whose handshake is under way.
+/// How many connections of nodes there may be, and of strangers.
 const CONNECTIONS: usize = 4096;
+const STRANGERS: usize = 256;
+
+/// How many handshakes may be under way: from where nodes have come before, and from elsewhere. So
+/// nobody else keeps a node out.
 const HANDSHAKES: usize = 64;
 
 /// From how many handshakes at a time on one must show that it has its address.
@@ -43,8 +53,8 @@ const NOT_ADMITTED: VarInt = VarInt::from_u32(1);
 /// Who opened a channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Peer {
-    /// A node of this cluster.
-    Node(Identity),
+    /// A node of this cluster, and SHA-256 of the key that it showed.
+    Node(Identity, [u8; 32]),
     /// Somebody without a certificate; it may only ask for one.
     Stranger,
 }
@@ -80,8 +90,7 @@ struct Door {
     admits: Admits,
     counters: Arc<Counters>,
     incoming: mpsc::Sender<Incoming>,
-    connections: Arc<Semaphore>,
-    handshakes: Arc<Semaphore>,
+    guests: Arc<Guests>,
 }
 
 /// Admits who comes, until the endpoint is closed.
@@ -92,53 +101,45 @@ pub(crate) fn receive(
     counters: Arc<Counters>,
 ) -> Incomings {
     let (incoming, incomings) = mpsc::channel(WAITING);
-    let (connections, handshakes) = (Semaphore::new(CONNECTIONS), Semaphore::new(HANDSHAKES));
-    let (connections, handshakes) = (Arc::new(connections), Arc::new(handshakes));
-    let door = Door { cluster, admits, counters, incoming, connections, handshakes };
-    tokio::spawn(accept(endpoint, door));
+    let guests = Arc::new(Guests::new(CONNECTIONS, STRANGERS, HANDSHAKES));
+    tokio::spawn(accept(endpoint, Door { cluster, admits, counters, incoming, guests }));
     Incomings(incomings)
 }
 
 async fn accept(endpoint: Endpoint, door: Door) {
-    let (mut gate, begun) = (Gate::default(), Instant::now());
+    let begun = Instant::now();
     while let Some(coming) = endpoint.accept().await {
-        let unproven = HANDSHAKES - door.handshakes.available_permits() > UNPROVEN;
-        if unproven && !coming.remote_address_validated() && coming.may_retry() {
+        let from = coming.remote_address().ip();
+        let busy = door.guests.under_way(from) > UNPROVEN;
+        if busy && !coming.remote_address_validated() && coming.may_retry() {
             // It comes again, with a proof.
             drop(coming.retry());
             continue;
         }
-        let connection = door.connections.clone().try_acquire_owned();
-        let handshake = door.handshakes.clone().try_acquire_owned();
-        let admits = gate.admits(coming.remote_address().ip(), begun.elapsed());
-        let (Ok(connection), Ok(handshake), true) = (connection, handshake, admits) else {
+        let Some(guest) = door.guests.enter(from, begun.elapsed()) else {
             one(door.counters.refused(Refusal::Limit));
             coming.ignore();
             continue;
         };
         let door = door.clone();
-        tokio::spawn(async move {
-            door.welcome(coming, handshake).await;
-            drop(connection);
-        });
+        tokio::spawn(async move { door.welcome(coming, guest).await });
     }
 }
 
 impl Door {
-    async fn welcome(&self, coming: quinn::Incoming, handshake: tokio::sync::OwnedSemaphorePermit) {
+    async fn welcome(&self, coming: quinn::Incoming, guest: Guest) {
         let from = coming.remote_address();
         let connecting = match coming.accept() {
             Ok(connecting) => timeout(PATIENCE, connecting).await,
             Err(error) => Ok(Err(error)),
         };
-        drop(handshake);
         let connection = match connecting {
             Ok(Ok(connection)) => connection,
             Ok(Err(error)) => return self.refuse(Refusal::Handshake, from, &error),
             Err(late) => return self.refuse(Refusal::Handshake, from, &late),
         };
         one(&self.counters.connected);
-        let words = self.serve(&connection, from).await;
+        let words = self.serve(&connection, from, guest).await;
         connection.close(NOT_ADMITTED, words.as_bytes());
     }
 
@@ -148,11 +149,12 @@ impl Door {
     }
 
     /// Takes what is opened on a connection as long as its peer may stay; says why it may not.
-    async fn serve(&self, connection: &Connection, from: SocketAddr) -> &'static str {
+    async fn serve(&self, connection: &Connection, from: SocketAddr, guest: Guest) -> &'static str {
         let (peer, stays) = match tls::peer(connection, self.cluster) {
-            Ok(Some((identity, expires))) => {
-                connection.set_max_concurrent_bi_streams(CHANNELS.into());
-                (Peer::Node(identity), until(expires))
+            Ok(Some(shown)) => {
+                let (_, channels) = most(shown.identity.role);
+                connection.set_max_concurrent_bi_streams(channels.into());
+                (Peer::Node(shown.identity, shown.key_hash), until(shown.expires))
             }
             Ok(None) => (Peer::Stranger, STRANGER),
             Err(tls::WrongPeer) => {
@@ -160,6 +162,15 @@ impl Door {
                 self.refuse(Refusal::Identity, from, &words);
                 return words;
             }
+        };
+        let known = match peer {
+            Peer::Node(identity, _) => guest.into_node(identity.node, most(identity.role).0),
+            Peer::Stranger => guest.into_stranger(),
+        };
+        let Some(_stay) = known else {
+            let words = "there are too many connections of yours";
+            self.refuse(Refusal::Limit, from, &words);
+            return words;
         };
         let served = async {
             while let Ok(stream) = connection.accept_bi().await {
@@ -177,7 +188,7 @@ impl Door {
     /// Ends when a node is not admitted any more.
     async fn dismissed(&self, peer: Peer) {
         match peer {
-            Peer::Node(identity) => {
+            Peer::Node(identity, _) => {
                 while (self.admits)(&identity) {
                     sleep(LOOK).await;
                 }
@@ -190,9 +201,9 @@ impl Door {
     fn may(&self, peer: Peer, purpose: Purpose) -> bool {
         match (peer, purpose) {
             (Peer::Stranger, purpose) => purpose == Purpose::Join,
-            (Peer::Node(identity), _) if !(self.admits)(&identity) => false,
-            (Peer::Node(_), Purpose::Join | Purpose::Edge) => true,
-            (Peer::Node(identity), _) => identity.role == Role::Ledger,
+            (Peer::Node(identity, _), _) if !(self.admits)(&identity) => false,
+            (Peer::Node(..), Purpose::Join | Purpose::Edge) => true,
+            (Peer::Node(identity, _), _) => identity.role == Role::Ledger,
         }
     }
 
@@ -217,7 +228,7 @@ impl Door {
 }
 
 /// How long it is until a time since the Unix epoch.
-fn until(expires: Duration) -> Duration {
+pub(crate) fn until(expires: Duration) -> Duration {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     expires.saturating_sub(now)
 }

@@ -217,7 +217,7 @@ async fn ask_stranger(token: &Token, at: &str, request: &Request) -> Result<Answ
         _ => other(error.to_string()),
     })?;
     match tls::peer(&connection, token.cluster) {
-        Ok(Some((peer, _))) if peer.role == Role::Ledger => {}
+        Ok(Some(peer)) if peer.identity.role == Role::Ledger => {}
         _ => return Err(other("its certificate is none of a ledger node".to_owned())),
     }
     let (mut send, receive) = connection.open_bi().await.map_err(io::Error::from)?;

@@ -16,6 +16,7 @@ mod authority;
 mod counters;
 mod credential;
 mod gate;
+mod guests;
 mod identity;
 mod incoming;
 mod joining;

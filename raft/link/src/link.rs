@@ -2,10 +2,10 @@
 
 use crate::counters::{Counters, Refusal, one};
 use crate::incoming::{self, DONE, Incomings};
-use crate::pool::{Attempted, Pool};
+use crate::pool::{Attempted, Pool, Reached};
 use crate::reset;
 use crate::stream::{self, Purpose};
-use crate::tls::{self, Shown};
+use crate::tls::{self, Showing};
 use crate::{Credential, Identity, Role};
 use claviger_raft::{Channel, Kind, Transport};
 use futures::future::BoxFuture;
@@ -19,7 +19,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::lookup_host;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 /// After how long a peer of which nothing is heard is gone. Each end makes itself heard.
 const IDLE: Duration = Duration::from_millis(1500);
@@ -65,7 +65,8 @@ struct Inner {
     identity: Identity,
     endpoint: Endpoint,
     client: ClientConfig,
-    shown: Arc<Shown>,
+    shown: Arc<Showing>,
+    admits: Admits,
     pool: Pool,
     counters: Arc<Counters>,
 }
@@ -159,7 +160,7 @@ impl Link {
     pub fn new(config: LinkConfig) -> io::Result<(Self, Incomings)> {
         let LinkConfig { listen, credential, admits } = config;
         let identity = credential.identity();
-        let shown = Shown::new(&credential).map_err(misused)?;
+        let shown = Showing::new(&credential).map_err(misused)?;
         let accepts = listen.as_ref().map(|_| tls::server(&shown, credential.authority()));
         let accepts = accepts.transpose();
         let accepts = accepts.map_err(misused)?.map(server);
@@ -167,9 +168,9 @@ impl Link {
         let client = client(tls::client(&shown, credential.authority()).map_err(misused)?);
         let counters = Arc::new(Counters::default());
         let (accepting, counting) = (endpoint.clone(), counters.clone());
-        let incomings = incoming::receive(accepting, identity.cluster, admits, counting);
+        let incomings = incoming::receive(accepting, identity.cluster, admits.clone(), counting);
         let pool = Pool::default();
-        let inner = Inner { identity, endpoint, client, shown, pool, counters };
+        let inner = Inner { identity, endpoint, client, shown, admits, pool, counters };
         Ok((Self(Arc::new(inner)), incomings))
     }
 
@@ -207,7 +208,8 @@ impl Link {
             Box::pin(async move { inner.reach(to, &at).await.map_err(Arc::new) })
         };
         let connection = self.0.pool.attempt(to, address, connect).await;
-        let connection = connection.map_err(|error| io::Error::new(error.kind(), error))?;
+        let connection =
+            connection.map_err(|error| io::Error::new(error.kind(), error))?.connection;
         let (mut send, receive) = connection.open_bi().await?;
         send.write_all(&[purpose.byte()]).await?;
         let limit = stream::limit(purpose);
@@ -241,7 +243,7 @@ impl Link {
 }
 
 impl Inner {
-    async fn reach(&self, to: u64, address: &str) -> io::Result<Connection> {
+    async fn reach(&self, to: u64, address: &str) -> io::Result<Reached> {
         let connected = connect(&self.endpoint, &self.client, address).await;
         let connection = connected.inspect_err(|error| {
             let late = error.kind() == io::ErrorKind::TimedOut;
@@ -253,20 +255,22 @@ impl Inner {
             connection.close(VarInt::from_u32(1), b"");
             io::Error::new(io::ErrorKind::PermissionDenied, words)
         };
-        match tls::peer(&connection, self.identity.cluster) {
-            Ok(Some((peer, _))) if peer.role == Role::Ledger && peer.node == to => {
-                one(&self.counters.connected);
-                Ok(connection)
-            }
-            Ok(Some((peer, _))) => {
-                let words = format!("{address} is {peer} and not ledger node {to:016x}");
-                Err(refuse(Refusal::OtherNode, words))
-            }
-            _ => {
-                let words = format!("{address} is no node of this cluster");
-                Err(refuse(Refusal::Identity, words))
-            }
+        let Ok(Some(shown)) = tls::peer(&connection, self.identity.cluster) else {
+            let words = format!("{address} is no node of this cluster");
+            return Err(refuse(Refusal::Identity, words));
+        };
+        let peer = shown.identity;
+        if peer.role != Role::Ledger || peer.node != to {
+            let words = format!("{address} is {peer} and not ledger node {to:016x}");
+            return Err(refuse(Refusal::OtherNode, words));
         }
+        if !(self.admits)(&peer) {
+            let words = format!("{address} is {peer}, which was dismissed");
+            return Err(refuse(Refusal::Identity, words));
+        }
+        one(&self.counters.connected);
+        let until = Instant::now() + incoming::until(shown.expires);
+        Ok(Reached { connection, until })
     }
 }
 

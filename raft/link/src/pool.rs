@@ -9,9 +9,18 @@ use quinn::Connection;
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::time::Instant;
+
+/// A peer that was reached.
+#[derive(Clone)]
+pub(crate) struct Reached {
+    pub(crate) connection: Connection,
+    /// When its certificate is over.
+    pub(crate) until: Instant,
+}
 
 /// What an attempt came to; its error is shared by all who waited.
-pub(crate) type Attempted = Result<Connection, Arc<io::Error>>;
+pub(crate) type Attempted = Result<Reached, Arc<io::Error>>;
 
 type Attempt = Shared<BoxFuture<'static, Attempted>>;
 
@@ -55,7 +64,9 @@ impl Pool {
 fn is_of_use(attempt: &Attempt) -> bool {
     match attempt.peek() {
         None => true,
-        Some(Ok(connection)) => connection.close_reason().is_none(),
+        Some(Ok(reached)) => {
+            reached.connection.close_reason().is_none() && Instant::now() < reached.until
+        }
         Some(Err(_)) => false,
     }
 }

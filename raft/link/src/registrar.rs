@@ -19,6 +19,9 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+/// How long a node waits for a certificate after its last one.
+const PAUSE: Duration = Duration::from_secs(60);
+
 /// Who lets nodes in.
 pub struct Registrar {
     ledger: Arc<dyn Ledger>,
@@ -53,6 +56,9 @@ pub enum RegistrarError {
     /// What was issued is of no use.
     #[error(transparent)]
     BadCredential(#[from] BadCredential),
+    /// A node asks too often.
+    #[error("it was given a certificate a moment ago: ask again in a minute")]
+    TooSoon,
     /// The operating system gives no randomness.
     #[error("the operating system gives no randomness")]
     NoRandomness,
@@ -186,7 +192,9 @@ impl Registrar {
         now: Duration,
     ) -> Answer {
         let granted = match (peer, request.token, request.secret_hash()) {
-            (Peer::Node(identity), None, None) => self.renew(identity, request, now).await,
+            (Peer::Node(identity, shown), None, None) => {
+                self.renew(identity, shown, request, now).await
+            }
             (Peer::Stranger, Some(token), Some(hash)) => {
                 self.admit(token, hash, request, now).await
             }
@@ -201,6 +209,7 @@ impl Registrar {
     async fn renew(
         &self,
         identity: Identity,
+        shown: [u8; 32],
         request: &Request,
         now: Duration,
     ) -> Result<(Vec<u8>, Vec<u8>), RegistrarError> {
@@ -209,8 +218,14 @@ impl Registrar {
             let what = "certificate of yours for node".to_owned();
             return Err(Refusal::NotFound { what, name: format!("{:016x}", request.node) }.into());
         }
+        let until = milliseconds(now + Authority::lifetime(role));
+        let kept = self.look(|view| view.node(node)).map_or(0, |node| node.certified_until);
+        if kept.saturating_add(milliseconds(PAUSE)) > until {
+            return Err(RegistrarError::TooSoon);
+        }
         let issued = self.issue(role, request, now).await?;
-        self.propose(note(node, role, &request.public, now), now).await?;
+        let command = note(node, role, &request.public, now);
+        self.propose(NoteNodeCertificate { shown: Some(shown), ..command }, now).await?;
         Ok(issued)
     }
 
@@ -267,5 +282,6 @@ fn note(node: u64, role: Role, public: &[u8], now: Duration) -> NoteNodeCertific
         role: role.into(),
         key_hash: Sha256::digest(public).into(),
         certified_until: milliseconds(now + Authority::lifetime(role)),
+        shown: None,
     }
 }

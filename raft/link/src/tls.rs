@@ -52,7 +52,7 @@ fn bad(words: String) -> Error {
 
 /// The credential that is shown now; it can be replaced while connections stand.
 #[derive(Debug)]
-pub(crate) struct Shown(RwLock<Arc<CertifiedKey>>);
+pub(crate) struct Showing(RwLock<Arc<CertifiedKey>>);
 
 fn certified(credential: &Credential) -> Result<Arc<CertifiedKey>, Error> {
     let chain = [credential.certificate(), credential.authority()];
@@ -62,7 +62,7 @@ fn certified(credential: &Credential) -> Result<Arc<CertifiedKey>, Error> {
     Ok(Arc::new(CertifiedKey::new(chain, key)))
 }
 
-impl Shown {
+impl Showing {
     pub(crate) fn new(credential: &Credential) -> Result<Arc<Self>, Error> {
         Ok(Arc::new(Self(RwLock::new(certified(credential)?))))
     }
@@ -78,13 +78,13 @@ impl Shown {
     }
 }
 
-impl ResolvesServerCert for Shown {
+impl ResolvesServerCert for Showing {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         Some(self.now())
     }
 }
 
-impl ResolvesClientCert for Shown {
+impl ResolvesClientCert for Showing {
     fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
         Some(self.now())
     }
@@ -226,7 +226,7 @@ impl ClientCertVerifier for Verifier {
 }
 
 /// How a node accepts connections: from the nodes that its authority knows, and from strangers.
-pub(crate) fn server(shown: &Arc<Shown>, authority: &[u8]) -> Result<QuicServerConfig, Error> {
+pub(crate) fn server(shown: &Arc<Showing>, authority: &[u8]) -> Result<QuicServerConfig, Error> {
     let verifier = Verifier::new(Trust::Authority(authority.to_vec()));
     let mut config = ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&TLS13])?
@@ -239,7 +239,7 @@ pub(crate) fn server(shown: &Arc<Shown>, authority: &[u8]) -> Result<QuicServerC
 }
 
 /// How a node connects to others.
-pub(crate) fn client(shown: &Arc<Shown>, authority: &[u8]) -> Result<QuicClientConfig, Error> {
+pub(crate) fn client(shown: &Arc<Showing>, authority: &[u8]) -> Result<QuicClientConfig, Error> {
     let verifier = Verifier::new(Trust::Authority(authority.to_vec()));
     let builder = ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&TLS13])?
@@ -263,17 +263,27 @@ fn finish(mut config: ClientConfig) -> Result<QuicClientConfig, Error> {
     QuicClientConfig::try_from(config).map_err(|error| bad(error.to_string()))
 }
 
-/// Who is at the other end of a connection, and until when; nobody in particular without a
-/// certificate.
+/// What a peer shows of itself.
+pub(crate) struct Shown {
+    /// Who it is.
+    pub(crate) identity: Identity,
+    /// SHA-256 of its public key.
+    pub(crate) key_hash: [u8; 32],
+    /// Until when its certificate holds, since the Unix epoch.
+    pub(crate) expires: Duration,
+}
+
+/// Who is at the other end of a connection; nobody in particular without a certificate.
 pub(crate) fn peer(
     connection: &quinn::Connection,
     cluster: [u8; 16],
-) -> Result<Option<(Identity, Duration)>, WrongPeer> {
+) -> Result<Option<Shown>, WrongPeer> {
     let Some(chain) = chain(connection) else { return Ok(None) };
     let certificate = chain.first().ok_or(WrongPeer)?;
     let identity = identity(certificate).filter(|it| it.cluster == cluster).ok_or(WrongPeer)?;
+    let key_hash = pin(certificate).ok_or(WrongPeer)?;
     let (_, expires) = Leaf::read(certificate).map_err(|_| WrongPeer)?.validity();
-    Ok(Some((identity, Duration::from_secs(expires))))
+    Ok(Some(Shown { identity, key_hash, expires: Duration::from_secs(expires) }))
 }
 
 /// A peer that is of another cluster, or no node.

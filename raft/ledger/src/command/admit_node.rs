@@ -42,7 +42,7 @@ impl fmt::Debug for AdmitNode {
 impl AdmitNode {
     fn record(&self) -> NodeRecord {
         let Self { role, key_hash, certified_until, .. } = *self;
-        NodeRecord { role, key_hash, certified_until, dismissed: false }
+        NodeRecord { role, key_hash, certified_until, dismissed: false, asked_by: None }
     }
 
     pub(super) fn apply(&self, book: &mut Book<'_>) -> Result<Outcome, Stop> {

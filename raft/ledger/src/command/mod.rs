@@ -237,6 +237,10 @@ impl Command {
             (Self::OpenSession(_), _) => None,
             // Each must raise the generation anew, or two incarnations could share one.
             (Self::RaiseGeneration(_), _) => None,
+            // Known by nothing else; they come from any node, and are repeated.
+            (Self::RevokeJoinToken(_) | Self::NoteNodeCertificate(_), _) => {
+                Some(key::of_tenant(Kind::Recent, key::HOME))
+            }
             // Known by the cluster's id, by what they leave, or by what they leave to be done.
             (_, Subject::Ledger) => None,
             // Known by its item; the device may be gone.
@@ -255,7 +259,9 @@ impl Command {
     /// How many outcomes are remembered where this command's is.
     fn repetitions_kept(&self) -> usize {
         match (self, self.subject()) {
-            (Self::DeleteDevice(_), _) | (_, Subject::Tenant(_)) => Recent::OF_TENANT,
+            (Self::DeleteDevice(_), _) | (_, Subject::Tenant(_) | Subject::Ledger) => {
+                Recent::OF_TENANT
+            }
             _ => Recent::OF_DEVICE,
         }
     }

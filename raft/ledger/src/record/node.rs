@@ -94,6 +94,10 @@ pub struct NodeRecord {
     /// It was dismissed: nobody is to accept its certificates, and its id is not given again.
     #[n(3)]
     pub dismissed: bool,
+    /// The hash of the key by which it got that certificate: it asks by that one again if it got
+    /// no answer.
+    #[cbor(n(4), with = "minicbor::bytes")]
+    pub asked_by: Option<[u8; 32]>,
 }
 
 /// A node that was let in.

@@ -28,7 +28,8 @@ fn admit(node: u64) -> AdmitNode {
 
 fn renew(node: u64) -> NoteNodeCertificate {
     let (role, key_hash) = (NodeRole::Ledger, [9; 32]);
-    NoteNodeCertificate { node, role, key_hash, certified_until: START + 3 * DAY }
+    let (certified_until, shown) = (START + 3 * DAY, Some([node as u8; 32]));
+    NoteNodeCertificate { node, role, key_hash, certified_until, shown }
 }
 
 fn invalid() -> Refusal {
@@ -143,6 +144,62 @@ fn a_further_certificate_may_be_of_another_key_and_never_of_another_role() {
 }
 
 #[test]
+fn of_two_that_hold_a_certificate_one_is_refused_and_it_is_told() {
+    let mut rig = Rig::ready();
+    rig.run(token(1));
+    rig.run(admit(1));
+    let by = |shown: u8, key: u8| NoteNodeCertificate {
+        key_hash: [key; 32],
+        shown: Some([shown; 32]),
+        ..renew(1)
+    };
+    // The thief is first, and again because it got no answer.
+    rig.done(by(1, 20));
+    rig.done(by(1, 21));
+
+    // The key that the node made for its next certificate is not known: its answer was another's.
+    assert_eq!(rig.refused(by(9, 30)), not_found("newest key of node", "0000000000000001"));
+    rig.done(by(21, 22));
+    assert_eq!(rig.refused(by(1, 30)), not_found("newest key of node", "0000000000000001"));
+
+    assert_eq!(rig.view().node(1).unwrap().key_hash, [22; 32]);
+    let told = audited(&rig).into_iter().filter(|code| *code == EventCode::NodeRefused).count();
+    assert_eq!(told, 2);
+}
+
+#[test]
+fn what_is_proposed_again_from_any_node_acts_and_is_told_once() {
+    let mut rig = Rig::ready();
+    rig.run(token(2));
+    rig.run(admit(1));
+    let told = audited(&rig).len();
+    let commands: [Command; 2] = [renew(1).into(), RevokeJoinToken { token: TOKEN }.into()];
+    for command in commands {
+        let envelope = rig.envelope(command);
+        assert_eq!(rig.submit(&envelope), Outcome::Done);
+        assert_eq!(rig.submit(&envelope), Outcome::Done);
+    }
+    assert_eq!(audited(&rig).len(), told + 2);
+}
+
+#[test]
+fn a_new_incarnation_knows_no_node_no_token_and_no_authority() {
+    let mut rig = Rig::ready();
+    rig.run(authority(1));
+    rig.run(token(2));
+    rig.run(admit(1));
+
+    begin_incarnation(&mut rig.rows, 1 << 40, START).unwrap();
+    rig.index = 1 << 40;
+
+    let view = rig.view();
+    assert_eq!(view.node_authority(), None);
+    assert!(view.join_tokens().is_empty() && view.nodes().is_empty());
+    assert_eq!(rig.refused(admit(1)), invalid());
+    assert_eq!(rig.run(authority(2)), Outcome::Made);
+}
+
+#[test]
 fn a_dismissed_node_gets_no_certificate_and_its_id_stays_taken() {
     let mut rig = Rig::ready();
     rig.run(token(9));
@@ -168,9 +225,9 @@ fn edges_are_forgotten_when_their_certificates_are_over_and_ledger_nodes_never()
     rig.run(edges);
     rig.run(admit(1));
     rig.run(edge(2));
-    rig.now = START + 2 * DAY;
+    rig.now = START + 3 * DAY;
 
-    rig.run(AdmitNode { certified_until: START + 3 * DAY, ..edge(3) });
+    rig.run(AdmitNode { certified_until: START + 4 * DAY, ..edge(3) });
 
     let nodes: Vec<_> = rig.view().nodes().into_iter().map(|(id, _)| id).collect();
     assert_eq!(nodes, [1, 3]);
@@ -246,6 +303,7 @@ fn commands_and_rows_of_nodes_are_written_and_read_as_they_were_at_first() {
         EventCode::NodeJoined,
         EventCode::NodeCertified,
         EventCode::NodeDismissed,
+        EventCode::NodeRefused,
     ] {
         line(&format!("event.{code}"), &frame::encode(&code));
     }

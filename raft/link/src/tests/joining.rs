@@ -5,7 +5,9 @@ use crate::{Answer, JoinError, Member, Peer, Registrar, Request, Token, answer, 
 use claviger_ledger::memory::MemoryLedger;
 use claviger_ledger::{CreateTenant, Envelope, Found, Ledger, RequestId, RevokeJoinToken, View};
 use claviger_seal::TenantKey;
+use sha2::{Digest, Sha256};
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -15,6 +17,8 @@ struct Cluster {
     registrar: Arc<Registrar>,
     link: Link,
     address: String,
+    /// How many minutes its clock is ahead.
+    ahead: Arc<AtomicU64>,
 }
 
 async fn propose(ledger: &MemoryLedger, command: impl Into<claviger_ledger::Command>) {
@@ -32,16 +36,19 @@ async fn cluster(id: [u8; 16]) -> Cluster {
     let key = FreshKey::generate().unwrap();
     let credential = registrar.certify(1, &key, now()).await.unwrap();
     let (link, mut incomings, address) = listening(credential);
+    let ahead = Arc::new(AtomicU64::new(0));
+    let minutes = ahead.clone();
     let (deciding, members) = (registrar.clone(), vec![Member { id: 1, address: address.clone() }]);
     tokio::spawn(async move {
         while let Some(incoming) = incomings.next().await {
             let (peer, members) = (incoming.peer, members.clone());
+            let at = now() + Duration::from_secs(60 * minutes.load(Ordering::Relaxed));
             let decide =
-                async |request: Request| deciding.decide(peer, &request, members, now()).await;
+                async |request: Request| deciding.decide(peer, &request, members, at).await;
             drop(answer(incoming.channel, decide).await);
         }
     });
-    Cluster { ledger, registrar, link, address }
+    Cluster { ledger, registrar, link, address, ahead }
 }
 
 impl Cluster {
@@ -155,6 +162,7 @@ async fn a_node_renews_its_certificate_by_the_one_it_has() {
     let (credential, _) = cluster.join(&token, 9).await.unwrap();
     let before = credential.certificate().to_vec();
     let link = reaching(credential);
+    cluster.ahead.store(2, Ordering::Relaxed);
 
     let key = FreshKey::generate().unwrap();
     let renewed = link.renew(1, &cluster.address, &key, None, now()).await;
@@ -174,7 +182,7 @@ async fn a_certificate_is_given_for_its_own_holder_alone() {
     let key = FreshKey::generate().unwrap();
 
     let other = Request::further(1, &key, None);
-    let peer = Peer::Node(credential.identity());
+    let peer = Peer::Node(credential.identity(), [7; 32]);
     let answer = cluster.registrar.decide(peer, &other, Vec::new(), now()).await;
     let nothing = Request::further(1, &key, None);
     let bare = cluster.registrar.decide(Peer::Stranger, &nothing, Vec::new(), now()).await;
@@ -224,25 +232,88 @@ async fn a_stranger_has_one_channel_and_only_to_join() {
     assert!(first.is_ok() && second.is_err());
 }
 
+/// Strangers of one address, who stay as long as they may.
 #[tokio::test]
-async fn who_begins_too_many_handshakes_is_not_answered() {
+async fn who_comes_too_often_is_not_answered_and_keeps_no_node_out() {
     let cluster = cluster(CLUSTER).await;
-    let (endpoint, config) = stranger(&cluster).await;
+    let pin = cluster.registrar.authority(now()).await.unwrap().pin();
+    let elsewhere = std::net::UdpSocket::bind("127.0.0.2:0").unwrap();
+    let config = quinn::EndpointConfig::default();
+    let endpoint = crate::link::endpoint(config, Some(elsewhere), None).unwrap();
+    let stranger = crate::link::client(crate::tls::stranger(pin).unwrap());
     let limited = || cluster.link.counters().refused(crate::Refusal::Limit);
-    let limited = || limited().load(std::sync::atomic::Ordering::Relaxed);
+    let limited = || limited().load(Ordering::Relaxed);
     let address: SocketAddr = cluster.address.parse().unwrap();
+    let begin = |_| endpoint.connect_with(stranger.clone(), address, crate::tls::NAME).unwrap();
 
-    let begun: Vec<_> = (0..400)
-        .map(|_| endpoint.connect_with(config.clone(), address, crate::tls::NAME).unwrap())
-        .collect();
-
+    let begun: Vec<_> = (0..400).map(begin).collect();
     let counted = async {
         while limited() < 100 {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
     tokio::time::timeout(Duration::from_secs(30), counted).await.unwrap();
+
+    let token = cluster.token(Role::Edge, 1).await;
+    let (credential, _) = cluster.join(&token, 9).await.unwrap();
+    let link = reaching(credential);
+    assert!(link.open(1, &cluster.address, crate::Purpose::Edge).await.is_ok());
+    assert!(cluster.link.connections() < 100, "{}", cluster.link.connections());
     drop(begun);
+}
+
+#[tokio::test]
+async fn a_node_has_so_many_connections() {
+    let authority = authority(CLUSTER);
+    let (served, _incomings, address) = listening(credential(&authority, Role::Ledger, 1));
+    let edge = credential(&authority, Role::Edge, 9);
+    let mut links = Vec::new();
+    for _ in 0..12 {
+        let link = reaching(edge.clone());
+        let channel = link.open(1, &address, crate::Purpose::Edge).await;
+        links.push((link, channel));
+    }
+    let refused = || served.counters().refused(crate::Refusal::Limit);
+    let counted = async {
+        while refused().load(Ordering::Relaxed) < 4 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), counted).await.unwrap();
+    let left = async {
+        while served.connections() > 8 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), left).await.unwrap();
+    assert_eq!(served.connections(), 8);
+}
+
+/// Both have the edge's key and certificate; the second to ask again is refused, and it is told.
+#[tokio::test]
+async fn of_two_that_hold_one_certificate_the_second_gets_no_other() {
+    let cluster = cluster(CLUSTER).await;
+    let token = cluster.token(Role::Edge, 1).await;
+    let (credential, _) = cluster.join(&token, 9).await.unwrap();
+    let known = zeroize::Zeroizing::new(credential.expose_key().to_vec());
+    let known = FreshKey::of(known).unwrap();
+    let (node, thief) = (reaching(credential.clone()), reaching(credential));
+    let later = |minutes: u64| now() + Duration::from_secs(60 * minutes);
+    let key = || FreshKey::generate().unwrap();
+    let decide = async |shown: &FreshKey, new: &FreshKey, minutes| {
+        let peer = Peer::Node(node.identity(), Sha256::digest(shown.public()).into());
+        let request = Request::further(9, new, None);
+        cluster.registrar.decide(peer, &request, Vec::new(), later(minutes)).await
+    };
+    let soon = thief.renew(1, &cluster.address, &key(), None, now()).await.unwrap_err();
+    assert!(soon.to_string().contains("a moment ago"), "{soon}");
+
+    let (second, third) = (key(), key());
+    assert!(matches!(decide(&known, &second, 2).await, Answer::Granted { .. }));
+    assert!(matches!(decide(&second, &third, 4).await, Answer::Granted { .. }));
+    let Answer::Refused(words) = decide(&known, &key(), 6).await else { panic!("two renewed") };
+
+    assert!(words.contains("newest key of node"), "{words}");
 }
 
 #[test]

@@ -40,7 +40,7 @@ struct Linked {
 fn serve(node: Node, mut incomings: Incomings) {
     tokio::spawn(async move {
         while let Some(incoming) = incomings.next().await {
-            let (crate::Peer::Node(peer), Some(kind)) = (incoming.peer, incoming.purpose.kind())
+            let (crate::Peer::Node(peer, _), Some(kind)) = (incoming.peer, incoming.purpose.kind())
             else {
                 continue;
             };

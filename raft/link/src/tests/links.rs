@@ -53,7 +53,7 @@ async fn a_channel_says_who_opened_it_and_carries_whole_frames() {
         channel.receiver
     });
 
-    assert_eq!(incoming.peer, Peer::Node(edge.identity()));
+    assert!(matches!(incoming.peer, Peer::Node(identity, _) if identity == edge.identity()));
     assert_eq!(incoming.purpose, Purpose::Edge);
     for frame in frames {
         assert_eq!(other.receiver.receive().await.unwrap(), Some(frame));
@@ -135,6 +135,19 @@ async fn who_is_not_the_node_that_was_meant_is_left() {
     assert!(other.contains("/ledger/0000000000000001 and not ledger node"), "{other}");
     assert!(role.contains("/edge/0000000000000003 and not ledger node"), "{role}");
     assert_eq!(refused(&link, Refusal::OtherNode), 2);
+}
+
+#[tokio::test]
+async fn a_dismissed_node_is_left_too() {
+    let authority = authority(CLUSTER);
+    let (_served, _incomings, address) = listening(credential(&authority, Role::Ledger, 1));
+    let credential = credential(&authority, Role::Edge, 9);
+    let config = LinkConfig { listen: None, credential, admits: Arc::new(|peer| peer.node != 1) };
+    let (edge, _incomings) = Link::new(config).unwrap();
+
+    let error = edge.open(1, &address, Purpose::Edge).await.unwrap_err().to_string();
+
+    assert!(error.contains("which was dismissed"), "{error}");
 }
 
 #[tokio::test]
