@@ -10,6 +10,7 @@ use crate::state_store::{Moment, Row, page_of};
 use claviger_ledger::Rows;
 use fjall::{Database, Guard, Keyspace, KeyspaceCreateOptions, PersistMode, Readable, Snapshot};
 use std::collections::HashMap;
+use std::fs::{self, File};
 use std::io;
 use std::mem;
 use std::path::Path;
@@ -43,6 +44,13 @@ fn row_key(key: &[u8]) -> Vec<u8> {
 impl DiskState {
     /// Opens the folder, or makes it. What it finds there is durable afterwards.
     pub(crate) fn open(folder: &Path) -> io::Result<Self> {
+        if !folder.try_exists()? {
+            make(folder)?;
+        }
+        Self::open_at(folder)
+    }
+
+    fn open_at(folder: &Path) -> io::Result<Self> {
         let database = Database::builder(folder).open().map_err(io)?;
         let keyspace = |name: &str| database.keyspace(name, KeyspaceCreateOptions::default);
         let records = keyspace("records").map_err(io)?;
@@ -108,6 +116,32 @@ impl DiskState {
         drop(current);
         self.database.delete_keyspace(old).map_err(io)
     }
+}
+
+/// Makes a database that is there whole, or not at all: one that a crash left half made does not
+/// open.
+fn make(folder: &Path) -> io::Result<()> {
+    let draft = folder.with_extension("new");
+    match fs::remove_dir_all(&draft) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    drop(DiskState::open_at(&draft)?);
+    sync_all_in(&draft)?;
+    fs::rename(&draft, folder)?;
+    folder.parent().map_or(Ok(()), |parent| File::open(parent)?.sync_all())
+}
+
+/// Makes everything in a folder durable.
+fn sync_all_in(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        match entry.file_type()?.is_dir() {
+            true => sync_all_in(&entry.path())?,
+            false => File::open(entry.path())?.sync_all()?,
+        }
+    }
+    File::open(folder)?.sync_all()
 }
 
 /// The rows of one moment, whatever is written meanwhile.
@@ -248,7 +282,6 @@ impl DiskState {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
 
     fn copy(from: &Path, to: &Path) {
         fs::create_dir_all(to).unwrap();
@@ -270,6 +303,20 @@ mod tests {
         assert_eq!(state.database.keyspace_count(), 2, "nothing half made is left");
         let shown = state.show();
         (shown.applied().unwrap(), shown.page(None, usize::MAX).unwrap().len())
+    }
+
+    /// fjall refuses a journal that was made and never used; `tests/power` found that.
+    #[test]
+    fn a_database_half_made_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let draft = folder.path().join("state.new");
+        fs::create_dir(&draft).unwrap();
+        fs::write(draft.join("0.jnl"), b"").unwrap();
+
+        let state = DiskState::open(&folder.path().join("state")).unwrap();
+
+        assert_eq!(state.applied().unwrap(), None);
+        assert!(!draft.exists());
     }
 
     #[test]

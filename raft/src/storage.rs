@@ -9,7 +9,7 @@ use crate::simulated::SimulatedDisk;
 use crate::space::{self, Space};
 use crate::spool::Spools;
 use crate::state_store::StateStore;
-use crate::wal::{Hand, RealDisk, Wal};
+use crate::wal::{Disk, Hand, RealDisk, Wal};
 use claviger_ledger::Meta;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -71,7 +71,7 @@ impl Storage {
                 })
             }
             Self::Folder(folder) => {
-                std::fs::create_dir_all(folder)?;
+                RealDisk.make_folder(folder)?;
                 let log = Wal::open(Arc::new(RealDisk), &folder.join("wal"), hand, counters)?;
                 let state = BufferedState::open(&folder.join("state"))?;
                 Ok(Stores {

@@ -40,11 +40,19 @@ pub(crate) struct RealDisk;
 
 impl Disk for RealDisk {
     fn make_folder(&self, folder: &Path) -> io::Result<()> {
-        if folder.try_exists()? {
-            return Ok(());
+        let mut missing = Vec::new();
+        for folder in folder.ancestors().filter(|folder| !folder.as_os_str().is_empty()) {
+            if folder.try_exists()? {
+                break;
+            }
+            missing.push(folder);
         }
         fs::create_dir_all(folder)?;
-        folder.parent().map_or(Ok(()), |parent| self.sync_folder(parent))
+        for made in missing {
+            let parent = made.parent().filter(|parent| !parent.as_os_str().is_empty());
+            self.sync_folder(parent.unwrap_or(Path::new(".")))?;
+        }
+        Ok(())
     }
 
     fn lock(&self, folder: &Path) -> io::Result<Box<dyn Any + Send + Sync>> {
