@@ -95,7 +95,7 @@ pub(crate) fn channel(
 pub(crate) fn limit(purpose: Purpose) -> usize {
     match purpose {
         Purpose::Append | Purpose::Call | Purpose::Snapshot => FRAME_LIMIT,
-        Purpose::Edge => 1 << 20,
+        Purpose::Edge => 256 << 10,
         Purpose::Join => 64 << 10,
     }
 }

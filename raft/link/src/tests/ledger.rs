@@ -245,6 +245,12 @@ async fn a_node_that_joins_what_a_backup_became_gets_a_snapshot() {
     let nodes = [new, joiner];
     alike(&nodes, count).await;
     let installed = &nodes[1].node.counters().snapshots_installed;
-    assert_eq!(installed.load(std::sync::atomic::Ordering::Relaxed), 1);
+    // It is counted a moment after its rows show.
+    let counted = timeout(PATIENCE, async {
+        while installed.load(std::sync::atomic::Ordering::Relaxed) == 0 {
+            sleep(Duration::from_millis(20)).await;
+        }
+    });
+    counted.await.expect("it got a snapshot");
     drop(nodes[0].link.clone());
 }

@@ -43,7 +43,7 @@ async fn a_channel_says_who_opened_it_and_carries_whole_frames() {
     let mut channel = edge.open(1, &address, Purpose::Edge).await.unwrap();
     let incoming = incomings.next().await.unwrap();
     let mut other = incoming.channel;
-    let frames: Vec<Vec<u8>> = [0, 1, 5, 70_000, 1 << 20].map(|length| vec![7; length]).into();
+    let frames: Vec<Vec<u8>> = [0, 1, 5, 70_000, 256 << 10].map(|length| vec![7; length]).into();
     let sent = frames.clone();
     let sending = tokio::spawn(async move {
         for frame in sent {
@@ -87,7 +87,7 @@ async fn a_frame_that_is_too_long_is_not_sent() {
     let edge = reaching(credential(&authority, Role::Edge, 9));
 
     let mut channel = edge.open(1, &address, Purpose::Edge).await.unwrap();
-    let sent = channel.sender.send(vec![0; (1 << 20) + 1]).await;
+    let sent = channel.sender.send(vec![0; (256 << 10) + 1]).await;
 
     assert_eq!(sent.unwrap_err().kind(), std::io::ErrorKind::InvalidInput);
     assert_eq!(echo(&mut channel, vec![1]).await, Some(vec![1]));
