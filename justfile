@@ -61,6 +61,18 @@ openapi:
 demo:
     cargo run --locked -- demo
 
+# Three nodes of the ledger and two edges in network namespaces, behind a router that balances devices between the edges.
+# Takes root; `just down` ends it. Devices come from `tests/lab in claviger devices ...`.
+up:
+    cargo build --locked
+    tests/lab down claviger
+    tests/lab up claviger 5
+    tests/lab cluster claviger "$(realpath "${CARGO_TARGET_DIR:-target}/debug/claviger")"
+
+# Ends what `just up` has started.
+down:
+    tests/lab down claviger
+
 # Claviger and Leshan's bootstrap server under the same load, turn by turn; 10 minutes, or a minute with --quick.
 bench-bootstrap *options:
     cargo build --release --locked -p claviger -p claviger-loadtest

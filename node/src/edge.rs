@@ -4,27 +4,29 @@
 //! on the thread of the actors: a datagram and its answer pass no other thread, unless the ledger
 //! is asked.
 
+use crate::cluster::way::{ToTask, Way};
 use crate::socket::Inode;
 use crate::telemetry::{self, Handshake};
-use claviger_actors::{Clock, Devices, EdgeId};
+use claviger_actors::{Clock, EdgeId};
 use claviger_dtls::HandshakeEvent;
 use claviger_edge::{Edge, Output, Report};
 use core::future::poll_fn;
 use core::net::SocketAddr;
 use core::time::Duration;
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
-use tokio::time::Instant;
-use zeroize::Zeroizing;
+use tokio::time::{Instant, MissedTickBehavior};
 
 /// The longest datagram that is read: what the DTLS engine lets devices send.
 const DATAGRAM: usize = claviger_dtls::DATAGRAM;
 /// How many datagrams are read, or frames taken, before their answers are sent.
 const BATCH: usize = 64;
-/// How many frames may wait for the edge.
+/// How often it is looked whether it hears of a leader.
+const LOOK: Duration = Duration::from_millis(250);
+/// How many frames and words may wait for the edge.
 pub const FRAMES: usize = 65_536;
 
 /// What can be seen of an edge from outside its task.
@@ -37,13 +39,36 @@ pub struct Shown {
     pub sent: AtomicU64,
     /// Datagrams that the system did not take.
     pub not_sent: AtomicU64,
+    /// Frames for actors that had no way to them: no leader is known, or the line is full.
+    pub frames_lost: AtomicU64,
+    /// True while it answers no device, for it hears of no leader.
+    silent: AtomicBool,
+    /// True while it takes no new handshakes and none is under way.
+    drained: AtomicBool,
+    listener: String,
     socket: Option<Inode>,
 }
 
 impl Shown {
-    /// Nothing yet, of an edge with this socket.
-    pub fn of(socket: Option<Inode>) -> Self {
-        Self { socket, ..Self::default() }
+    /// Nothing yet, of the edge of this listener with this socket.
+    pub fn of(listener: &str, socket: Option<Inode>) -> Self {
+        let (listener, silent) = (listener.to_owned(), AtomicBool::new(true));
+        Self { listener, silent, socket, ..Self::default() }
+    }
+
+    /// The listener's name.
+    pub fn listener(&self) -> &str {
+        &self.listener
+    }
+
+    /// True while it answers no device, for it hears of no leader.
+    pub fn is_silent(&self) -> bool {
+        self.silent.load(Ordering::Relaxed)
+    }
+
+    /// True once it was told to drain and no handshake is under way.
+    pub fn is_drained(&self) -> bool {
+        self.drained.load(Ordering::Relaxed)
     }
 
     /// Datagrams that the kernel dropped before the edge could read them.
@@ -65,10 +90,8 @@ pub struct EdgeTask {
     pub edge: Edge,
     /// Its socket, which does not block.
     pub socket: std::net::UdpSocket,
-    /// The actors.
-    pub devices: Devices,
-    /// The frames that actors send it.
-    pub frames: mpsc::Receiver<Zeroizing<Vec<u8>>>,
+    /// What it is told: frames of actors, and where its own go.
+    pub told: mpsc::Receiver<ToTask>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// What is shown of it.
@@ -80,21 +103,24 @@ struct Running {
     id: EdgeId,
     edge: Edge,
     socket: UdpSocket,
-    devices: Devices,
-    frames: mpsc::Receiver<Zeroizing<Vec<u8>>>,
+    way: Way,
+    told: mpsc::Receiver<ToTask>,
     clock: Arc<dyn Clock>,
     shown: Arc<Shown>,
+    draining: bool,
 }
 
 impl EdgeTask {
-    /// Runs until the task is ended or the actors are gone.
+    /// Runs until the task is ended or nobody is left who could tell it anything.
     ///
     /// # Errors
     /// If the socket cannot be waited for any more.
     pub async fn run(self) -> io::Result<()> {
-        let Self { id, edge, socket, devices, frames, clock, shown } = self;
+        let Self { id, edge, socket, told, clock, shown } = self;
         let socket = UdpSocket::from_std(socket)?;
-        Running { id, edge, socket, devices, frames, clock, shown }.run().await
+        let way = Way::Nowhere;
+        let draining = false;
+        Running { id, edge, socket, way, told, clock, shown, draining }.run().await
     }
 }
 
@@ -103,6 +129,8 @@ impl Running {
         let mut buffer = vec![0; DATAGRAM];
         let mut timer = core::pin::pin!(tokio::time::sleep(Duration::ZERO));
         let mut armed = None;
+        let mut look = tokio::time::interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         self.drain().await;
         loop {
             // One that is set for sooner stays: a look in vain now and then costs less than a new
@@ -120,19 +148,40 @@ impl Running {
                     ready?;
                     self.read(&mut buffer);
                 }
-                frame = self.frames.recv() => match frame {
-                    Some(frame) => self.take(frame),
+                told = self.told.recv() => match told {
+                    Some(told) => self.take(told),
                     None => return Ok(()),
                 },
                 () = &mut timer, if armed.is_some() => {
                     armed = None;
                     self.edge.handle_timeout(self.clock.now());
                 }
+                _ = look.tick() => self.look(),
             }
             self.drain().await;
             let report = self.edge.report();
             *self.shown.report.lock().unwrap_or_else(PoisonError::into_inner) = report;
         }
+    }
+
+    /// What is to be seen of it from outside, at times; one that hears of no leader asks again.
+    fn look(&mut self) {
+        let silent = self.edge.is_silent(self.clock.now());
+        let was_silent = self.shown.silent.swap(silent, Ordering::Relaxed);
+        if silent != was_silent {
+            let listener = self.shown.listener();
+            if silent {
+                tracing::warn!(listener, "no leader is heard: devices are not answered");
+            } else {
+                tracing::info!(listener, "a leader is heard: devices are answered");
+            }
+        }
+        // What it said when the way was found may have been lost.
+        if silent && !matches!(self.way, Way::Nowhere) {
+            self.edge.greet();
+        }
+        let drained = self.draining && self.edge.is_idle();
+        self.shown.drained.store(drained, Ordering::Relaxed);
     }
 
     fn read(&mut self, buffer: &mut [u8]) {
@@ -145,14 +194,31 @@ impl Running {
         }
     }
 
-    fn take(&mut self, first: Zeroizing<Vec<u8>>) {
+    fn take(&mut self, first: ToTask) {
         let mut next = Some(first);
         for rest in (0..BATCH).rev() {
-            let Some(frame) = next else { return };
-            if let Err(undone) = self.edge.frame(self.clock.now(), &frame) {
-                tracing::debug!(%undone, "a frame was not carried out");
+            match next {
+                None => return,
+                Some(ToTask::Way(way)) => self.turn(way),
+                Some(ToTask::Drain) => {
+                    self.draining = true;
+                    self.edge.drain();
+                }
+                Some(ToTask::Frame(frame)) => {
+                    if let Err(undone) = self.edge.frame(self.clock.now(), &frame) {
+                        tracing::debug!(%undone, "a frame was not carried out");
+                    }
+                }
             }
-            next = if rest > 0 { self.frames.try_recv().ok() } else { None };
+            next = if rest > 0 { self.told.try_recv().ok() } else { None };
+        }
+    }
+
+    /// Other actors take its frames from now on. They do not know its listener yet.
+    fn turn(&mut self, way: Way) {
+        self.way = way;
+        if !matches!(self.way, Way::Nowhere) {
+            self.edge.greet();
         }
     }
 
@@ -163,7 +229,11 @@ impl Running {
                     send(&self.socket, &self.shown, to, &bytes).await;
                     self.edge.reuse(bytes);
                 }
-                Output::Frame(frame) => self.devices.frame(self.id, frame),
+                Output::Frame(frame) => {
+                    if !self.way.send(self.id, frame) {
+                        self.shown.frames_lost.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
                 Output::Event(event) => self.note(&event),
             }
         }

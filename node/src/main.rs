@@ -12,6 +12,7 @@ mod admin_token;
 mod app;
 mod cli;
 mod clock;
+mod cluster;
 mod config;
 mod connectors;
 mod crypto;

@@ -41,6 +41,11 @@ impl Thread {
         Ok(Self { runtime, ending, thread })
     }
 
+    /// By which others run tasks there, as long as it lives.
+    pub fn handle(&self) -> Handle {
+        self.runtime.clone()
+    }
+
     /// Runs `task` there. It may spawn local tasks: its thread is the runtime's.
     pub fn spawn<T: Send + 'static>(
         &self,

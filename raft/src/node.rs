@@ -11,7 +11,7 @@ use crate::log_store::LogStore;
 use crate::peer::Factory;
 use crate::space::Space;
 use crate::spool::Spools;
-use crate::state::Machine;
+use crate::state::{Machine, Observer};
 use crate::state_store::StateStore;
 use crate::storage::{self, Storage, Stores};
 use crate::transport::Transport;
@@ -155,6 +155,7 @@ pub struct Node {
     pub(crate) state: Arc<dyn StateStore>,
     counters: Arc<Counters>,
     space: Arc<Space>,
+    observer: Arc<Observer>,
     pub(crate) spools: Spools,
     leadership: watch::Receiver<Leadership>,
     pub(crate) knows: u32,
@@ -221,7 +222,9 @@ impl Node {
         // Only now: the rows are there.
         remove_old_snapshot(on_disk.then_some(&folder)).map_err(failed)?;
         let entries = Log::new(log.clone(), state.clone());
-        let machine = Machine::new(state.clone(), config.apply, counters.clone(), on_disk);
+        let observer = Arc::<Observer>::default();
+        let machine =
+            Machine::new(state.clone(), config.apply, counters.clone(), observer.clone(), on_disk);
         let runtime = |error: &dyn std::error::Error| OpenError::Runtime(error.to_string());
         let settings = Config { enable_elect: config.stands, ..settings(pace) };
         let settings = settings.validate().map_err(|error| runtime(&error))?;
@@ -245,6 +248,7 @@ impl Node {
             state,
             counters,
             space: Arc::new(space),
+            observer,
             spools,
             leadership,
             knows: config.knows,
@@ -320,6 +324,13 @@ impl Node {
     /// What the node counts.
     pub fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    /// Lets `observer` hear of each command that is applied here, with its outcome, before whoever
+    /// proposed it has the answer; whichever node that is. Only the first that is set counts. It is
+    /// called where commands are applied, and must not wait.
+    pub fn observe(&self, observer: impl Fn(&[u8], &[u8]) + Send + Sync + 'static) {
+        drop(self.observer.set(Box::new(observer)));
     }
 
     /// Commits `command` and gives what `apply` answered.

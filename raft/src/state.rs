@@ -10,9 +10,12 @@ use futures::{Stream, StreamExt};
 use openraft::OptionalSend;
 use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine, Snapshot};
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 type SnapshotOf = openraft::alias::SnapshotOf<Types, Image>;
+
+/// Who hears of each command that is applied here, with its outcome.
+pub(crate) type Observer = OnceLock<Box<dyn Fn(&[u8], &[u8]) + Send + Sync>>;
 
 /// How many entries are applied between two writes of rows.
 const BATCH: usize = 256;
@@ -23,6 +26,7 @@ pub(crate) struct Machine {
     store: Arc<dyn StateStore>,
     apply: Apply,
     counters: Arc<Counters>,
+    observer: Arc<Observer>,
     /// True if whoever syncs the rows waits for a disk.
     on_disk: bool,
 }
@@ -32,9 +36,10 @@ impl Machine {
         store: Arc<dyn StateStore>,
         apply: Apply,
         counters: Arc<Counters>,
+        observer: Arc<Observer>,
         on_disk: bool,
     ) -> Self {
-        Self { store, apply, counters, on_disk }
+        Self { store, apply, counters, observer, on_disk }
     }
 
     fn applied(&self) -> io::Result<Applied> {
@@ -73,7 +78,11 @@ impl Machine {
             changes = Ok(std::mem::take(&mut rows.changes));
         });
         self.store.apply(changes?, &frame::encode(&applied))?;
-        for ((_, responder), answer) in batch.into_iter().zip(answers) {
+        let observer = self.observer.get();
+        for ((entry, responder), answer) in batch.into_iter().zip(answers) {
+            if let (Some(observer), Payload::Normal(command)) = (observer, &entry.payload) {
+                observer(&command.0, &answer.0);
+            }
             if let Some(responder) = responder {
                 responder.send(answer);
             }

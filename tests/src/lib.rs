@@ -6,9 +6,12 @@
 //! [`system`], make a [`World`], and drive it with [`World::run_until`]. Beside it stands
 //! [`Claviger`], a whole process under test.
 
+mod balancer;
+mod cluster;
 mod command;
 mod crypto;
 mod gate;
+mod ground;
 mod hosts;
 mod net;
 mod peer;
@@ -21,8 +24,11 @@ mod udp;
 mod webhook;
 mod world;
 
+pub use balancer::{Balancer, Spread};
+pub use cluster::{Cluster, Member};
 pub use command::{Said, command, run};
 pub use crypto::SeededCrypto;
+pub use ground::{Ground, Lab};
 pub use hosts::Balance;
 pub use net::{Datagram, Faults, Net};
 pub use peer::Peer;

@@ -1,4 +1,4 @@
-//! A `claviger dev` process under test, and its API.
+//! A `claviger` process under test, and its API.
 
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -11,14 +11,16 @@ use tokio::process::{Child, Command};
 /// How long a start may take on a busy machine before the test gives up.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A running `claviger dev`; killed when dropped.
+/// A running `claviger dev` or `claviger server`; killed when dropped.
 pub struct Claviger {
     child: Child,
     http: reqwest::Client,
     /// The API's address, as a URL.
     pub url: String,
-    /// Where devices come to.
+    /// Where devices come to: the first listener.
     pub coaps: SocketAddr,
+    /// Where other nodes come to.
+    pub link: Option<SocketAddr>,
     /// The admin token.
     pub token: String,
 }
@@ -73,22 +75,34 @@ impl Place {
 }
 
 impl Claviger {
-    /// Starts a process and waits until it says that it listens.
+    /// Starts `claviger dev` and waits until it says that it listens.
     ///
     /// # Panics
     /// If it does not start; its log is in the message.
     pub async fn start(place: &Place) -> Self {
-        let log = std::fs::File::options().create(true).append(true).open(&place.log);
-        let mut child = place
-            .program()
-            .args(["dev", "-o", "json", "--data"])
-            .arg(&place.data)
-            .args(["--http", &place.http.to_string(), "--coaps", &place.coaps.to_string()])
-            .env("CLAVIGER_LOG", place.level)
-            .envs(place.env.iter().map(|(name, value)| (name, value)))
+        let mut command = place.program();
+        command.args(["dev", "-o", "json", "--data"]).arg(&place.data);
+        command.args(["--http", &place.http.to_string(), "--coaps", &place.coaps.to_string()]);
+        command.env("CLAVIGER_LOG", place.level);
+        command.envs(place.env.iter().map(|(name, value)| (name, value)));
+        Self::run(command, &place.log, None).await
+    }
+
+    /// Runs `claviger server` as `command` says it, with its log in `log`, and waits until it says
+    /// that it listens. Its admin token is `token`.
+    ///
+    /// # Panics
+    /// If it does not start; its log is in the message.
+    pub async fn serve(command: Command, log: &Path, token: &str) -> Self {
+        Self::run(command, log, Some(token)).await
+    }
+
+    async fn run(mut command: Command, log: &Path, token: Option<&str>) -> Self {
+        let file = std::fs::File::options().create(true).append(true).open(log);
+        let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(log.expect("the log can be written"))
+            .stderr(file.expect("the log can be written"))
             .kill_on_drop(true)
             .spawn()
             .expect("the binary runs");
@@ -96,19 +110,23 @@ impl Claviger {
         let mut lines = BufReader::new(stdout).lines();
         let line = tokio::time::timeout(PATIENCE, lines.next_line()).await;
         let Ok(Ok(Some(line))) = line else {
-            let log = std::fs::read_to_string(&place.log).unwrap_or_default();
-            panic!("claviger dev did not start: {line:?}\n{log}");
+            let log = std::fs::read_to_string(log).unwrap_or_default();
+            panic!("claviger did not start: {line:?}\n{log}");
         };
         // What comes later must not fill the pipe.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         let ready: Value = serde_json::from_str(&line).expect("the first line is JSON");
-        let text = |name: &str| ready[name].as_str().expect("a text").to_owned();
+        let text = |value: &Value| value.as_str().expect("a text").to_owned();
+        let address = |value: &Value| text(value).parse().expect("an address");
+        let coaps = if ready["coaps"].is_array() { &ready["coaps"][0] } else { &ready["coaps"] };
         Self {
             child,
             http: reqwest::Client::new(),
-            url: text("http"),
-            coaps: text("coaps").parse().expect("an address"),
-            token: text("admin_token"),
+            url: text(&ready["http"]),
+            // A node that is no edge has none.
+            coaps: if coaps.is_null() { SocketAddr::from(([0; 4], 0)) } else { address(coaps) },
+            link: ready["link"].is_string().then(|| address(&ready["link"])),
+            token: token.map_or_else(|| text(&ready["admin_token"]), ToOwned::to_owned),
         }
     }
 
@@ -122,14 +140,22 @@ impl Claviger {
         self.child.kill().await.expect("it can be killed");
     }
 
+    /// Sends it `signal` (`-STOP`, `-CONT`), and does not wait.
+    ///
+    /// # Panics
+    /// If it is gone.
+    pub async fn signal(&self, signal: &str) {
+        let pid = self.pid().to_string();
+        let sent = Command::new("kill").args([signal, &pid]).status().await;
+        assert!(sent.expect("kill runs").success());
+    }
+
     /// Asks it to stop by `signal` (`-TERM`, `-INT`), and gives how it ended.
     ///
     /// # Panics
     /// If it does not stop.
     pub async fn stop(mut self, signal: &str) -> ExitStatus {
-        let pid = self.pid().to_string();
-        let sent = Command::new("kill").args([signal, &pid]).status().await;
-        assert!(sent.expect("kill runs").success());
+        self.signal(signal).await;
         let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await;
         ended.expect("it stops in time").expect("it can be waited for")
     }
@@ -152,8 +178,21 @@ impl Claviger {
         path: &str,
         body: Option<Value>,
     ) -> Result<(u16, Value), reqwest::Error> {
+        self.ask(method, &format!("/tenants/default{path}"), body).await
+    }
+
+    /// Asks the API at any path below its version; it may be down.
+    ///
+    /// # Errors
+    /// Whatever keeps it from answering.
+    pub async fn ask(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<Value>,
+    ) -> Result<(u16, Value), reqwest::Error> {
         let method = method.parse().expect("a method");
-        let url = format!("{}/api/v1/tenants/default{path}", self.url);
+        let url = format!("{}/api/v1{path}", self.url);
         let mut request = self.http.request(method, url).bearer_auth(&self.token);
         if let Some(body) = body {
             request = request.json(&body);

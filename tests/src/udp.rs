@@ -34,8 +34,9 @@ impl UdpDevice {
         config: DeviceConfig,
         crypto: Arc<dyn Crypto>,
     ) -> Self {
-        let socket = UdpSocket::bind("127.0.0.1:0").await.expect("a free port");
-        socket.connect(server).await.expect("loopback can be reached");
+        // Any address; connecting picks the one that leads there.
+        let socket = UdpSocket::bind("0.0.0.0:0").await.expect("a free port");
+        socket.connect(server).await.expect("the server's network can be reached");
         let device = Device::new(now(), config, Box::new(Draw(crypto)));
         Self { socket, device, doubles: false, handshakes: Vec::new() }
     }

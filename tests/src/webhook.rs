@@ -39,16 +39,25 @@ pub struct Receiver {
 }
 
 impl Receiver {
-    /// Starts a receiver on a free port; it ends with the runtime.
+    /// Starts a receiver on a free port of loopback; it ends with the runtime.
     ///
     /// # Panics
     /// If there is no free port.
     pub async fn start() -> Self {
+        Self::start_at("127.0.0.1:0").await
+    }
+
+    /// Starts a receiver at `address`, which those who tell it find at the same port of their own
+    /// loopback.
+    ///
+    /// # Panics
+    /// If it cannot listen there.
+    pub async fn start_at(address: &str) -> Self {
         let key = b"the webhook's secret of the tests".to_vec();
-        let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let address = socket.local_addr().expect("it is bound");
+        let socket = tokio::net::TcpListener::bind(address).await.expect("a free port");
+        let port = socket.local_addr().expect("it is bound").port();
         let receiver = Self {
-            url: format!("http://{address}/"),
+            url: format!("http://127.0.0.1:{port}/"),
             secret: format!("whsec_{}", BASE64.encode(&key)),
             told: Arc::default(),
             key: Arc::new(key),

@@ -8,17 +8,21 @@
 mod from_edge;
 #[cfg(test)]
 mod golden;
+mod leader;
 mod to_edge;
 mod trace;
+mod uplink;
 
 pub use from_edge::{
     Check, Deliver, Find, FromEdge, Listen, Open, Repeat, Resume, Shared, Sign, Step,
 };
+pub use leader::{Ask, EdgeSeen, Told};
 pub use to_edge::{
     Accepted, CheckKey, Close, Content, Continue, CookieKey, Hold, Keys, NotResumed, Opened,
     Present, Refusal, Refused, Signed, ToEdge, Transmit, Unknown, WhyNotResumed,
 };
 pub use trace::Trace;
+pub use uplink::{Greeting, Hello, Peer, WhyRefused};
 
 use minicbor::{Decode, Encode};
 use zeroize::Zeroizing;

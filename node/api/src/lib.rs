@@ -5,8 +5,8 @@
 //! goes one way only: into the API ([`KeyInput`], [`NewPsk`]) and into a webhook
 //! ([`CredentialStaged`]); no answer has a field for it, except for a webhook's secret that the
 //! server made and shows once ([`Connector::secret`]), the key that an LwM2M server asks for with
-//! its connector's secret ([`AskedPsk`]), and keys that an export has encrypted to a recipient
-//! ([`ExportedCredential::key`]).
+//! its connector's secret ([`AskedPsk`]), keys that an export has encrypted to a recipient
+//! ([`ExportedCredential::key`]), and a join token, which is shown once ([`CreatedJoinToken`]).
 //!
 //! Times are RFC 3339 in UTC ([`Timestamp`]). What comes in refuses unknown fields; what goes out
 //! may gain fields, and a reader passes over those it does not know. Errors are [`Problem`]s
@@ -16,6 +16,7 @@
 
 mod attempt;
 mod bulk;
+mod cluster;
 mod connector;
 mod credential;
 mod device;
@@ -37,6 +38,10 @@ mod webhook;
 
 pub use attempt::{UnprovenAttempt, UnprovenAttempts};
 pub use bulk::{BulkAnswer, BulkStatus};
+pub use cluster::{
+    Cluster, ClusterEdge, ClusterNode, CreateJoinToken, CreatedJoinToken, JoinToken, JoinTokens,
+    NodeRole, Promote, Transfer,
+};
 pub use connector::{AskedPsk, Connector, ConnectorKind, Connectors, PskRequest, PutConnector};
 pub use credential::{Credential, CredentialType, Credentials, RevokeCredential, UseReport};
 pub use device::{

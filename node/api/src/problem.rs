@@ -87,6 +87,7 @@ codes! {
     Taken "taken" 409 "The name, identity or id is taken." "Choose another one; enrolling a key twice is refused.";
     Changed "changed" 412 "It is not at the version that the request expects." "Read it again and decide again.";
     State "state" 409 "Its state does not allow that." "Look at the state and the timeline of the device.";
+    Membership "membership" 409 "The cluster's members do not allow that." "Look at `claviger cluster status`, and at what the detail says.";
     TooLarge "too_large" 413 "The body is too large." "Send less at once.";
     MediaType "media_type" 415 "The body is not of the kind that the path takes." "Send `Content-Type: application/json`, or `application/x-ndjson` to `devices/bulk`.";
     KeyReused "idempotency_key_reused" 422 "The Idempotency-Key was used for another request." "Use a fresh key for each request, and the same one only to repeat it.";

@@ -39,7 +39,7 @@ impl Demo {
             ..Config::default()
         };
         let (text, token) = AdminToken::make(&SystemCrypto);
-        let app = App::start(config, Some(token)).await;
+        let app = App::start(config, false, Some(token)).await;
         let app = app.map_err(|error| Failure::failed(error.to_string()))?;
         let shown = tokio::select! {
             shown = show(&app, &text) => shown,

@@ -5,7 +5,7 @@ use super::exit::Failure;
 use super::output::{self, Format};
 use super::serve::serve;
 use crate::app::Addresses;
-use crate::config::{Coaps, Config, Http, Kek, Log, Node, PublicUrl};
+use crate::config::{Cluster, Coaps, Config, Http, Kek, Log, Node, PublicUrl};
 use crate::crypto::SystemCrypto;
 use crate::http::AdminToken;
 use clap::Args;
@@ -51,6 +51,7 @@ impl Dev {
     pub async fn run(self) -> Result<(), Failure> {
         let config = Config {
             node: Node { data: self.data, ..Node::default() },
+            cluster: Cluster::default(),
             http: Http { listen: self.http, public_url: self.public_url, ..Http::default() },
             coaps: vec![Coaps {
                 listen: self.coaps,
@@ -62,7 +63,7 @@ impl Dev {
         };
         let data = config.node.data.display().to_string();
         let (text, token) = AdminToken::make(&SystemCrypto);
-        serve(config, Some(token), |app| {
+        serve(config, false, Some(token), |app| {
             let Addresses { http, coaps, .. } = app.addresses();
             match self.output {
                 Format::Table => output::line(welcome(*http, coaps[0], &data, &text)),

@@ -7,6 +7,7 @@
 mod begin;
 mod bulk;
 mod client;
+mod cluster;
 mod completions;
 mod config;
 mod confirm;
@@ -114,6 +115,9 @@ enum Command {
     /// Enrol the devices of another bootstrap server.
     #[command(subcommand)]
     Import(import::Import),
+    /// See how the cluster stands, and change who belongs to it.
+    #[command(subcommand)]
+    Cluster(cluster::Cluster),
     /// Print what happened, and follow what happens.
     Events(events::Events),
     /// Print the script by which a shell completes what is typed.
@@ -174,6 +178,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Factory(factory) => factory.run(),
         Command::Export(export) => export.run().await,
         Command::Import(import) => import.run().await,
+        Command::Cluster(cluster) => cluster.run().await,
         Command::Events(events) => events.run().await,
         Command::Completions(completions) => completions.run(Cli::command()),
         Command::OpenApi(document) => document.run(),
@@ -221,6 +226,10 @@ mod tests {
             "claviger connector put c --url https://h/",
             "claviger connector put c --leshan --url http://127.0.0.1:8081",
             "claviger import leshan --security s --store b --dry-run",
+            "claviger cluster status --watch",
+            "claviger cluster token create --role edge --uses 10 --lifetime 86400",
+            "claviger cluster promote 1 2 --even",
+            "claviger server --config claviger.toml --init",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_ok(), "{line}");
         }

@@ -8,20 +8,21 @@ use crate::config::Config;
 use crate::http::AdminToken;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Runs a server until it is told to stop. Once it is ready, `announce` says so. Without an
+/// Runs a server until it is told to stop; with `init` it founds a cluster. Once it is ready, `announce` says so. Without an
 /// `admin_token` it takes the one in the file that `config` names.
 ///
 /// # Errors
 /// If it does not start, or a part of it ends by itself.
 pub async fn serve(
     config: Config,
+    init: bool,
     admin_token: Option<AdminToken>,
     announce: impl FnOnce(&App) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     // Before anything is said: whoever reads that it runs may stop it at once.
     let mut stop = Stop::new()?;
     begin(&config.log, true);
-    let app = App::start(config, admin_token).await;
+    let app = App::start(config, init, admin_token).await;
     let mut app = app.map_err(|error| Failure::failed(error.to_string()))?;
     if !app.addresses().tls && !app.addresses().http.ip().is_loopback() {
         output::note("Warning: the API has no TLS and listens beyond this machine.");

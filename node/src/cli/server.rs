@@ -5,7 +5,7 @@ use super::exit::Failure;
 use super::output::{self, Format};
 use super::serve::serve;
 use crate::app::Addresses;
-use crate::config::Config;
+use crate::config::{Config, Role};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -18,6 +18,7 @@ SIGTERM or SIGINT. SIGHUP reads the certificate of HTTPS again. `claviger config
 Examples:
   claviger server --config /etc/claviger.toml
   claviger server --config /etc/claviger.toml --check
+  claviger server --config /etc/claviger.toml --init
   CLAVIGER_LOG=debug CLAVIGER_LOG_FORMAT=json claviger server --config claviger.toml -o json")]
 pub struct Server {
     /// The configuration, in TOML.
@@ -26,6 +27,10 @@ pub struct Server {
     /// Check the configuration and the files that it names, and end.
     #[arg(long)]
     check: bool,
+    /// Found a cluster with this node as its first: once, with a data folder that has no ledger. A
+    /// node that is alone needs none of this.
+    #[arg(long, conflicts_with = "check")]
+    init: bool,
     /// How it is printed that it is ready; json gives one line.
     #[arg(short, long, value_enum, default_value_t)]
     output: Format,
@@ -43,13 +48,14 @@ impl Server {
         }
         let config = source.load()?;
         let said = config.clone();
-        serve(config, None, |app| {
+        serve(config, self.init, None, |app| {
             let addresses = app.addresses();
             match self.output {
                 Format::Table => output::line(ready(&said, addresses)),
                 Format::Json => output::line(serde_json::json!({
                     "http": addresses.url(),
                     "coaps": addresses.coaps.iter().map(ToString::to_string).collect::<Vec<_>>(),
+                    "link": addresses.link.map(|link| link.to_string()),
                 })),
             }
         })
@@ -58,11 +64,15 @@ impl Server {
 }
 
 fn ready(config: &Config, addresses: &Addresses) -> String {
-    let mut facts = vec![("API", addresses.url())];
+    let has_api = config.has(Role::Ledger);
+    let mut facts = vec![(if has_api { "API" } else { "Health" }, addresses.url())];
     facts.extend(addresses.coaps.iter().zip(&config.coaps).map(|(address, listener)| {
         ("Devices", format!("coaps://{address}, tenant {}", listener.tenant.as_str()))
     }));
-    facts.push(("Data", config.node.data.display().to_string()));
-    facts.push(("Admin token", format!("in {}", config.admin_token().display())));
+    facts.extend(addresses.link.map(|link| ("Nodes", link.to_string())));
+    if has_api {
+        facts.push(("Data", config.node.data.display().to_string()));
+        facts.push(("Admin token", format!("in {}", config.admin_token().display())));
+    }
     format!("Claviger is ready.\n{}", output::facts(&facts).trim_end())
 }

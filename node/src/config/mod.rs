@@ -5,6 +5,7 @@
 //! the nearest known one, a value that does not fit with what is expected. The tree holds no
 //! secret, only the files that do. What has no user yet is not in it.
 
+mod cluster;
 mod faults;
 mod listener;
 mod read;
@@ -14,6 +15,7 @@ mod show;
 mod tests;
 mod value;
 
+pub use cluster::{ListenAddress, ListenerName, NodeAddress, Role, Roles};
 pub use faults::{ConfigError, Fault};
 pub use listener::{CredentialKind, Credentials, Suites};
 pub use value::{Bounded, KekProvider, LogFormat, LogLevel, PublicUrl, TenantName};
@@ -32,6 +34,8 @@ pub struct Config {
     pub node: Node,
     /// The key-encryption key.
     pub kek: Kek,
+    /// Its place in a cluster.
+    pub cluster: Cluster,
     /// HTTP.
     pub http: Http,
     /// Where devices come to.
@@ -45,6 +49,7 @@ impl Default for Config {
         Self {
             node: Node::default(),
             kek: Kek::default(),
+            cluster: Cluster::default(),
             http: Http::default(),
             coaps: vec![Coaps::default()],
             log: Log::default(),
@@ -53,17 +58,23 @@ impl Default for Config {
 }
 
 /// The sections in the order in which they are shown; true for one that may be repeated.
-const TREE: [(&str, &Section, bool); 5] = [
+const TREE: [(&str, &Section, bool); 6] = [
     ("node", &Node::SECTION, false),
     ("kek", &Kek::SECTION, false),
+    ("cluster", &Cluster::SECTION, false),
     ("http", &Http::SECTION, false),
     ("coaps", &Coaps::SECTION, true),
     ("log", &Log::SECTION, false),
 ];
 
 section! {
-    /// The node and its data. All roles run in one process.
+    /// The node and its data.
     Node {
+        /// What this node does. ledger: it holds a copy of the ledger and serves the API, and the
+        /// one of them that leads runs the actors of devices. edge: devices come to it. A node that
+        /// is an edge alone keeps nothing on a disk, has no key-encryption key, and serves health
+        /// and metrics by HTTP, no API.
+        roles: Roles = Roles::default(),
         /// The data folder: the ledger. It is made if it is missing, for its owner only.
         /// A relative path begins in the working folder.
         data: PathBuf = "/var/lib/claviger".into(),
@@ -105,6 +116,24 @@ section! {
 }
 
 section! {
+    /// A cluster of nodes. A single node needs none of this.
+    Cluster {
+        /// The address that this node listens at for other nodes (UDP, QUIC with mutual TLS). Empty:
+        /// it is alone. For a node of the ledger.
+        listen: ListenAddress = ListenAddress::default(),
+        /// Where other nodes reach it: a host and a port. Empty for the address that it listens at.
+        advertise: NodeAddress = NodeAddress::default(),
+        /// Nodes of the ledger at which this one joins the cluster, each a host and a port: one that
+        /// answers is enough. A node of the ledger needs it once, before it has data; an edge at
+        /// each start.
+        join: Vec<NodeAddress> = Vec::new(),
+        /// The token that it joins with, as `claviger cluster token create` prints it: a file that
+        /// only its owner may read. A relative path begins in the data folder.
+        token_file: PathBuf = PathBuf::new(),
+    }
+}
+
+section! {
     /// HTTP: the API, health and metrics.
     Http {
         /// The address that it listens at.
@@ -130,7 +159,16 @@ section! {
     Coaps {
         /// The address that it listens at (UDP).
         listen: SocketAddr = SocketAddr::from((Ipv4Addr::LOCALHOST, 5684)),
-        /// The tenant whose devices come here; made if it is missing.
+        /// The listener's name. Edges whose listeners have the same name and stand for the same
+        /// tenant go on with each other's sessions: give them one behind a load balancer, and the
+        /// same credentials and suites. Empty for the address that it listens at.
+        name: ListenerName = ListenerName::default(),
+        /// True where every edge of this listener's name can send from the address that devices send
+        /// to, as behind a load balancer that passes what any edge answers: then what a lost edge had
+        /// under way goes on by another at once. False: it goes on when the device sends again.
+        shared_address: bool = false,
+        /// The tenant whose devices come here. A node of the ledger makes it if it is missing, also
+        /// where it is no edge.
         tenant: TenantName = TenantName::default(),
         /// Answer an unknown PSK identity or public key with silence, as a wrong key, instead of
         /// DTLS alert 115 or 46: strangers learn nothing, and a device learns late that it is not
@@ -201,7 +239,25 @@ impl Kek {
     }
 }
 
+impl Cluster {
+    /// Whether this node has to do with others.
+    pub fn is_used(&self) -> bool {
+        self.listen.get().is_some() || !self.join.is_empty()
+    }
+}
+
 impl Config {
+    /// Where the token is that this node joins with; none if there is none.
+    pub fn token(&self) -> Option<PathBuf> {
+        let file = &self.cluster.token_file;
+        (!file.as_os_str().is_empty()).then(|| self.node.data.join(file))
+    }
+
+    /// Whether this node has this role.
+    pub fn has(&self, role: Role) -> bool {
+        self.node.roles.have(role)
+    }
+
     /// Where the certificate of HTTPS and its key are; none without TLS.
     pub fn tls(&self) -> Option<(PathBuf, PathBuf)> {
         let Http { tls_certificate_file, tls_key_file, .. } = &self.http;

@@ -1,7 +1,7 @@
 //! Reading: first the keys, so that each unknown one is named at once, then the values.
 
 use super::section::Field;
-use super::{Config, ConfigError, Fault, Http, Kek, KekProvider, TREE};
+use super::{Cluster, Config, ConfigError, Fault, Http, Kek, KekProvider, Role, TREE};
 use core::ops::Range;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -67,6 +67,7 @@ impl Config {
         }
         let kek = values.get("kek").map(Spanned::span).unwrap_or_default().start;
         faults.extend(self.kek_lacks().map(|words| fault(text, kek, "kek".to_owned(), words)));
+        faults.extend(self.contradictions_of_cluster(text, values));
         let mut seen = BTreeMap::new();
         for (index, coaps) in self.coaps.iter().enumerate() {
             let one = values.get("coaps").and_then(|all| all.get_ref().get(index));
@@ -108,6 +109,34 @@ impl Config {
             KekProvider::Pkcs11 => !whole,
         };
         lacks.then(|| "the provider that wraps has no place: name its folder or token".to_owned())
+    }
+
+    /// What is wrong with a node's place in its cluster.
+    fn contradictions_of_cluster(&self, text: &str, values: &DeTable<'_>) -> Vec<Fault> {
+        let start = values.get("cluster").map(Spanned::span).unwrap_or_default().start;
+        let mut faults = Vec::new();
+        let mut tell = |key: &str, words: &str| {
+            faults.push(fault(text, start, format!("cluster.{key}"), words.to_owned()));
+        };
+        let Cluster { listen, advertise, join, token_file } = &self.cluster;
+        let (ledger, joins) = (self.has(Role::Ledger), !join.is_empty());
+        if !ledger && !joins {
+            tell("join", "an edge without a ledger names nodes of the ledger to join");
+        }
+        if !ledger && listen.get().is_some() {
+            tell("listen", "only a node of the ledger listens for others");
+        }
+        if ledger && joins && listen.get().is_none() {
+            tell("listen", "a node of the ledger that joins others listens for them");
+        }
+        if joins && token_file.as_os_str().is_empty() {
+            tell("token_file", "who joins needs a token: `claviger cluster token create`");
+        }
+        let anywhere = listen.get().is_some_and(|at| at.ip().is_unspecified());
+        if anywhere && advertise.get().is_none() {
+            tell("advertise", "say where others reach it: it listens at every address");
+        }
+        faults
     }
 }
 

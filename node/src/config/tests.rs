@@ -105,6 +105,40 @@ fn libraries_are_quiet_unless_they_are_named() {
 }
 
 #[test]
+fn a_node_of_a_cluster_says_who_it_is_and_whom_it_joins() {
+    let text = "[node]\nroles = ['ledger']\n[cluster]\nlisten = '0.0.0.0:5685'\n\
+                advertise = 'one.example:5685'\njoin = ['two.example:5685', '[::1]:5685']\n\
+                token_file = 'token'\n[[coaps]]\nname = 'public'\n";
+    let config = Config::parse(text).unwrap();
+
+    assert!(config.has(Role::Ledger) && !config.has(Role::Edge) && config.cluster.is_used());
+    assert_eq!(config.cluster.join[1].get(), Some("[::1]:5685"));
+    assert_eq!(config.token(), Some(PathBuf::from("/var/lib/claviger/token")));
+    assert_eq!(Config::parse(&config.show()).unwrap(), config);
+    assert!(!Config::default().cluster.is_used());
+}
+
+#[test]
+fn a_place_in_a_cluster_that_cannot_be_is_told() {
+    let edge = "[node]\nroles = ['edge']\n";
+    let join = "[cluster]\njoin = ['a:1']\n";
+    for (text, words) in [
+        ("[node]\nroles = []\n".to_owned(), "node.roles: expected some of edge, ledger"),
+        ("[node]\nroles = ['api']\n".to_owned(), "node.roles: expected some of edge, ledger"),
+        (edge.to_owned(), "cluster.join: an edge without a ledger names"),
+        (format!("{edge}{join}"), "3: cluster.token_file: who joins needs a token"),
+        (format!("{edge}{join}listen = '[::1]:1'"), "cluster.listen: only a node of the ledger"),
+        (format!("{join}token_file = 't'"), "cluster.listen: a node of the ledger that joins"),
+        ("[cluster]\nlisten = '[::]:1'\n".to_owned(), "cluster.advertise: say where others"),
+        ("[cluster]\nlisten = 'x'\n".to_owned(), "cluster.listen: expected an address such as"),
+        ("[cluster]\njoin = ['x']\n".to_owned(), "cluster.join: expected a host and a port"),
+        ("[[coaps]]\nname = 'a b'\n".to_owned(), "coaps[0].name: a listener's name has"),
+    ] {
+        assert!(said(&text).contains(words), "{text}: {}", said(&text));
+    }
+}
+
+#[test]
 fn a_relative_secret_file_lies_in_the_data_folder() {
     let config = Config::parse("[node]\ndata = '/d'\nkek_file = '/etc/kek'\n").unwrap();
     assert_eq!(config.node.kek(), PathBuf::from("/etc/kek"));
@@ -132,7 +166,7 @@ fn an_unknown_key_is_told_with_its_line_its_path_and_the_nearest_one() {
         ("[log]\nzzz = 1\n", "2: log.zzz: there is no such key; known are level, format\n"),
         (
             "raft = 1\n",
-            "1: raft: there is no such section; known are node, kek, http, coaps, log\n",
+            "1: raft: there is no such section; known are node, kek, cluster, http, coaps, log\n",
         ),
         (
             "[http]\npublicurl = 1\n[log]\nlevels = 1\n",
@@ -212,8 +246,8 @@ fn a_file_is_named_with_each_line() {
         words,
         format!(
             "the configuration is wrong:\n  \
-             {name}:1: x: there is no such section; known are node, kek, http, coaps, log\n  \
-             {name}:2: y: there is no such section; known are node, kek, http, coaps, log"
+             {name}:1: x: there is no such section; known are node, kek, cluster, http, coaps, log\n  \
+             {name}:2: y: there is no such section; known are node, kek, cluster, http, coaps, log"
         )
     );
     let missing = Config::load(&folder.path().join("d.toml")).unwrap_err().to_string();

@@ -122,26 +122,22 @@ enum Attempt {
 }
 
 impl OutboxWorker {
-    /// A worker for `ledger`; `public_url` is where LwM2M servers reach this API.
+    /// A worker for `ledger`; `public_url` is where LwM2M servers reach this API. It counts into
+    /// `counters`.
     pub fn new(
         ledger: Arc<dyn Ledger>,
         keys: Arc<Keyring>,
         clock: Arc<dyn Clock>,
         crypto: Arc<dyn Crypto>,
         public_url: String,
+        counters: Arc<Counters>,
     ) -> (Arc<dyn Outbox>, Self) {
         let (sender, wakes) = unbounded_channel();
         let (ways, gates, lanes) = (Ways::new(), Gates::default(), Lanes::new());
-        let counters = Arc::default();
         let places = Semaphore::new(AT_ONCE);
         let shop =
             Shop { ledger, keys, clock, crypto, public_url, ways, gates, lanes, places, counters };
         (Arc::new(Wake(sender)), Self { wakes, shop: Arc::new(shop) })
-    }
-
-    /// What it counts.
-    pub fn counters(&self) -> Arc<Counters> {
-        self.shop.counters.clone()
     }
 
     /// Tells until the task is ended, or nobody is left who could wake it.

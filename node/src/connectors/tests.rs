@@ -148,9 +148,15 @@ impl Rig {
         let (crypto, clock): (Arc<dyn Crypto>, Arc<dyn Clock>) =
             (Arc::new(Counting(AtomicU64::new(0xa0))), Arc::new(Stopped));
         let public = "http://127.0.0.1:8080".to_owned();
-        let (outbox, worker) =
-            OutboxWorker::new(ledger.clone(), keys.clone(), clock, crypto, public);
-        let counters = worker.counters();
+        let counters = Arc::<Counters>::default();
+        let (outbox, worker) = OutboxWorker::new(
+            ledger.clone(),
+            keys.clone(),
+            clock,
+            crypto,
+            public,
+            counters.clone(),
+        );
         let (say, answers) = unbounded_channel();
         let answered: Arc<Answered> = Arc::new(move |_, _, result| say.send(result).unwrap());
         let (messages, meanwhile) = (Messages::default(), Arc::default());

@@ -29,18 +29,21 @@ mod version;
 
 pub use admin::profiles::is_server_uri;
 pub use auth::AdminToken;
+pub use health::Health;
 pub use openapi::document;
 pub use pull::{Desk, Lookup, Lookups};
-pub use router::router;
+pub use router::{router, without_api};
 pub use serve::{Counters, Server, Streams};
 pub use tls::{Identity, TlsError};
 
+use crate::cluster::operator::Operator;
 use crate::keys::{Keeper, key_of};
 use crate::metrics::Metrics;
 use change::Write;
 use claviger_actors::{Clock, Unproven};
 use claviger_api::Code;
-use claviger_ledger::{Command, Ended, Envelope, Ledger, Outcome, RequestId, Tenant, View};
+use claviger_ledger::{Command, Envelope, Ledger, Outcome, RequestId, Tenant, View};
+use claviger_link::Registrar;
 use claviger_machine::Crypto;
 use claviger_seal::TenantKey;
 use problem::Fault;
@@ -58,16 +61,18 @@ pub struct Api {
     pub crypto: Arc<dyn Crypto>,
     /// Attempts of strangers.
     pub unproven: Arc<Unproven>,
-    /// Whom to tell what a change has ended.
-    pub ended: Arc<dyn Fn(Ended) + Send + Sync>,
-    /// Whom to tell in which realm the key of listeners has changed.
-    pub presented: Arc<dyn Fn(&str) + Send + Sync>,
     /// What is kept of look-ups by LwM2M servers.
     pub desk: Desk,
     /// What an administrator proves himself by.
     pub admin_token: AdminToken,
     /// The places of those who read events as they happen.
     pub streams: Streams,
+    /// The cluster, as this node sees it.
+    pub operator: Arc<dyn Operator>,
+    /// Who lets nodes join.
+    pub registrar: Arc<Registrar>,
+    /// Whether this node can serve.
+    pub health: Arc<Health>,
     /// What is shown to Prometheus.
     pub metrics: Arc<Metrics>,
 }
@@ -100,7 +105,7 @@ impl Api {
         }
     }
 
-    /// Commits a change as its request wants it, and lets everybody know what it has ended.
+    /// Commits a change as its request wants it. The leader's actors hear of what it has ended.
     /// True if the command says that it has made what was not there.
     async fn change(&self, write: Write, command: impl Into<Command>) -> Result<bool, Fault> {
         let mut envelope = Envelope::new(self.now(), write.request, command.into());
@@ -108,10 +113,6 @@ impl Api {
         envelope.keyed = write.keyed;
         match self.ledger.propose(envelope).await? {
             Outcome::Refused(refusal) => Err(refusal.into()),
-            Outcome::Ended(ended) => {
-                (self.ended)(ended);
-                Ok(false)
-            }
             outcome => Ok(outcome == Outcome::Made),
         }
     }

@@ -1,11 +1,13 @@
 //! The paths, and what holds for all of them.
 
 use super::admin::{
-    attempts, connectors, credentials, devices, events, export, import_keys, keys, profiles,
-    server_identity, trust_anchors, use_report,
+    attempts, cluster, connectors, credentials, devices, events, export, import_keys, keys,
+    profiles, server_identity, trust_anchors, use_report,
 };
+use super::health::Health;
 use super::problem::Fault;
 use super::{Api, auth, health, openapi, pull, trace, version};
+use crate::metrics::Metrics;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::{HeaderValue, header};
@@ -23,7 +25,6 @@ use utoipa_axum::routes;
 const BODY: usize = 64 * 1024;
 /// Where a tenant's things are.
 const TENANT: &str = "/api/v1/tenants/{tenant}";
-
 /// Where the cluster is.
 const CLUSTER: &str = "/api/v1/cluster";
 
@@ -39,15 +40,26 @@ pub fn router(api: Api) -> Router {
     let of_tenant = admin().route_layer(for_admin()).merge(signed());
     let of_tenant = of_tenant.route_layer(from_fn_with_state(api.clone(), unless_sealed));
     let (router, _) = whole(of_tenant, cluster().route_layer(for_admin())).split_for_parts();
+    let (health, metrics) = (api.health.clone(), api.metrics.clone());
+    around(router.with_state(api), health, metrics)
+}
+
+/// The paths of a node that has no API: health and metrics.
+pub fn without_api(health: Arc<Health>, metrics: Arc<Metrics>) -> Router {
+    around(Router::new(), health, metrics)
+}
+
+/// What every node serves, and what holds for all paths.
+fn around(router: Router, health: Arc<Health>, metrics: Arc<Metrics>) -> Router {
+    let shown = Router::new().route("/metrics", get(health::metrics)).with_state(metrics.clone());
     router
         .route("/livez", get(health::livez))
-        .route("/readyz", get(health::readyz))
-        .route("/metrics", get(health::metrics))
+        .merge(Router::new().route("/readyz", get(health::readyz)).with_state(health))
+        .merge(shown)
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)
         .layer(DefaultBodyLimit::max(BODY))
-        .layer(from_fn_with_state(api.clone(), measure))
-        .with_state(api)
+        .layer(from_fn_with_state(metrics, measure))
 }
 
 /// What the paths say of themselves.
@@ -105,6 +117,13 @@ fn cluster() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(keys::escrow))
         .routes(routes!(keys::prove))
         .routes(routes!(keys::door, keys::unseal))
+        .routes(routes!(cluster::show))
+        .routes(routes!(cluster::promote))
+        .routes(routes!(cluster::transfer))
+        .routes(routes!(cluster::remove))
+        .routes(routes!(cluster::tokens::list, cluster::tokens::create))
+        .routes(routes!(cluster::tokens::revoke))
+        .routes(routes!(cluster::backup::take))
 }
 
 /// What LwM2M servers may do.
@@ -131,7 +150,7 @@ async fn no_method() -> Fault {
 }
 
 /// Counts and times a request, and keeps caches from keeping its answer.
-async fn measure(State(api): State<Arc<Api>>, request: Request, next: Next) -> Response {
+async fn measure(State(metrics): State<Arc<Metrics>>, request: Request, next: Next) -> Response {
     let begun = Instant::now();
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
@@ -139,7 +158,7 @@ async fn measure(State(api): State<Arc<Api>>, request: Request, next: Next) -> R
     let span = trace::span(route, &request);
     let mut response = next.run(request).instrument(span.clone()).await;
     trace::answered(&span, response.status());
-    api.metrics.answered(route, &method, response.status(), begun.elapsed());
+    metrics.answered(route, &method, response.status(), begun.elapsed());
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response

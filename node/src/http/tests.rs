@@ -1,6 +1,7 @@
 //! The router over a ledger in memory.
 
 mod changes;
+mod cluster;
 mod connectors;
 mod factory;
 mod pull;
@@ -24,8 +25,7 @@ use claviger_seal::{ClusterSecret, RootKey};
 use core::time::Duration;
 use serde_json::{Value, json};
 use std::io;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tokio::sync::watch;
 use tower::ServiceExt;
 use zeroize::Zeroizing;
@@ -58,8 +58,6 @@ struct Rig {
     ledger: Arc<MemoryLedger>,
     token: String,
     lookups: Arc<Lookups>,
-    /// What the router said has ended.
-    ended: Arc<Mutex<Vec<Ended>>>,
     /// Ends its streams.
     stop: watch::Sender<bool>,
 }
@@ -76,25 +74,29 @@ impl Rig {
         keeper.opened();
         let wrapped = keeper.ring().wrap("default", 1, &Zeroizing::new([2; 32]), [3; 16]);
         let (root, wrapped_key) = wrapped.unwrap();
-        let ended: Arc<Mutex<Vec<Ended>>> = Arc::default();
         let desk = Desk::default();
         let lookups = desk.lookups.clone();
-        let heard = ended.clone();
+        let keeper = Arc::new(keeper);
         let api = Api {
             ledger: ledger.clone(),
-            keeper: Arc::new(keeper),
+            keeper: keeper.clone(),
             clock: Arc::new(Stopped),
             crypto,
             unproven: Arc::default(),
-            presented: Arc::new(|_| {}),
-            ended: Arc::new(move |what| heard.lock().unwrap().push(what)),
             desk,
             admin_token,
             streams: Streams::new(Arc::default(), stopping),
+            operator: Arc::new(cluster::Three::default()),
+            registrar: Arc::new(Registrar::new(ledger.clone(), keeper.ring())),
+            health: Arc::new(Health {
+                ledger: Some((ledger.clone(), keeper)),
+                edges: Vec::new(),
+                draining: AtomicBool::new(false),
+            }),
             metrics: Arc::new(Metrics::of(Vec::new())),
         };
         let token = token.to_string();
-        let rig = Self { router: router(api), ledger, token, lookups, ended, stop };
+        let rig = Self { router: router(api), ledger, token, lookups, stop };
         rig.apply(1, Found { cluster: [0; 16] }).await;
         rig.apply(2, CreateTenant { tenant: "default".into(), wrapped_key, root }).await;
         rig

@@ -30,6 +30,7 @@ impl Source for Edge {
             counter(names::UDP_OVERFLOWED, self.0.overflowed()),
             counter(names::FRAMES_UNDONE, report.frames_undone),
             counter(names::UDP_CUT_OFF, report.cut_off),
+            counter(names::EDGE_FRAMES_LOST, load(&self.0.frames_lost)),
             dropped(&report),
             handshakes(&report),
             opened(&report),

@@ -5,6 +5,7 @@
 //! or an address. Only the API's own numbers are counted here.
 
 mod actors;
+mod cluster;
 mod edge;
 mod edges;
 mod factory;
@@ -41,6 +42,15 @@ pub struct Metrics {
     factory: factory::Factory,
 }
 
+/// What shows how edges and the leader meet.
+pub fn meeting(
+    hub: Arc<crate::cluster::hub::Counters>,
+    uplinks: Arc<crate::cluster::uplink::Counters>,
+    link: crate::cluster::link::Late,
+) -> Box<dyn Source> {
+    Box::new(cluster::Cluster { hub, uplinks, link })
+}
+
 /// Who counts, in a process with all roles.
 pub struct Sources {
     /// The ledger's node.
@@ -64,18 +74,28 @@ pub struct Sources {
 }
 
 impl Metrics {
-    /// The numbers of a process with all roles.
-    pub fn new(sources: Sources) -> Self {
+    /// The numbers of a process with all roles; `meeting` is as [`meeting`] gives it.
+    pub fn new(sources: Sources, meeting: Box<dyn Source>) -> Self {
         Self::of(vec![
             Box::new(edges::Edges(sources.edges)),
             Box::new(actors::Actors(sources.actors)),
             Box::new(ledger::Ledger(sources.node)),
+            meeting,
             Box::new(outbox::Outbox(sources.outbox)),
             Box::new(lookups::Lookups(sources.lookups)),
             Box::new(keys::Keys(sources.keeper, sources.keys)),
             Box::new(http::Http(sources.http)),
             Box::new(traces::Spans(sources.traces)),
         ])
+    }
+
+    /// The numbers of a process that is an edge alone.
+    pub fn of_edge(
+        edges: Vec<Arc<Shown>>,
+        meeting: Box<dyn Source>,
+        http: Arc<crate::http::Counters>,
+    ) -> Self {
+        Self::of(vec![Box::new(edges::Edges(edges)), meeting, Box::new(http::Http(http))])
     }
 
     /// The numbers of these sources and of the API.
@@ -136,6 +156,7 @@ mod tests {
         Metrics::of(vec![
             Box::new(edge::Edge(Arc::default())),
             Box::new(actors::Actors(Arc::default())),
+            Box::new(cluster::Cluster::default()),
             Box::new(outbox::Outbox(Arc::default())),
             Box::new(lookups::Lookups(Arc::default())),
             Box::new(http::Http(Arc::default())),
@@ -153,6 +174,7 @@ mod tests {
             "claviger_udp_datagrams_dropped_total{reason=\"bad_cookie\"} 0",
             "claviger_bootstrap_stage_total{outcome=\"ok\",stage=\"discover\"} 0",
             "claviger_bootstrap_sessions_finished_total{result=\"delivered\"} 0",
+            "claviger_edges_came_total{result=\"refused\"} 0",
             "claviger_psk_lookups_total{result=\"limited\"} 0",
             "claviger_leshan_attempts_total{result=\"failed\"} 0",
             "claviger_http_connections_closed_total{reason=\"quiet\"} 0",

@@ -71,6 +71,11 @@ pub(super) const RECORDS: Name = ("claviger_dtls_records_total", "Protected reco
 pub(super) const FRAMES_UNDONE: Name =
     ("claviger_edge_frames_undone_total", "Frames of actors that the edge did not carry out.");
 
+pub(super) const EDGE_FRAMES_LOST: Name = (
+    "claviger_edge_frames_lost_total",
+    "Frames of edges that had no way to the actors: no leader is known, or the line to it is full.",
+);
+
 pub(super) const ACTORS: Name = ("claviger_actors", "Actors that are awake.");
 pub(super) const ACTIVATIONS: Name =
     ("claviger_actor_activations_total", "Actors spawned, by reason.");
@@ -154,6 +159,44 @@ pub(super) const TORN_TAILS: Name =
     ("claviger_ledger_torn_tails_total", "Torn log tails cut off at the start.");
 pub(super) const SNAPSHOTS: Name =
     ("claviger_ledger_snapshots_total", "Snapshots, by what was done.");
+
+pub(super) const EDGES_CONNECTED: Name =
+    ("claviger_edges_connected", "Edges that are connected to this node, while it leads.");
+pub(super) const EDGES_CAME: Name =
+    ("claviger_edges_came_total", "Edges that came to this node while it led, by what it said.");
+pub(super) const HUB_LOST: Name = (
+    "claviger_hub_frames_lost_total",
+    "Frames of actors that were dropped because their edge was behind, or gone.",
+);
+pub(super) const UPLINK_CHANGES: Name = (
+    "claviger_edge_leader_changes_total",
+    "How often edges of this node changed over to another leader, or to none.",
+);
+pub(super) const UPLINK_SILENCES: Name = (
+    "claviger_edge_heartbeats_missed_total",
+    "How often edges of this node left a leader that had said nothing for two seconds.",
+);
+pub(super) const UPLINK_BROKEN: Name = (
+    "claviger_edge_lines_broken_total",
+    "Lines from edges of this node to nodes of the ledger that broke, or were not to be had.",
+);
+pub(super) const UPLINK_LOST: Name = (
+    "claviger_edge_frames_dropped_total",
+    "Frames of actors that came for an edge that was behind, or from a node that leads no more.",
+);
+
+pub(super) const LINK_CONNECTIONS: Name =
+    ("claviger_link_connections", "Connections with other nodes that stand, or are being made.");
+pub(super) const LINK_CONNECTED: Name =
+    ("claviger_link_connections_made_total", "Connections with other nodes that were made.");
+pub(super) const LINK_REFUSED: Name = (
+    "claviger_link_connections_refused_total",
+    "Connections with other nodes that did not come to be, by reason.",
+);
+pub(super) const LINK_FRAMES: Name =
+    ("claviger_link_frames_total", "Frames between nodes, by direction and purpose.");
+pub(super) const LINK_BYTES: Name =
+    ("claviger_link_bytes_total", "Bytes of frames between nodes, by direction and purpose.");
 
 pub(super) const IMPORTS: Name =
     ("claviger_factory_keys_total", "Encrypted keys of factory lists, by what came of them.");

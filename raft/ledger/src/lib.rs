@@ -20,6 +20,7 @@ mod key;
 mod keyed;
 pub mod memory;
 mod nodes;
+mod notice;
 mod outcome;
 mod port;
 mod proving;
@@ -49,6 +50,7 @@ pub use feed::Events;
 pub use id::{CredentialId, DeviceRef, Malformed, RequestId, SessionId};
 pub use incarnation::{Begun, begin_incarnation};
 pub use key::{HOME, fingerprint};
+pub use notice::Notice;
 pub use outcome::{Account, Ended, Outcome, Refusal};
 pub use port::{Ledger, Unavailable};
 pub use record::{

@@ -13,7 +13,7 @@ use claviger_ledger::{
     AdmitNode, Command, CreateJoinToken, Envelope, Ledger, NodeAuthority, NodeRole,
     NoteNodeCertificate, Outcome, PutNodeAuthority, Refusal, RequestId, Unavailable, View,
 };
-use claviger_seal::{DoesNotOpen, Label, TenantKey};
+use claviger_seal::{DoesNotOpen, Keyring, Label, Sealed};
 use sha2::{Digest, Sha256};
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -21,11 +21,13 @@ use std::time::Duration;
 
 /// How long a node waits for a certificate after its last one.
 const PAUSE: Duration = Duration::from_secs(60);
+/// What the authority's private key is sealed with is a key of the cluster for this.
+const PURPOSE: &str = "authority";
 
 /// Who lets nodes in.
 pub struct Registrar {
     ledger: Arc<dyn Ledger>,
-    key: TenantKey,
+    keys: Arc<Keyring>,
     authority: OnceLock<Arc<Authority>>,
 }
 
@@ -47,6 +49,9 @@ pub enum RegistrarError {
     /// The cluster is not founded yet.
     #[error("the cluster is not founded yet")]
     NotFounded,
+    /// This node has no key of the cluster.
+    #[error(transparent)]
+    Sealed(#[from] Sealed),
     /// The authority's private key does not open.
     #[error("the private key of the cluster's authority does not open under this node's key")]
     DoesNotOpen(#[from] DoesNotOpen),
@@ -84,10 +89,10 @@ fn milliseconds(time: Duration) -> u64 {
 }
 
 impl Registrar {
-    /// One over this ledger; `key` seals the authority's private key. What it proposes must reach
-    /// the leader, wherever that is.
-    pub fn new(ledger: Arc<dyn Ledger>, key: TenantKey) -> Self {
-        Self { ledger, key, authority: OnceLock::new() }
+    /// One over this ledger; a key of the cluster on this ring seals the authority's private key.
+    /// What it proposes must reach the leader, wherever that is.
+    pub fn new(ledger: Arc<dyn Ledger>, keys: Arc<Keyring>) -> Self {
+        Self { ledger, keys, authority: OnceLock::new() }
     }
 
     /// Something of the ledger's rows.
@@ -125,7 +130,8 @@ impl Registrar {
             self.ledger.confirm().await?;
         }
         let kept = self.look(|view| view.node_authority()).ok_or(Unavailable::NoLeader)?;
-        let private = self.key.open(Label::Authority { cluster: &cluster }, &kept.sealed_key)?;
+        let key = self.keys.cluster_key(PURPOSE)?;
+        let private = key.open(Label::Authority { cluster: &cluster }, &kept.sealed_key)?;
         let authority = Arc::new(Authority::open(cluster, &private, kept.certificate)?);
         Ok(self.authority.get_or_init(|| authority).clone())
     }
@@ -133,7 +139,7 @@ impl Registrar {
     async fn make(&self, cluster: [u8; 16], now: Duration) -> Result<(), RegistrarError> {
         let (private, certificate) = Authority::make(cluster, now)?;
         let label = Label::Authority { cluster: &cluster };
-        let sealed_key = self.key.seal(label, &private, random()?);
+        let sealed_key = self.keys.cluster_key(PURPOSE)?.seal(label, &private, random()?);
         let authority = NodeAuthority { certificate, sealed_key, created_at: 0 };
         match self.propose(PutNodeAuthority { authority }, now).await {
             // Somebody else was first.

@@ -1,7 +1,6 @@
 //! openraft's contract for storage, over both stores.
 
 use crate::buffered::BufferedState;
-use crate::counters::Counters;
 use crate::log::Log;
 use crate::log_store::LogStore;
 use crate::memory::{MemoryLog, MemoryState};
@@ -24,7 +23,7 @@ struct Disk(Hand);
 struct Memory;
 
 fn parts(log: Arc<dyn LogStore>, state: Arc<dyn StateStore>, on_disk: bool) -> (Log, Machine) {
-    let machine = Machine::new(state.clone(), accept, Arc::new(Counters::default()), on_disk);
+    let machine = Machine::new(state.clone(), accept, Arc::default(), Arc::default(), on_disk);
     (Log::new(log, state), machine)
 }
 

@@ -1,6 +1,7 @@
 //! What an administrator asks, one file for each kind of thing.
 
 pub(super) mod attempts;
+pub(super) mod cluster;
 pub(super) mod connectors;
 pub(super) mod credentials;
 pub(super) mod devices;

@@ -48,7 +48,6 @@ pub(crate) async fn put(
     let expect = write.expected.take();
     let command = ledger::PutServerIdentity { tenant: tenant.clone(), identity, expect };
     let made = api.change(write, command).await?;
-    (api.presented)(&owner.realm);
     let identity = find(&api, &tenant).await?;
     Ok(Versioned::put(made, identity.version, identity))
 }

@@ -34,6 +34,7 @@ texts are counted in bytes of UTF-8.";
         (name = "events", description = "What happened in a tenant."),
         (name = "servers", description = "What LwM2M servers ask and report."),
         (name = "keys", description = "The keys that the ledger is sealed by: their versions, rotation and escrow."),
+        (name = "cluster", description = "The nodes, and who belongs to them."),
         (name = "document", description = "This document."),
     ),
     components(schemas(claviger_api::Problem, claviger_api::BulkAnswer, claviger_api::ExportLine)),

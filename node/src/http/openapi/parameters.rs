@@ -32,6 +32,10 @@ parameters! {
     OfImportKey: tenant import_key;
     /// A KEK.
     OfKek: kek;
+    /// A node of the cluster.
+    OfNode: node;
+    /// A join token.
+    OfToken: token;
     /// What a change may be tied to.
     Conditions: if_match if_none_match idempotency_key;
     /// What a change of what is there may be tied to.
@@ -68,6 +72,16 @@ fn in_header(name: &str, words: &str, pattern: &str, example: &str) -> Parameter
 fn named(name: &str, words: &str) -> Parameter {
     let schema = text().min_length(Some(1)).max_length(Some(255));
     in_path(name, words, schema.pattern(Some(pattern::NAME)))
+}
+
+fn node() -> Parameter {
+    let schema = text().pattern(Some("^[0-9a-fA-F]{16}$")).examples(["00c5f1a2b3c4d5e6"]);
+    in_path("node", "The node's id.", schema)
+}
+
+fn token() -> Parameter {
+    let schema = text().pattern(Some("^[0-9a-fA-F]{32}$"));
+    in_path("token", "The token's id.", schema)
 }
 
 fn tenant() -> Parameter {

@@ -39,6 +39,9 @@ problems! {
     /// Of a change of keys with a body.
     KeyChangesTo: Malformed UnknownParameter BadHeader Unauthorized NoRoute NotFound Slow Taken
         State Changed TooLarge MediaType Invalid Internal Busy KeyProvider Sealed Unavailable;
+    /// Of a change of the cluster.
+    ClusterChanges: Malformed UnknownParameter BadHeader Unauthorized NoRoute NotFound Slow Membership TooLarge
+        MediaType Invalid Internal Busy Sealed Unavailable;
     /// Of many enrolments in one body; each line has its own besides.
     Bulk: Malformed UnknownParameter Unauthorized NoRoute NotFound Slow MediaType Internal Busy
         Sealed Unavailable;

@@ -4,7 +4,7 @@ use super::*;
 use crate::{Answer, JoinError, Member, Peer, Registrar, Request, Token, answer, join};
 use claviger_ledger::memory::MemoryLedger;
 use claviger_ledger::{CreateTenant, Envelope, Found, Ledger, RequestId, RevokeJoinToken, View};
-use claviger_seal::TenantKey;
+use claviger_seal::{ClusterSecret, Keyring, RootKey};
 use sha2::{Digest, Sha256};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -32,7 +32,7 @@ async fn cluster(id: [u8; 16]) -> Cluster {
     propose(&ledger, Found { cluster: id }).await;
     propose(&ledger, CreateTenant { tenant: "default".into(), wrapped_key: vec![1], root: 0 })
         .await;
-    let registrar = Arc::new(Registrar::new(ledger.clone(), TenantKey::new([1; 32])));
+    let registrar = Arc::new(Registrar::new(ledger.clone(), ring(1)));
     let key = FreshKey::generate().unwrap();
     let credential = registrar.certify(1, &key, now()).await.unwrap();
     let (link, mut incomings, address) = listening(credential);
@@ -195,8 +195,8 @@ async fn a_certificate_is_given_for_its_own_holder_alone() {
 #[tokio::test]
 async fn two_registrars_share_one_authority_and_another_key_opens_it_not() {
     let cluster = cluster(CLUSTER).await;
-    let again = Registrar::new(cluster.ledger.clone(), TenantKey::new([1; 32]));
-    let other = Registrar::new(cluster.ledger.clone(), TenantKey::new([2; 32]));
+    let again = Registrar::new(cluster.ledger.clone(), ring(1));
+    let other = Registrar::new(cluster.ledger.clone(), ring(2));
 
     let authority = again.authority(now()).await.unwrap();
 
@@ -327,4 +327,9 @@ fn no_key_and_no_secret_is_shown() {
                     Credential(spiffe://c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1/edge/0000000000000009, ..) \
                     Request(0000000000000009, ..)";
     assert_eq!(shown, expected);
+}
+
+/// The keys of a cluster with this secret.
+fn ring(secret: u8) -> Arc<Keyring> {
+    Arc::new(Keyring::new(RootKey::new([3; 32]), ClusterSecret::new([secret; 32])))
 }

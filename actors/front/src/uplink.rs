@@ -1,0 +1,160 @@
+//! What an edge and a node of the ledger say to each other before frames pass: who is there, and who
+//! leads.
+//!
+//! The edge begins with one [`Hello`]. The node answers with a [`Greeting`]: while it does not lead,
+//! [`Greeting::Standby`], now and when something changes; once it leads, [`Greeting::Welcome`].
+//! Behind that the stream carries [`crate::FromEdge`] and [`crate::ToEdge`] as they are, until the
+//! node leads no more: then it ends the stream, and the edge comes again.
+
+use crate::{Unreadable, decode, encode};
+use minicbor::{Decode, Encode};
+
+/// What fields of fixed length take, with room to spare.
+const AROUND: usize = 64;
+
+/// An edge that has come.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Hello {
+    /// One listener of one process: random at its start.
+    #[n(0)]
+    pub edge: u64,
+    /// The listener.
+    #[n(1)]
+    pub listener: String,
+    /// The realm that it stands for.
+    #[n(2)]
+    pub realm: String,
+    /// The version of Claviger, for people.
+    #[n(3)]
+    pub version: String,
+}
+
+/// How a node of the ledger stands to edges.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub enum Greeting {
+    /// It does not lead; it says so when it does.
+    #[n(0)]
+    Standby {
+        /// The nodes of the ledger.
+        #[n(0)]
+        nodes: Vec<Peer>,
+    },
+    /// It leads: frames pass.
+    #[n(1)]
+    Welcome {
+        /// The term in which it leads. Who is welcome at two nodes believes the higher one.
+        #[n(0)]
+        term: u64,
+        /// The nodes of the ledger.
+        #[n(1)]
+        nodes: Vec<Peer>,
+    },
+    /// It takes no frames of this edge, which may come again later.
+    #[n(2)]
+    Refused {
+        /// Why.
+        #[n(0)]
+        why: WhyRefused,
+    },
+}
+
+/// A node of the ledger.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+pub struct Peer {
+    /// Its id.
+    #[n(0)]
+    pub id: u64,
+    /// Where it is reached.
+    #[n(1)]
+    pub address: String,
+}
+
+/// Why an edge is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum WhyRefused {
+    /// Too many edges are connected.
+    #[n(0)]
+    Full,
+    /// Its id is the one of another node's edge: it takes another one.
+    #[n(1)]
+    Taken,
+}
+
+impl Hello {
+    /// The frame as bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        let texts = self.listener.len() + self.realm.len() + self.version.len();
+        core::mem::take(&mut encode(self, AROUND + texts))
+    }
+
+    /// The frame in `bytes`.
+    ///
+    /// # Errors
+    /// [`Unreadable`] if it is of another version or damaged.
+    pub fn decode(bytes: &[u8]) -> Result<Self, Unreadable> {
+        decode(bytes)
+    }
+}
+
+impl Greeting {
+    /// The frame as bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        let nodes = match self {
+            Self::Standby { nodes } | Self::Welcome { nodes, .. } => &nodes[..],
+            Self::Refused { .. } => &[],
+        };
+        let room = nodes.iter().map(|node| AROUND + node.address.len()).sum::<usize>();
+        core::mem::take(&mut encode(self, AROUND + room))
+    }
+
+    /// The frame in `bytes`.
+    ///
+    /// # Errors
+    /// [`Unreadable`] if it is of another version or damaged.
+    pub fn decode(bytes: &[u8]) -> Result<Self, Unreadable> {
+        decode(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hello() -> Hello {
+        let (listener, realm) = ("coaps".to_owned(), "default".to_owned());
+        Hello { edge: 7, listener, realm, version: "0.1.0".to_owned() }
+    }
+
+    fn nodes() -> Vec<Peer> {
+        vec![Peer { id: 258, address: "[::1]:1".to_owned() }]
+    }
+
+    #[test]
+    fn the_bytes_of_version_1_stay() {
+        let hello_bytes = b"\x01\x84\x07\x65coaps\x67default\x650.1.0";
+        assert_eq!(Hello::decode(hello_bytes), Ok(hello()));
+        assert_eq!(hello().encode(), hello_bytes);
+        let standby = b"\x01\x82\x00\x81\x81\x82\x19\x01\x02\x67[::1]:1";
+        let welcome = b"\x01\x82\x01\x82\x18\x40\x81\x82\x19\x01\x02\x67[::1]:1";
+        for (bytes, greeting) in [
+            (&standby[..], Greeting::Standby { nodes: nodes() }),
+            (&welcome[..], Greeting::Welcome { term: 64, nodes: nodes() }),
+            (b"\x01\x82\x02\x81\x00", Greeting::Refused { why: WhyRefused::Full }),
+            (b"\x01\x82\x02\x81\x01", Greeting::Refused { why: WhyRefused::Taken }),
+        ] {
+            assert_eq!(greeting.encode(), bytes);
+            assert_eq!(Greeting::decode(bytes), Ok(greeting));
+        }
+    }
+
+    #[test]
+    fn refuses_a_cut_a_tail_and_another_version() {
+        let bytes = Greeting::Welcome { term: 1, nodes: nodes() }.encode();
+        for length in 0..bytes.len() {
+            assert_eq!(Greeting::decode(&bytes[..length]), Err(Unreadable), "{length}");
+        }
+        assert_eq!(Greeting::decode(&[&bytes[..], &[0]].concat()), Err(Unreadable));
+        assert_eq!(Greeting::decode(&[&[9], &bytes[1..]].concat()), Err(Unreadable));
+    }
+}

@@ -1,0 +1,214 @@
+//! How a node of the ledger comes into its cluster, and stays linked with it.
+
+use super::StartError;
+use super::founding::World;
+use super::leader::Begins;
+use crate::cluster::hub::Hub;
+use crate::cluster::link::{self, Door, Late};
+use crate::cluster::operator::Operator;
+use crate::config::Config;
+use crate::secret_file;
+use claviger_front::Peer;
+use claviger_ledger::View;
+use claviger_link::{Credential, FreshKey, JoinError, Link, LinkConfig, Member, Registrar, Token};
+use claviger_machine::Crypto;
+use core::time::Duration;
+use std::io;
+use std::net::UdpSocket;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+/// The longest join token.
+const TOKEN: usize = 1024;
+/// The pause before a cluster that does not answer is asked again.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// What it takes.
+pub(super) struct Linking<'a> {
+    pub(super) config: &'a Config,
+    pub(super) world: &'a World,
+    pub(super) hub: &'a Arc<Hub>,
+    pub(super) operator: &'a Arc<dyn Operator>,
+    pub(super) registrar: &'a Arc<Registrar>,
+    pub(super) late: &'a Late,
+    /// The nodes of the ledger, as this one knows them.
+    pub(super) nodes: &'a watch::Sender<Vec<Peer>>,
+    pub(super) socket: UdpSocket,
+    /// True if this node is to found a cluster.
+    pub(super) init: bool,
+    pub(super) tasks: &'a mut JoinSet<()>,
+}
+
+impl Linking<'_> {
+    /// Founds, joins or goes on, and serves the others from then on.
+    pub(super) async fn start(self, begins: Begins) -> Result<(), StartError> {
+        let bound = self.socket.local_addr().map_err(StartError::Link)?;
+        let address = self.config.cluster.advertise.get();
+        let address = address.map_or_else(|| bound.to_string(), ToOwned::to_owned);
+        let path = folder(&self.config.node.data)?.join("credential");
+        let credential = self.credential(&path, &address, begins).await?;
+        let World { clock, ledger, .. } = self.world;
+        let renews = credential.renews();
+        let admits = link::admits(ledger);
+        let config = LinkConfig { listen: Some(self.socket), credential, admits };
+        let (link, incomings) = Link::new(config).map_err(StartError::Link)?;
+        tracing::info!(node = %link.identity(), address, "linked");
+        self.late.set(link.clone());
+        let door = Door {
+            node: ledger.clone(),
+            hub: self.hub.clone(),
+            registrar: self.registrar.clone(),
+            operator: self.operator.clone(),
+            nodes: self.nodes.subscribe(),
+            clock: clock.clone(),
+        };
+        self.tasks.spawn(link::follow_members(ledger.clone(), self.nodes.clone()));
+        self.tasks.spawn(door.serve(incomings));
+        let (registrar, clock) = (self.registrar.clone(), clock.clone());
+        self.tasks.spawn(link::renew_own(link, registrar, path, renews, clock));
+        // It ends once the others know.
+        let keeping = link::keep_address(ledger.clone(), self.operator.clone(), address);
+        drop(tokio::spawn(keeping));
+        Ok(())
+    }
+
+    /// What this node shows of itself.
+    async fn credential(
+        &self,
+        path: &Path,
+        address: &str,
+        begins: Begins,
+    ) -> Result<Credential, StartError> {
+        let World { clock, ledger, .. } = self.world;
+        let unusable = |words: String| StartError::Credential { path: path.to_owned(), words };
+        let status = ledger.status();
+        let has_group = !status.members.is_empty();
+        let alone = status.members.len() == 1 && status.members[0].id == ledger.id();
+        let kept = match Credential::kept(path, clock.now()) {
+            Ok(kept) => kept,
+            // One whose time is over is replaced, by a token if need be.
+            Err(claviger_link::BadFile::BadCredential(why)) => {
+                tracing::warn!(%why, "the kept credential is of no use any more");
+                None
+            }
+            Err(error) => return Err(unusable(error.to_string())),
+        };
+        if self.init && (has_group || kept.is_some()) {
+            return Err(StartError::Init("this node is in one: start it without"));
+        }
+        // One of before a restore or a recovery is another node's, or of an authority that is gone.
+        let fits = |kept: &Credential| {
+            kept.identity().node == ledger.id() && (!alone || self.has_authority(kept.authority()))
+        };
+        if let Some(kept) = kept.filter(fits) {
+            return Ok(kept);
+        }
+        if self.init {
+            let founded = ledger.found(address).await;
+            founded.map_err(|error| StartError::Ledger(error.to_string()))?;
+        } else if !alone {
+            return self.join(path, address, has_group).await;
+        }
+        begins.done().await?;
+        let key = fresh()?;
+        let made = self.registrar.certify(ledger.id(), &key, clock.now()).await;
+        let made = made.map_err(|error| StartError::Certificate(error.to_string()))?;
+        made.keep(path).map_err(|error| unusable(error.to_string()))?;
+        Ok(made)
+    }
+
+    /// Whether this is the certificate of the cluster's authority.
+    fn has_authority(&self, certificate: &[u8]) -> bool {
+        let mut has = false;
+        self.world.ledger.read(&mut |rows| {
+            let authority = View::new(rows).node_authority();
+            has = authority.is_some_and(|authority| authority.certificate == certificate);
+        });
+        has
+    }
+
+    async fn join(
+        &self,
+        path: &Path,
+        address: &str,
+        has_group: bool,
+    ) -> Result<Credential, StartError> {
+        let Some(file) = self.config.token() else {
+            let words = "it is missing, or its time is over: let the node join again, by \
+                         cluster.join and cluster.token_file";
+            return Err(if has_group {
+                StartError::Credential { path: path.to_owned(), words: words.to_owned() }
+            } else {
+                StartError::NoBeginning
+            });
+        };
+        let token = token(&file)?;
+        let seeds = seeds(self.config);
+        let World { clock, ledger, .. } = self.world;
+        let key = fresh()?;
+        loop {
+            let now = clock.now();
+            let joined =
+                claviger_link::join(&token, &seeds, ledger.id(), &key, Some(address), now).await;
+            match joined {
+                Ok((credential, members)) => {
+                    let unusable = |error: io::Error| StartError::Credential {
+                        path: path.to_owned(),
+                        words: error.to_string(),
+                    };
+                    credential.keep(path).map_err(unusable)?;
+                    self.nodes.send_replace(peers(members));
+                    return Ok(credential);
+                }
+                Err(JoinError::Unreachable(error)) => {
+                    tracing::warn!(%error, "no node of the cluster answers yet");
+                    sleep(AGAIN).await;
+                }
+                Err(error) => return Err(StartError::Join(error.to_string())),
+            }
+        }
+    }
+}
+
+/// Members of the ledger, as edges are told of them.
+pub(super) fn peers(members: Vec<Member>) -> Vec<Peer> {
+    members.into_iter().map(|Member { id, address }| Peer { id, address }).collect()
+}
+
+/// Where a node joins.
+pub(super) fn seeds(config: &Config) -> Vec<String> {
+    let seeds = config.cluster.join.iter().filter_map(|seed| seed.get());
+    seeds.map(ToOwned::to_owned).collect()
+}
+
+/// The token in a file.
+pub(super) fn token(path: &Path) -> Result<Token, StartError> {
+    let wrong = |words: String| StartError::Token { path: path.to_owned(), words };
+    let bytes = secret_file::read(path, TOKEN).map_err(|error| wrong(error.to_string()))?;
+    let bytes = bytes.ok_or_else(|| wrong("there is no such file".to_owned()))?;
+    let text = core::str::from_utf8(&bytes).ok().and_then(|text| text.parse().ok());
+    text.ok_or_else(|| wrong(claviger_link::BadToken.to_string()))
+}
+
+/// A new key.
+pub(super) fn fresh() -> Result<FreshKey, StartError> {
+    let words = |_| StartError::Certificate("the system gives no randomness".to_owned());
+    FreshKey::generate().map_err(words)
+}
+
+/// Where what the node shows of itself lies, for its owner only.
+fn folder(data: &Path) -> Result<PathBuf, StartError> {
+    use std::os::unix::fs::DirBuilderExt;
+    let path = data.join("link");
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&path);
+    made.map_err(|source| StartError::Folder { path: path.clone(), source })?;
+    Ok(path)
+}
+
+/// A random id.
+pub(super) fn random_id(crypto: &dyn Crypto) -> u64 {
+    u64::from_be_bytes(crypto.random())
+}

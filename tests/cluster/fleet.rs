@@ -1,0 +1,292 @@
+//! Devices that bootstrap all the time through a balancer, and what they and the LwM2M server were
+//! told; one of them keeps its session open.
+
+use claviger_device::{Account, DeviceConfig, Failure};
+use claviger_machine::Crypto;
+use claviger_tests::{Claviger, Cluster, Receiver, Told, UdpDevice, psk};
+use core::net::SocketAddr;
+use core::time::Duration;
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+/// How many devices are under way at once.
+const DEVICES: usize = 8;
+/// The one that keeps its session.
+const STAYS: usize = DEVICES;
+/// How long a bootstrap may take when something dies meanwhile, on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(45);
+/// How long a device waits for a handshake to end before it begins another one.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+/// How many credentials that were made for a device the ledger keeps; the oldest go.
+const KEPT: usize = 16;
+
+/// What the outside was told of one credential.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Promise {
+    /// The device wrote it down.
+    Held,
+    /// The API answered the report of its use.
+    Used,
+}
+
+/// By device and identity: the promise, and when the first promise of it was made.
+type Promises = Arc<Mutex<BTreeMap<(String, String), (Promise, usize)>>>;
+
+/// The devices.
+pub(crate) struct Fleet {
+    balancer: SocketAddr,
+    receiver: Receiver,
+    crypto: Arc<dyn Crypto>,
+    promises: Promises,
+    /// Bootstraps that were done, by device.
+    done: Arc<[AtomicU64; DEVICES]>,
+    failures: Arc<Mutex<Vec<String>>>,
+    lives: JoinSet<()>,
+    stays: UdpDevice,
+}
+
+fn name(number: usize) -> String {
+    format!("urn:dev:fleet-{number}")
+}
+
+fn key(number: usize) -> [u8; 16] {
+    [number as u8 + 1; 16]
+}
+
+/// A seed of this run, printed so that its moments can be tried again.
+pub(crate) fn seed() -> u64 {
+    let given = std::env::var("CLAVIGER_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seed = given.unwrap_or(u64::from(std::process::id()));
+    eprintln!("CLAVIGER_SEED={seed}");
+    seed
+}
+
+impl Fleet {
+    /// Enrols devices and switches them on.
+    pub(crate) async fn start(
+        cluster: &Cluster,
+        balancer: SocketAddr,
+        receiver: &Receiver,
+        crypto: Arc<dyn Crypto>,
+    ) -> Self {
+        for number in 0..=STAYS {
+            let hex = data_encoding::HEXLOWER.encode(&key(number));
+            cluster.any().enrol(&name(number), &hex).await;
+        }
+        let config = DeviceConfig::new(&name(STAYS), psk(key(STAYS)));
+        let stays = UdpDevice::switch_on(balancer, config, crypto.clone()).await;
+        let mut fleet = Self {
+            balancer,
+            receiver: receiver.clone(),
+            crypto,
+            promises: Promises::default(),
+            done: Arc::default(),
+            failures: Arc::default(),
+            lives: JoinSet::new(),
+            stays,
+        };
+        let account = timeout(PATIENCE, fleet.stays.bootstrap()).await.expect("it ends");
+        fleet.promise(STAYS, &account.expect("it succeeds"), Promise::Held);
+        fleet.wake();
+        fleet
+    }
+
+    /// Switches on all but the one that stays.
+    fn wake(&mut self) {
+        for number in 0..DEVICES {
+            self.lives.spawn(self.life(number));
+        }
+    }
+
+    /// Switches off all but the one that stays: a balancer of datagrams tears a handshake apart, for
+    /// one edge alone holds what has come of it.
+    pub(crate) async fn rest(&mut self) {
+        self.lives.shutdown().await;
+    }
+
+    /// A device's life: bootstrap, report use, again.
+    fn life(&self, number: usize) -> impl Future<Output = ()> + use<> {
+        let (balancer, receiver, crypto) =
+            (self.balancer, self.receiver.clone(), self.crypto.clone());
+        let (promises, done, failures) =
+            (self.promises.clone(), self.done.clone(), self.failures.clone());
+        async move {
+            let http = reqwest::Client::new();
+            loop {
+                let bootstrap = bootstrap(balancer, number, &crypto);
+                let account = match timeout(PATIENCE, bootstrap).await {
+                    Ok(Ok(account)) => account,
+                    Ok(Err(failure)) => {
+                        note(&failures, number, &failure);
+                        continue;
+                    }
+                    Err(_) => {
+                        let words = format!("{} got nothing for {PATIENCE:?}", name(number));
+                        failures.lock().expect("nobody panics with it").push(words);
+                        continue;
+                    }
+                };
+                promise(&promises, number, &account, Promise::Held);
+                done[number].fetch_add(1, Ordering::Relaxed);
+                let identity = String::from_utf8(account.identity.clone()).expect("ours are text");
+                let told = receiver.told();
+                let told = told.get(&identity).expect("the server is told before the device");
+                assert_eq!(told.key, *account.key, "both ends hold the same key");
+                if report_use(&http, &receiver, told).await {
+                    promise(&promises, number, &account, Promise::Used);
+                }
+            }
+        }
+    }
+
+    fn promise(&self, number: usize, account: &Account, what: Promise) {
+        promise(&self.promises, number, account, what);
+    }
+
+    /// Sees every device bootstrap once more, or twice: one may have begun before.
+    pub(crate) async fn works(&mut self, when: &str) {
+        let counts = || self.done.each_ref().map(|count| count.load(Ordering::Relaxed));
+        let (before, begun) = (counts(), Instant::now());
+        while counts().iter().zip(before).any(|(now, before)| *now < before + 2) {
+            self.nothing_failed(when);
+            let waited = begun.elapsed();
+            assert!(waited < 2 * PATIENCE, "{when}: {before:?} became {:?}", counts());
+            if let Some(ended) = self.lives.try_join_next() {
+                ended.expect("no device panics");
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+        eprintln!("{when}: every device twice in {:?}", begun.elapsed());
+    }
+
+    fn nothing_failed(&self, when: &str) {
+        let failures = self.failures.lock().expect("nobody panics with it");
+        assert!(failures.is_empty(), "{when}: {failures:?}");
+    }
+
+    /// The device whose session is open asks again in it.
+    pub(crate) async fn goes_on_without_a_handshake(&mut self) {
+        let account = timeout(PATIENCE, self.stays.bootstrap_again()).await;
+        let account = account.expect("it gets an answer").expect("it succeeds");
+        assert_eq!(self.stays.handshakes, [false], "it opened its session once");
+        self.promise(STAYS, &account, Promise::Held);
+    }
+
+    /// Revokes what the device proved itself with whose session is open.
+    pub(crate) async fn revoke_the_one_that_stays(&self, at: &Claviger) {
+        let (_, device) = at.api("GET", &format!("/devices/{}", name(STAYS)), None).await;
+        let credentials = device["credentials"].as_array().expect("a list");
+        let prover = credentials.iter().find(|it| it["origin"] == "manufacturer");
+        let id = prover.expect("it was enrolled with one")["id"].as_str().expect("a text");
+        let path = format!("/devices/{}/credentials/{id}/revoke", name(STAYS));
+        let (status, body) = at.api("POST", &path, Some(json!({ "reason": "lost" }))).await;
+        assert_eq!(status, 200, "{body}");
+    }
+
+    /// True if it gets nothing more in its session.
+    pub(crate) async fn is_refused(&mut self, within: Duration) -> bool {
+        !matches!(timeout(within, self.stays.bootstrap_again()).await, Ok(Ok(_)))
+    }
+
+    /// Everything that was promised is in the ledger.
+    pub(crate) async fn check(&self, at: &Claviger) {
+        let promises = self.promises.lock().expect("nobody panics with it").clone();
+        for number in 0..=STAYS {
+            let (status, device) = at.api("GET", &format!("/devices/{}", name(number)), None).await;
+            assert_eq!(status, 200, "an enrolled device is gone: {device}");
+            check_device(number, &device, &promises);
+        }
+    }
+
+    /// Switches all off; then what was promised is there, and nothing has failed.
+    pub(crate) async fn end(mut self, at: &Claviger) {
+        self.lives.shutdown().await;
+        self.nothing_failed("at the end");
+        self.check(at).await;
+        let done: u64 = self.done.iter().map(|count| count.load(Ordering::Relaxed)).sum();
+        let promises = self.promises.lock().expect("nobody panics with it").len();
+        eprintln!("{done} bootstraps, {promises} credentials told of");
+    }
+}
+
+/// Bootstraps a device. A handshake that is under way at an edge that dies is lost with it, and
+/// nobody can tell the device: it begins another one.
+async fn bootstrap(
+    server: SocketAddr,
+    number: usize,
+    crypto: &Arc<dyn Crypto>,
+) -> Result<Account, Failure> {
+    loop {
+        let config = DeviceConfig::new(&name(number), psk(key(number)));
+        let mut device = UdpDevice::switch_on(server, config, crypto.clone()).await;
+        let mut patience = HANDSHAKE;
+        loop {
+            match timeout(patience, device.bootstrap()).await {
+                Ok(ended) => return ended,
+                Err(_) if device.handshakes.is_empty() => break,
+                Err(_) => patience = PATIENCE,
+            }
+        }
+    }
+}
+
+fn note(failures: &Mutex<Vec<String>>, number: usize, failure: &Failure) {
+    let words = format!("{}: {failure:?}", name(number));
+    failures.lock().expect("nobody panics with it").push(words);
+}
+
+fn promise(promises: &Promises, number: usize, account: &Account, what: Promise) {
+    let identity = String::from_utf8(account.identity.clone()).expect("ours are text");
+    let mut promises = promises.lock().expect("nobody panics with it");
+    let place = (name(number), identity);
+    let order = promises.get(&place).map_or(promises.len(), |(_, order)| *order);
+    promises.insert(place, (what, order));
+}
+
+fn check_device(
+    number: usize,
+    device: &serde_json::Value,
+    promises: &BTreeMap<(String, String), (Promise, usize)>,
+) {
+    let credentials = device["credentials"].as_array().expect("a list");
+    let made = credentials.iter().filter(|credential| credential["origin"] == "claviger");
+    let made: Vec<&str> = made.filter_map(|credential| credential["identity"].as_str()).collect();
+    for ((_, identity), (what, order)) in
+        promises.iter().filter(|((device, _), _)| *device == name(number))
+    {
+        let found = credentials.iter().find(|it| it["identity"] == identity.as_str());
+        let Some(found) = found else {
+            // Only the oldest of more than are kept may be gone.
+            let place = |made: &&str| promises.get(&(name(number), (*made).to_owned()));
+            let newer = made.iter().filter_map(place).all(|(_, other)| other > order);
+            assert!(made.len() >= KEPT && newer, "{identity} is gone: {device}");
+            continue;
+        };
+        let state = found["state"].as_str().expect("a text");
+        let allowed: &[&str] = match what {
+            Promise::Held => &["staged", "delivered", "active", "superseded"],
+            Promise::Used => &["active", "superseded"],
+        };
+        assert!(allowed.contains(&state), "{identity} is {state} and was {what:?}");
+    }
+}
+
+async fn report_use(http: &reqwest::Client, receiver: &Receiver, told: &Told) -> bool {
+    let body = br#"{"used_at":"2026-01-01T00:00:00Z"}"#;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is past 1970");
+    let time = now.as_secs().to_string();
+    let request = http
+        .post(&told.use_url)
+        .header("content-type", "application/json")
+        .header("webhook-id", &told.credential)
+        .header("webhook-timestamp", &time)
+        .header("webhook-signature", receiver.sign(&told.credential, &time, body))
+        .timeout(Duration::from_secs(5))
+        .body(body.to_vec());
+    request.send().await.is_ok_and(|response| response.status().is_success())
+}

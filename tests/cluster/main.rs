@@ -1,0 +1,209 @@
+//! Whole clusters as processes, while devices come through a load balancer: whatever dies, what was
+//! told stays true, devices that send again are served, and open sessions go on.
+
+mod fleet;
+mod lab;
+
+use claviger_machine::Crypto;
+use claviger_tests::{Balancer, Cluster, Ground, Receiver, SeededCrypto, Spread};
+use core::time::Duration;
+use fleet::Fleet;
+use std::sync::Arc;
+
+/// The binary under test.
+const BINARY: &str = env!("CARGO_BIN_EXE_claviger");
+
+/// How often something dies.
+fn rounds(few: usize) -> usize {
+    if std::env::var_os("CLAVIGER_LONG").is_some() { 20 * few } else { few }
+}
+
+struct Lab {
+    cluster: Cluster,
+    balancer: Balancer,
+    receiver: Receiver,
+    _folder: tempfile::TempDir,
+}
+
+impl Lab {
+    /// Three nodes of the ledger, each of them an edge too, behind a balancer.
+    async fn of_three(balance: Spread) -> Self {
+        let folder = tempfile::tempdir().expect("a folder can be made");
+        let cluster =
+            Cluster::found(BINARY, folder.path(), Ground::Loopback).await.grown_to(3).await;
+        Self::new(cluster, balance, folder).await
+    }
+
+    async fn new(cluster: Cluster, balance: Spread, folder: tempfile::TempDir) -> Self {
+        let balancer = Balancer::start(balance, cluster.edges()).await;
+        let receiver = Receiver::start().await;
+        let any = cluster.any();
+        any.configure(&receiver.url, &receiver.secret, "coaps://127.0.0.1:5999").await;
+        Self { cluster, balancer, receiver, _folder: folder }
+    }
+
+    async fn fleet(&self) -> Fleet {
+        let crypto: Arc<dyn Crypto> = Arc::new(SeededCrypto::new(fleet::seed()));
+        Fleet::start(&self.cluster, self.balancer.address, &self.receiver, crypto).await
+    }
+
+    /// The balancer knows which edges run.
+    fn balance(&self) {
+        self.balancer.set_edges(self.cluster.edges());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn leaders_die_and_no_device_notices() {
+    // Given three nodes, and devices that bootstrap all the time
+    let mut lab = Lab::of_three(Spread::Flows).await;
+    let mut fleet = lab.fleet().await;
+    fleet.works("before anything dies").await;
+
+    for round in 0..rounds(5) {
+        // When the leader's power is cut
+        let leader = lab.cluster.led().await;
+        lab.cluster.kill(leader).await;
+        lab.balance();
+
+        // Then the others go on, with all that was told
+        fleet.works(&format!("without the leader, round {round}")).await;
+        fleet.goes_on_without_a_handshake().await;
+        lab.cluster.led().await;
+        fleet.check(lab.cluster.any()).await;
+        lab.cluster.start(leader, &[]).await;
+        lab.balance();
+    }
+
+    fleet.end(lab.cluster.any()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_die_at_once_and_what_was_told_is_there() {
+    let mut lab = Lab::of_three(Spread::Flows).await;
+    let mut fleet = lab.fleet().await;
+
+    for round in 0..rounds(2) {
+        fleet.works(&format!("before round {round}")).await;
+        for number in 0..3 {
+            lab.cluster.kill(number).await;
+        }
+        for number in 0..3 {
+            lab.cluster.start(number, &[]).await;
+        }
+        lab.cluster.led().await;
+        fleet.check(lab.cluster.any()).await;
+        fleet.goes_on_without_a_handshake().await;
+    }
+
+    fleet.end(lab.cluster.any()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn edges_die_and_stop_and_every_flow_moves() {
+    // Given three nodes, and two edges before them
+    let folder = tempfile::tempdir().unwrap();
+    let mut cluster =
+        Cluster::found(BINARY, folder.path(), Ground::Loopback).await.grown_to(3).await;
+    cluster.with_edge("edge-0").await;
+    cluster.with_edge("edge-1").await;
+    let mut lab = Lab::new(cluster, Spread::Flows, folder).await;
+    let edges = [3, 4].map(|number: usize| lab.cluster.members[number].coaps());
+    lab.balancer.set_edges(edges.to_vec());
+    let mut fleet = lab.fleet().await;
+    fleet.works("with two edges").await;
+
+    for round in 0..rounds(2) {
+        // When every flow is hashed anew, an edge dies, and comes again
+        lab.balancer.rehash();
+        fleet.goes_on_without_a_handshake().await;
+        let number = 3 + round % 2;
+        lab.cluster.kill(number).await;
+        lab.balancer.set_edges(vec![edges[(round + 1) % 2]]);
+        fleet.works(&format!("with one edge, round {round}")).await;
+        fleet.goes_on_without_a_handshake().await;
+        lab.cluster.start(number, &[]).await;
+        lab.balancer.set_edges(edges.to_vec());
+
+        // And one hangs for a while
+        let other = 3 + (round + 1) % 2;
+        lab.cluster.members[other].running().signal("-STOP").await;
+        lab.balancer.set_edges(vec![edges[round % 2]]);
+        fleet.works(&format!("with one edge that hangs, round {round}")).await;
+        lab.cluster.members[other].running().signal("-CONT").await;
+        lab.balancer.set_edges(edges.to_vec());
+    }
+
+    // Then successive datagrams of an open session may go to different edges
+    fleet.rest().await;
+    lab.balancer.set_balance(Spread::Datagrams);
+    for _ in 0..10 {
+        fleet.goes_on_without_a_handshake().await;
+    }
+    fleet.end(lab.cluster.any()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leader_that_hangs_is_left_behind() {
+    let mut lab = Lab::of_three(Spread::Flows).await;
+    let mut fleet = lab.fleet().await;
+    fleet.works("before the leader hangs").await;
+    let leader = lab.cluster.led().await;
+    let process = lab.cluster.members[leader].process.take().expect("it runs");
+
+    // When it hangs for longer than an election takes
+    process.signal("-STOP").await;
+    lab.balance();
+    fleet.works("while the leader hangs").await;
+    let next = lab.cluster.led().await;
+    process.signal("-CONT").await;
+    lab.cluster.members[leader].process = Some(process);
+    lab.balance();
+
+    // Then it follows, and nothing that was told is gone
+    assert_ne!(next, leader);
+    fleet.works("after it has woken").await;
+    let status = lab
+        .cluster
+        .until("all is well", |status| status["problems"].as_array().is_some_and(Vec::is_empty));
+    status.await;
+    fleet.goes_on_without_a_handshake().await;
+    fleet.end(lab.cluster.any()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_restart_one_after_the_other() {
+    let mut lab = Lab::of_three(Spread::Flows).await;
+    let mut fleet = lab.fleet().await;
+    fleet.works("before the restarts").await;
+
+    for number in 0..3 {
+        lab.cluster.stop(number).await;
+        lab.balance();
+        fleet.works(&format!("without node {number}")).await;
+        lab.cluster.start(number, &[]).await;
+        lab.balance();
+        lab.cluster
+            .until("it has caught up", |status| {
+                status["problems"].as_array().is_some_and(Vec::is_empty)
+            })
+            .await;
+    }
+
+    fleet.goes_on_without_a_handshake().await;
+    fleet.end(lab.cluster.any()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revocation_at_a_follower_ends_a_session_at_once() {
+    let lab = Lab::of_three(Spread::Flows).await;
+    let mut fleet = lab.fleet().await;
+    fleet.works("before the revocation").await;
+    let leader = lab.cluster.led().await;
+    let follower = lab.cluster.members[(leader + 1) % 3].running();
+
+    fleet.revoke_the_one_that_stays(follower).await;
+
+    // The session is closed, and nobody answers in it.
+    assert!(fleet.is_refused(Duration::from_secs(10)).await);
+}

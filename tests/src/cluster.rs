@@ -1,0 +1,306 @@
+//! A cluster of `claviger server` processes under test, on loopback or in a network of namespaces.
+
+use crate::{Claviger, Ground};
+use core::net::SocketAddr;
+use core::time::Duration;
+use serde_json::{Value, json};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use tokio::time::{Instant, sleep};
+
+/// How long the cluster may take to do something on a busy machine before the test gives up.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How often it is asked meanwhile.
+const AGAIN: Duration = Duration::from_millis(50);
+
+/// The administrator's token of every node.
+const TOKEN: &str = "the-administrators-token-of-the-cluster-under-test";
+
+/// One node: its folder, its addresses once it has had them, and its process while it runs.
+pub struct Member {
+    /// Its name, and that of its folder.
+    pub name: String,
+    /// Its process.
+    pub process: Option<Claviger>,
+    folder: PathBuf,
+    /// Its number in the network, from 1.
+    number: usize,
+    roles: &'static [&'static str],
+    join: Vec<SocketAddr>,
+    http: SocketAddr,
+    coaps: SocketAddr,
+    link: SocketAddr,
+}
+
+impl Member {
+    /// Its process, which runs.
+    ///
+    /// # Panics
+    /// If it does not.
+    pub fn running(&self) -> &Claviger {
+        self.process.as_ref().expect("it runs")
+    }
+
+    /// Its number in the network, from 1.
+    pub const fn number(&self) -> usize {
+        self.number
+    }
+
+    /// Where devices come to; it stays over restarts.
+    pub const fn coaps(&self) -> SocketAddr {
+        self.coaps
+    }
+
+    /// Its configuration.
+    fn config(&self, cluster: &Cluster) -> String {
+        let ledger = self.roles.contains(&"ledger");
+        let mut text = format!(
+            "[node]\nroles = {:?}\ndata = '{}'\n[http]\nlisten = '{}'\nadmin_token_file = '{}'\n\
+             [log]\nlevel = 'info'\n[[coaps]]\nname = 'devices'\nlisten = '{}'\n\
+             shared_address = true\n[cluster]\n",
+            self.roles,
+            self.folder.display(),
+            self.http,
+            cluster.file("admin-token").display(),
+            self.coaps,
+        );
+        if ledger {
+            text += &format!("listen = '{}'\n", self.link);
+        }
+        if !self.join.is_empty() {
+            let join: Vec<_> = self.join.iter().map(ToString::to_string).collect();
+            let token = if ledger { "ledger-token" } else { "edge-token" };
+            text += &format!("join = {join:?}\ntoken_file = '{}'\n", cluster.file(token).display());
+        }
+        if ledger {
+            text = text.replacen(
+                "[http]",
+                &format!("kek_file = '{}'\n[http]", cluster.file("kek").display()),
+                1,
+            );
+        }
+        text
+    }
+}
+
+/// Nodes of one cluster, and where they live.
+pub struct Cluster {
+    binary: PathBuf,
+    folder: PathBuf,
+    ground: Ground,
+    /// The nodes, in the order in which they came.
+    pub members: Vec<Member>,
+    /// One that is not asked: it is cut off, or hangs.
+    pub passed_over: Option<usize>,
+}
+
+impl Cluster {
+    /// A cluster of one node that is both edge and ledger.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub async fn found(binary: &str, folder: &Path, ground: Ground) -> Self {
+        let folder = folder.to_owned();
+        let mut cluster =
+            Self { binary: binary.into(), folder, ground, members: Vec::new(), passed_over: None };
+        secret(&cluster.file("admin-token"), TOKEN.as_bytes());
+        secret(&cluster.file("kek"), &[0x5A; 32]);
+        let first = cluster.new_member("node-0", &["edge", "ledger"], Vec::new());
+        cluster.members.push(first);
+        cluster.start(0, &["--init"]).await;
+        cluster.led().await;
+        cluster
+    }
+
+    /// The same with so many nodes of the ledger in all, each with a vote.
+    ///
+    /// # Panics
+    /// If they do not join.
+    pub async fn grown_to(mut self, count: usize) -> Self {
+        self.make_token("ledger").await;
+        for number in 1..count {
+            self.join(&format!("node-{number}"), &["edge", "ledger"]).await;
+        }
+        let status = self.until("all have joined", |status| nodes(status).len() == count).await;
+        let learners = nodes(&status).into_iter().filter(|node| node["votes"] == false);
+        let learners: Vec<_> = learners.map(|node| node["id"].clone()).collect();
+        let begun = Instant::now();
+        loop {
+            let body = json!({ "nodes": learners });
+            let asked = self.any().ask("POST", "/cluster/promote", Some(body)).await;
+            match asked {
+                Ok((200, _)) => break,
+                // They are behind yet.
+                Ok((503, _)) | Err(_) if begun.elapsed() < PATIENCE => sleep(AGAIN).await,
+                other => panic!("they get no vote: {other:?}"),
+            }
+        }
+        self
+    }
+
+    /// Adds a node that is an edge alone.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub async fn with_edge(&mut self, name: &str) {
+        if !self.file("edge-token").exists() {
+            self.make_token("edge").await;
+        }
+        self.join(name, &["edge"]).await;
+    }
+
+    async fn join(&mut self, name: &str, roles: &'static [&'static str]) {
+        let join = self.members.iter().filter(|member| member.link.port() > 0);
+        let join = join.map(|member| member.link).collect();
+        let member = self.new_member(name, roles, join);
+        self.members.push(member);
+        self.start(self.members.len() - 1, &[]).await;
+    }
+
+    async fn make_token(&self, role: &str) {
+        let body = json!({ "role": role, "uses": 1_000 });
+        let (status, made) =
+            self.any().ask("POST", "/cluster/tokens", Some(body)).await.expect("the API answers");
+        assert_eq!(status, 201, "{made}");
+        let token = made["token"].as_str().expect("a text");
+        secret(&self.file(&format!("{role}-token")), token.as_bytes());
+    }
+
+    fn new_member(
+        &self,
+        name: &str,
+        roles: &'static [&'static str],
+        join: Vec<SocketAddr>,
+    ) -> Member {
+        let number = self.members.len() + 1;
+        let at = |port| self.ground.address(number, port);
+        Member {
+            name: name.to_owned(),
+            process: None,
+            folder: self.file(name),
+            number,
+            roles,
+            join,
+            http: at(8080),
+            coaps: at(5684),
+            link: at(5685),
+        }
+    }
+
+    /// The network that it stands in.
+    pub const fn ground(&self) -> &Ground {
+        &self.ground
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// Starts a node that does not run.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub async fn start(&mut self, number: usize, more: &[&str]) {
+        let member = &self.members[number];
+        let config = self.file(&format!("{}.toml", member.name));
+        std::fs::write(&config, member.config(self)).expect("the folder can be written");
+        let mut command = self.ground.command(member.number, &self.binary);
+        command.args(["server", "-o", "json", "--config"]).arg(config).args(more);
+        command.env_remove("CLAVIGER_LOG");
+        let log = self.file(&format!("{}.log", member.name));
+        let process = Claviger::serve(command, &log, TOKEN).await;
+        let member = &mut self.members[number];
+        // They stay, so that others find it again.
+        member.http = process.url.trim_start_matches("http://").parse().expect("an address");
+        member.coaps = process.coaps;
+        member.link = process.link.unwrap_or(member.link);
+        member.process = Some(process);
+    }
+
+    /// Kills a node as a power cut does.
+    ///
+    /// # Panics
+    /// If it does not run.
+    pub async fn kill(&mut self, number: usize) {
+        self.members[number].process.take().expect("it runs").kill().await;
+    }
+
+    /// Stops a node in good order.
+    ///
+    /// # Panics
+    /// If it does not stop, or not in good order.
+    pub async fn stop(&mut self, number: usize) {
+        let ended = self.members[number].process.take().expect("it runs").stop("-TERM").await;
+        assert!(ended.success(), "{}: {ended}", self.members[number].name);
+    }
+
+    /// A node of the ledger that runs.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub fn any(&self) -> &Claviger {
+        let asked = self.members.iter().enumerate();
+        let asked = asked.filter(|(number, _)| Some(*number) != self.passed_over);
+        let ledger = asked.filter(|(_, member)| member.roles.contains(&"ledger"));
+        let mut running = ledger.filter_map(|(_, member)| member.process.as_ref());
+        running.next().expect("one runs")
+    }
+
+    /// The places where devices can come now.
+    pub fn edges(&self) -> Vec<SocketAddr> {
+        let running = self.members.iter().filter(|member| member.process.is_some());
+        let edges = running.filter(|member| member.roles.contains(&"edge"));
+        edges.map(|member| member.coaps).collect()
+    }
+
+    /// The status once `wanted` holds of it.
+    ///
+    /// # Panics
+    /// If it does not come to that.
+    pub async fn until(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let begun = Instant::now();
+        loop {
+            let status = self.any().ask("GET", "/cluster", None).await;
+            if let Ok((200, status)) = &status
+                && wanted(status)
+            {
+                return status.clone();
+            }
+            assert!(begun.elapsed() < PATIENCE, "it never came that {what}: {status:?}");
+            sleep(AGAIN).await;
+        }
+    }
+
+    /// The number of the member that leads, once one does.
+    ///
+    /// # Panics
+    /// If none does in time.
+    pub async fn led(&self) -> usize {
+        let status = self
+            .until("one leads", |status| {
+                status["leading_since"].is_string() && leader(status).is_some()
+            })
+            .await;
+        let address = leader(&status).expect("one leads");
+        let mut members = self.members.iter();
+        members.position(|member| member.link.to_string() == address).expect("it is ours")
+    }
+}
+
+/// The nodes of a status.
+fn nodes(status: &Value) -> Vec<Value> {
+    status["nodes"].as_array().cloned().unwrap_or_default()
+}
+
+/// Where the leader is reached.
+fn leader(status: &Value) -> Option<String> {
+    let leads = nodes(status).into_iter().find(|node| node["leads"] == true)?;
+    leads["address"].as_str().map(ToOwned::to_owned)
+}
+
+/// Writes a file that only its owner may read.
+fn secret(path: &Path, bytes: &[u8]) {
+    use std::io::Write as _;
+    let file = std::fs::File::options().write(true).create_new(true).mode(0o600).open(path);
+    file.and_then(|mut file| file.write_all(bytes)).expect("the folder can be written");
+}
