@@ -12,6 +12,7 @@ use claviger_ledger::Meta;
 use minicbor::{Decode, Encode};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -87,7 +88,13 @@ fn write(path: &Path, moment: Arc<dyn Moment>, node: u64) -> io::Result<Backup> 
         return Err(io::ErrorKind::AlreadyExists.into());
     }
     let draft = draft_of(path);
-    let file = OpenOptions::new().write(true).create_new(true).open(&draft)?;
+    match fs::remove_file(&draft) {
+        // A crash left it.
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut options = OpenOptions::new();
+    let file = options.write(true).create_new(true).mode(0o600).open(&draft)?;
     let written = fill(file, &backup, moment).and_then(|()| fs::rename(&draft, path));
     if written.is_err() {
         drop(fs::remove_file(&draft));

@@ -18,7 +18,7 @@ impl Node {
     /// Gives the lead to `to`, or to the voter that has most of the log and may lead. Gives who
     /// leads then; nothing if this node did not lead.
     ///
-    /// From its begin to its end this node refuses proposals, and names the one that is to lead.
+    /// From its begin to its end this node refuses proposals.
     ///
     /// # Errors
     /// [`MembershipError::NoSuccessor`] with the reason; this node leads on then, if it can.

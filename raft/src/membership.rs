@@ -8,9 +8,10 @@ use crate::leadership::Member;
 use crate::types::Raft;
 use crate::{Node, ProposeError};
 use openraft::error::{ChangeMembershipError, ClientWriteError, RaftError};
-use openraft::{BasicNode, ChangeMembers};
+use openraft::{BasicNode, ChangeMembers, Instant};
 use openraft_rt::watch::WatchReceiver;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// How many entries a node may lack of the leader's log and still be given a vote: with a vote it
 /// is waited for.
@@ -41,6 +42,23 @@ pub enum MembershipError {
         id: u64,
         /// How many entries it lacks.
         behind: u64,
+    },
+    /// The node has not answered lately.
+    #[error(
+        "node {0:016x} has not answered for a second; with a vote it would be waited for: see that \
+         it runs and is reached at its address"
+    )]
+    Silent(u64),
+    /// Too few of those that are to vote answer.
+    #[error(
+        "of the {voters} voters only {heard} answer: nothing could be committed any more, and no \
+         change taken back; see that more of them run and are reached"
+    )]
+    NoQuorum {
+        /// How many there would be.
+        voters: usize,
+        /// How many have answered within the last second.
+        heard: usize,
     },
     /// Nobody would be left.
     #[error("the last voter stays: without one there is no cluster")]
@@ -82,6 +100,9 @@ fn check_count(voters: usize, even: Even) -> Result<(), MembershipError> {
         _ => Ok(()),
     }
 }
+
+/// Who has not answered for so long is not counted on.
+const SILENT: Duration = Duration::from_secs(1);
 
 type Written<T> = Result<T, RaftError<crate::types::Types, ClientWriteError<crate::types::Types>>>;
 
@@ -200,14 +221,34 @@ impl Node {
         if let Some(none) = voters.iter().find(|id| !members.contains_key(id)) {
             return Err(MembershipError::NoMember(*none));
         }
+        let heard = self.heard()?;
         let new: Vec<_> = voters.difference(&self.voters()).copied().collect();
         for id in new {
+            if !heard.contains(&id) {
+                return Err(MembershipError::Silent(id));
+            }
             let behind = self.behind(id)?;
             if behind > CLOSE {
                 return Err(MembershipError::Behind { id, behind });
             }
         }
+        let heard = voters.intersection(&heard).count();
+        if heard * 2 <= voters.len() {
+            return Err(MembershipError::NoQuorum { voters: voters.len(), heard });
+        }
         outcome(self.raft.change_membership(voters, false).await)
+    }
+
+    /// The members that have answered this leader within the last second, itself among them.
+    fn heard(&self) -> Result<BTreeSet<u64>, MembershipError> {
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        let Some(heartbeat) = &metrics.heartbeat else {
+            return Err(ProposeError::NotLeader { leader: metrics.current_leader }.into());
+        };
+        let lately = heartbeat.iter().filter(|(_, at)| at.is_some_and(|at| at.elapsed() < SILENT));
+        let others = lately.map(|(id, _)| *id);
+        Ok(others.chain([metrics.id]).collect())
     }
 
     /// How many entries of this leader's log a member lacks.

@@ -3,6 +3,7 @@
 use crate::anywhere::Shell;
 use crate::counters::{Counters, Pending};
 use crate::duties;
+use crate::frame::Applied;
 use crate::home::Home;
 use crate::leadership::{self, Leadership};
 use crate::line::Line;
@@ -372,14 +373,24 @@ impl Node {
     /// # Errors
     /// [`ProposeError`] if this node cannot say that it leads.
     pub async fn read_index(&self) -> Result<(), ProposeError> {
-        self.read_from().await.map(drop)
+        if self.leads_alone() {
+            return Ok(());
+        }
+        self.confirmed().await.map(drop)
     }
 
     /// As [`Node::read_index`], and gives the index from which on a read sees all that.
     pub(crate) async fn read_from(&self) -> Result<u64, ProposeError> {
-        if self.leads_alone() {
-            return Ok(self.standing().applied_index);
+        if !self.leads_alone() {
+            return self.confirmed().await;
         }
+        // The metrics tell of what is applied a moment after whoever proposed it knows.
+        let applied = self.state.applied().and_then(Applied::of);
+        applied.map(|applied| applied.index()).map_err(|_| ProposeError::Stopped)
+    }
+
+    /// The index from which on a read sees all that, by the word of a quorum.
+    async fn confirmed(&self) -> Result<u64, ProposeError> {
         match self.raft.ensure_linearizable(ReadPolicy::ReadIndex).await {
             Ok(id) => Ok(id.log_id().index),
             Err(RaftError::Fatal(_)) => Err(ProposeError::Stopped),
@@ -387,14 +398,15 @@ impl Node {
         }
     }
 
-    /// True if this node leads and is the only voter. Then nobody else can lead before a change of
-    /// membership that this node itself commits, and what it has answered is applied here: there
-    /// is nobody to ask.
+    /// True if this node leads, is the only voter, and has applied an entry of its own term. Then
+    /// nobody else can lead before a change of membership that this node itself commits, and its
+    /// rows show what it answered, now and before it was started: there is nobody to ask.
     fn leads_alone(&self) -> bool {
         let metrics = self.raft.metrics();
         let metrics = metrics.borrow_watched();
         let leads = metrics.running_state.is_ok() && metrics.state == ServerState::Leader;
-        leads && metrics.membership_config.membership().voter_ids().eq([self.id])
+        let applied = metrics.last_applied.is_some_and(|id| id.leader_id == metrics.vote.leader_id);
+        leads && applied && metrics.membership_config.membership().voter_ids().eq([self.id])
     }
 
     /// True if this node says that it leads.

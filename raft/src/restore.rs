@@ -71,8 +71,8 @@ pub fn restore(backup: &Path, to: &Successor) -> Result<(Backup, Begun), OpenErr
     Ok((known, begun?))
 }
 
-/// Makes a node of the folder of one that has stopped, with all that is in its log. That folder
-/// stays as it is.
+/// Makes a node of the folder of one that has stopped, with all that is in its log. That folder is
+/// opened as its own node would open it, which cuts a torn tail off, and keeps all it has.
 ///
 /// # Errors
 /// [`OpenError::Folder`] if either folder cannot be used.

@@ -140,7 +140,7 @@ fn what_is_far_behind_or_unknown_gets_no_vote_and_followers_change_nothing() {
             first.join(member(id)).await.unwrap();
         }
         let refused = first.promote(&[8, 9], Even::Refused).await;
-        assert!(matches!(refused, Err(MembershipError::Behind { id: 8, .. })), "{refused:?}");
+        assert_eq!(refused, Err(MembershipError::Silent(8)));
         let refused = first.promote(&[6, 7], Even::Refused).await;
         assert_eq!(refused, Err(MembershipError::NoMember(6)));
         assert_eq!(first.remove(1, Even::Refused).await, Err(MembershipError::Last));
@@ -150,6 +150,65 @@ fn what_is_far_behind_or_unknown_gets_no_vote_and_followers_change_nothing() {
         let elsewhere = nodes[1].remove(8, Even::Refused).await;
         let not_here = ProposeError::NotLeader { leader: Some(1) };
         assert_eq!(elsewhere, Err(MembershipError::Unavailable(not_here)));
+    });
+}
+
+/// A short log is no reason to believe that somebody is there.
+#[test]
+fn whom_nobody_hears_gets_no_vote_and_takes_no_quorum() {
+    world(11, async || {
+        // Given one voter with a few entries, one learner that has it all, and one that never was
+        let transport = MemoryTransport::default();
+        transport.delay(Duration::from_millis(1));
+        let (first, _second) = (open(1, &transport).await, open(2, &transport).await);
+        first.found("first").await.unwrap();
+        first.leadership().wait_for(|shown| shown.leading.is_some()).await.unwrap();
+        for number in 0..5 {
+            first.propose(command(number, 8)).await.unwrap();
+        }
+        for id in [2, 3] {
+            first.join(member(id)).await.unwrap();
+        }
+        caught_up(&first, 2).await;
+        let refused = first.promote(&[2, 3], Even::Refused).await;
+        assert_eq!(refused, Err(MembershipError::Silent(3)));
+
+        // When the other is cut off as well
+        part(&transport, 2);
+        transport.cut(1, 2);
+        transport.cut(2, 1);
+        sleep(Duration::from_secs(2)).await;
+
+        // Then neither gets a vote, and the one goes on
+        let refused = first.promote(&[2, 3], Even::Refused).await;
+        assert_eq!(refused, Err(MembershipError::Silent(2)));
+        first.propose(command(9, 8)).await.unwrap();
+    });
+}
+
+#[test]
+fn a_voter_that_would_take_the_quorum_along_is_not_removed() {
+    world(12, async || {
+        let transport = MemoryTransport::default();
+        transport.delay(Duration::from_millis(1));
+        let mut nodes = Vec::new();
+        for id in 1..=5 {
+            nodes.push(open(id, &transport).await);
+        }
+        nodes[0].initialize(&[1, 2, 3, 4, 5]).await.unwrap();
+        let lead = leader(&nodes, &[1, 2, 3, 4, 5]).await;
+        let others: Vec<_> = (1..=5).filter(|id| *id != lead.id()).collect();
+        for id in &others[..2] {
+            part(&transport, *id);
+            for other in 1..=5 {
+                transport.cut(*id, other);
+                transport.cut(other, *id);
+            }
+        }
+        sleep(Duration::from_secs(2)).await;
+        let refused = lead.remove(others[3], Even::Meant).await;
+        assert_eq!(refused, Err(MembershipError::NoQuorum { voters: 4, heard: 2 }));
+        lead.remove(others[0], Even::Meant).await.unwrap();
     });
 }
 
