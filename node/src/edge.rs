@@ -159,6 +159,9 @@ impl Running {
                 _ = look.tick() => self.look(),
             }
             self.drain().await;
+            if self.shown.is_silent() && !self.edge.is_silent(self.clock.now()) {
+                self.look();
+            }
             let report = self.edge.report();
             *self.shown.report.lock().unwrap_or_else(PoisonError::into_inner) = report;
         }

@@ -19,6 +19,8 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
+/// How often a leader tries to open its keys before it is called sealed.
+const ATTEMPTS: u32 = 10;
 /// The pause before a leader that is sealed looks again.
 const SEALED: Duration = Duration::from_secs(1);
 /// The pause before a ledger that did not answer is asked again.
@@ -92,17 +94,25 @@ impl Leader {
 
     /// One reign; it is ended from outside.
     async fn reign(&self, term: u64, begun: &mut Option<Begun>) {
-        loop {
+        for attempt in 1.. {
             let prepared = self.prepare().await;
-            let error = prepared.as_ref().err().map(ToString::to_string);
-            if let Some(begun) = begun.take() {
-                let _ = begun.send(prepared);
+            let Err(error) = &prepared else {
+                begun.take().map(|begun| begun.send(prepared));
+                break;
+            };
+            let (sealed, words) = (matches!(error, StartError::Key(_)), error.to_string());
+            if let StartError::Key(error) = error {
+                self.world.keeper.seal(error);
             }
-            let Some(error) = error else { break };
-            // A sealed node hands over, if there is another one; else it unseals in time.
-            tracing::error!(error, "this node leads and cannot serve");
-            self.world.keeper.established().await;
-            sleep(SEALED).await;
+            // A provider that is busy answers in a moment. Who is sealed runs, and says so.
+            if attempt >= ATTEMPTS || !sealed {
+                begun.take().map(|begun| begun.send(if sealed { Ok(()) } else { prepared }));
+                tracing::error!(error = words, "this node leads and cannot serve");
+                self.world.keeper.established().await;
+                sleep(SEALED).await;
+            } else {
+                sleep(AGAIN).await;
+            }
         }
         let World { ledger, keeper, clock, crypto } = self.world.clone();
         let ring = keeper.ring();

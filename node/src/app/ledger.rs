@@ -1,5 +1,6 @@
 //! A process with a copy of the ledger: it serves the API, and runs the actors while it leads.
 
+use super::edges::Running;
 use super::founding::World;
 use super::leader::{Begins, Leader};
 use super::linking::Linking;
@@ -25,6 +26,7 @@ use std::path::Path;
 use std::sync::Arc;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
 
 /// How often it is looked whether the ledger still runs.
 const WATCH: Duration = Duration::from_millis(500);
@@ -72,9 +74,11 @@ pub(super) async fn start(
     let (begun, begins) = oneshot::channel();
     ground.tasks.spawn(leader.run(begun));
     ground.tasks.spawn(stopped(world.ledger.clone()));
-    keep(&world, &mut ground.tasks);
-    let operator: Arc<dyn Operator> =
-        Arc::new(AtNode::new(world.ledger.clone(), hub.clone(), data.join("backups")));
+    let operator: Arc<dyn Operator> = Arc::new(AtNode::new(
+        world.ledger.clone(),
+        hub.clone(),
+        data.join("ledger-copies-being-sent"),
+    ));
     let registrar = Arc::new(Registrar::new(world.ledger.anywhere(), world.keeper.ring()));
     match link {
         Some(socket) => {
@@ -94,8 +98,12 @@ pub(super) async fn start(
         }
         None => Begins(begins).done().await?,
     }
+    keep(&world, &mut ground.tasks);
     config.coaps.iter().for_each(|coaps| world.warn_without_chain(coaps));
     let edges = ground.edges(udp, world.ledger.id(), Some(&hub))?;
+    if !in_cluster {
+        heard(&edges, &world.keeper).await;
+    }
     let desk = Desk::default();
     let metrics = Metrics::new(
         Sources {
@@ -152,6 +160,18 @@ fn hear(ledger: &Arc<Node>, hub: &Arc<Hub>) {
     });
 }
 
+/// Waits a moment for edges to hear of the leader, which is in this process: whoever reads that it
+/// runs may come at once.
+async fn heard(edges: &[Running], keeper: &Keeper) {
+    let sealed = keeper.standing().borrow().sealed.is_some();
+    for _ in 0..200 {
+        if sealed || !edges.iter().any(|edge| edge.shown.is_silent()) {
+            return;
+        }
+        sleep(Duration::from_millis(10)).await;
+    }
+}
+
 /// Keeps the keys open, and this node from leading while it is sealed.
 fn keep(world: &World, tasks: &mut JoinSet<()>) {
     let (may_lead, mut stands) = watch::channel(true);
@@ -160,10 +180,18 @@ fn keep(world: &World, tasks: &mut JoinSet<()>) {
         may_lead.send_if_modified(|known| core::mem::replace(known, may) != may);
     }));
     tasks.spawn(async move {
-        while stands.changed().await.is_ok() {
+        let mut stands_now = true;
+        loop {
             let stand = *stands.borrow_and_update();
-            if let Err(error) = ledger.stand(stand).await {
-                tracing::warn!(%error, "this node is sealed and leads on");
+            // While it is sealed it tries again: others may have been down.
+            if !(stand && stands_now)
+                && let Err(error) = ledger.stand(stand).await
+            {
+                tracing::debug!(%error, "this node is sealed and leads on");
+            }
+            stands_now = stand;
+            if let Ok(Err(_)) = timeout(WATCH, stands.changed()).await {
+                return;
             }
         }
     });

@@ -111,6 +111,12 @@ impl App {
         &self.addresses
     }
 
+    /// Why it is sealed, if it is.
+    pub fn sealed(&self) -> Option<String> {
+        let (_, keeper) = self.ledger.as_ref()?;
+        keeper.standing().borrow().sealed.clone()
+    }
+
     /// Reads again what may change while it runs: the certificate of HTTPS, and KEKs in files.
     /// False if there is nothing of the kind.
     pub fn reload(&self) -> bool {

@@ -64,6 +64,10 @@ impl Dev {
         let data = config.node.data.display().to_string();
         let (text, token) = AdminToken::make(&SystemCrypto);
         serve(config, false, Some(token), |app| {
+            // Whoever tries things out has no other key to give it.
+            if let Some(why) = app.sealed() {
+                return Err(Failure::failed(why));
+            }
             let Addresses { http, coaps, .. } = app.addresses();
             match self.output {
                 Format::Table => output::line(welcome(*http, coaps[0], &data, &text)),

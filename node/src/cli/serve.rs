@@ -22,7 +22,11 @@ pub async fn serve(
     // Before anything is said: whoever reads that it runs may stop it at once.
     let mut stop = Stop::new()?;
     begin(&config.log, true);
-    let app = App::start(config, init, admin_token).await;
+    let app = tokio::select! {
+        app = App::start(config, init, admin_token) => app,
+        // One that still waits for its cluster.
+        () = stop.wait() => return Ok(()),
+    };
     let mut app = app.map_err(|error| Failure::failed(error.to_string()))?;
     if !app.addresses().tls && !app.addresses().http.ip().is_loopback() {
         output::note("Warning: the API has no TLS and listens beyond this machine.");

@@ -82,6 +82,8 @@ struct Choice {
     lines: Mutex<Lines>,
     task: mpsc::Sender<ToTask>,
     counters: Arc<Counters>,
+    /// Held until the edge is told, so that it is told in the order of the choices.
+    telling: tokio::sync::Mutex<()>,
 }
 
 #[derive(Default)]
@@ -98,6 +100,7 @@ impl Choice {
 
     /// Notes how a node stands, and tells the edge where its frames go if that changes.
     async fn note(&self, node: u64, leading: Option<(u64, Way)>) {
+        let _telling = self.telling.lock().await;
         let way = {
             let mut lines = self.lines();
             match leading {
@@ -135,6 +138,7 @@ impl Uplink {
             lines: Mutex::default(),
             task: self.task.clone(),
             counters: self.counters.clone(),
+            telling: tokio::sync::Mutex::default(),
         });
         let mut lines = JoinSet::new();
         if let Some(hub) = self.hub.clone() {

@@ -77,8 +77,11 @@ impl Backup {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let Self { remote, file } = self;
         let client = Client::of_cluster(&remote)?;
-        let answer = client.answer(client.request(Method::GET, &["backup"], &[])).await?;
         let draft = draft_of(&file);
+        if let Some(there) = [&file, &draft].into_iter().find(|path| path.exists()) {
+            return Err(Failure::failed(format!("{} is there already", there.display())));
+        }
+        let answer = client.answer(client.request(Method::GET, &["backup"], &[])).await?;
         let written = write(&client, answer, &draft).await;
         let checked = written.and_then(|()| Taken::check(&draft).map_err(|error| broken(&error)));
         let taken = checked.and_then(|taken| {

@@ -79,7 +79,7 @@ pub(crate) struct Removal {
     even: bool,
 }
 
-/// Removes a node for good: it must not come back with its data.
+/// Removes a node for good, of the ledger or an edge: it must not come back with its data.
 #[utoipa::path(
     delete, path = "/nodes/{node}", operation_id = "removeNode", tag = "cluster",
     params(OfNode, Removal),
@@ -92,7 +92,12 @@ pub(crate) async fn remove(
     Parameters(Removal { even }): Parameters<Removal>,
 ) -> Result<StatusCode, Fault> {
     let node = node_of("node", &id)?;
-    done(&api, Ask::Remove { node, even }).await?;
+    let is_member = api.operator.status().members.iter().any(|member| member.id == node);
+    let was_let_in = api.look(|view| view.node(node).is_some()).await?;
+    // An edge is no member, nor is a node whose removal stopped halfway.
+    if is_member || !was_let_in {
+        done(&api, Ask::Remove { node, even }).await?;
+    }
     // Nor does anybody link with it any more.
     match api.commit(DismissNode { node }).await {
         // It never had a certificate.
