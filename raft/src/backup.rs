@@ -6,6 +6,7 @@
 
 use crate::frame::Applied;
 use crate::image::{Pieces, Rows, damaged, frame, read_frame};
+use crate::space::Space;
 use crate::state_store::Moment;
 use crate::{Node, OpenError};
 use claviger_ledger::Meta;
@@ -56,9 +57,10 @@ impl Node {
     /// [`OpenError::Folder`] if the file is there or cannot be written, or no cluster is founded.
     pub async fn backup(&self, path: &Path) -> Result<Backup, OpenError> {
         let (store, id, path) = (self.state.clone(), self.id(), path.to_owned());
+        let space = self.space.clone();
         let written = tokio::task::spawn_blocking(move || {
             let moment = store.moment().map_err(|error| failed(&path, error))?;
-            write(&path, moment, id).map_err(|error| failed(&path, error))
+            write(&path, moment, id, &space).map_err(|error| failed(&path, error))
         });
         written.await.map_err(|error| OpenError::Runtime(error.to_string()))?
     }
@@ -72,7 +74,7 @@ fn meta(moment: &dyn Moment) -> io::Result<Meta> {
     found.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, words))
 }
 
-fn write(path: &Path, moment: Arc<dyn Moment>, node: u64) -> io::Result<Backup> {
+fn write(path: &Path, moment: Arc<dyn Moment>, node: u64, space: &Space) -> io::Result<Backup> {
     let Meta { cluster, incarnation, level, time } = meta(&*moment)?;
     let applied = Applied::of(moment.applied()?)?;
     let backup = Backup {
@@ -95,7 +97,7 @@ fn write(path: &Path, moment: Arc<dyn Moment>, node: u64) -> io::Result<Backup> 
     }
     let mut options = OpenOptions::new();
     let file = options.write(true).create_new(true).mode(0o600).open(&draft)?;
-    let written = fill(file, &backup, moment).and_then(|()| fs::rename(&draft, path));
+    let written = fill(file, &backup, moment, space).and_then(|()| fs::rename(&draft, path));
     if written.is_err() {
         drop(fs::remove_file(&draft));
     }
@@ -104,12 +106,15 @@ fn write(path: &Path, moment: Arc<dyn Moment>, node: u64) -> io::Result<Backup> 
     Ok(backup)
 }
 
-fn fill(file: File, backup: &Backup, moment: Arc<dyn Moment>) -> io::Result<()> {
+fn fill(file: File, backup: &Backup, moment: Arc<dyn Moment>, space: &Space) -> io::Result<()> {
     let mut to = BufWriter::with_capacity(1 << 20, file);
     to.write_all(&MAGIC)?;
     to.write_all(&frame(&minicbor::to_vec(backup).expect("writing to memory does not fail")))?;
     for piece in Pieces::of(moment) {
-        to.write_all(&piece?)?;
+        let piece = piece?;
+        // It may be on the node's own disk.
+        space.has_room_for(piece.len() as u64)?;
+        to.write_all(&piece)?;
     }
     to.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
 }

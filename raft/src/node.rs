@@ -155,7 +155,7 @@ pub struct Node {
     log: Arc<dyn LogStore>,
     pub(crate) state: Arc<dyn StateStore>,
     counters: Arc<Counters>,
-    space: Arc<Space>,
+    pub(crate) space: Arc<Space>,
     observer: Arc<Observer>,
     pub(crate) spools: Spools,
     leadership: watch::Receiver<Leadership>,

@@ -139,14 +139,20 @@ async fn snapshot(node: &Node, from: u64, channel: Channel) -> io::Result<()> {
     };
     let (vote, meta) = beginning.read()?;
     own(from, vote.leader_id.node_id)?;
-    let mut received = node.spools.begin()?;
+    let (mut received, mut length) = (node.spools.begin()?, 0);
     loop {
         match next_part(&mut *receiver).await? {
-            Part::Bytes(bytes) => received.push(&bytes)?,
+            Part::Bytes(bytes) => {
+                length += bytes.len() as u64;
+                node.space.has_room_for(bytes.len() as u64)?;
+                received.push(&bytes)?;
+            }
             Part::End => break,
             Part::Begin(_) => return Err(strange("a snapshot that begins twice")),
         }
     }
+    // Its rows are written beside those that are there.
+    node.space.has_room_for(length)?;
     let snapshot = Snapshot { meta, snapshot: received.end().await? };
     let answer = node.raft.install_full_snapshot(vote, snapshot).await.map_err(stopped)?;
     answer_with(&mut *sender, &Ballot::from(&answer.vote)).await

@@ -73,6 +73,18 @@ impl Space {
         self.short.load(Ordering::Relaxed)
     }
 
+    /// Sees that `bytes` more leave the reserve free: what can wait must not take the room of what
+    /// cannot, the log.
+    pub(crate) fn has_room_for(&self, bytes: u64) -> io::Result<()> {
+        let short = self.is_short();
+        let wanted = self.reserve.saturating_add(bytes);
+        if short || self.free().is_some_and(|free| free < wanted) {
+            let words = "it would take the free space below the reserve; make room";
+            return Err(io::Error::new(io::ErrorKind::StorageFull, words));
+        }
+        Ok(())
+    }
+
     /// The bytes that were free when it was measured last; none for a node in memory.
     pub(crate) fn free(&self) -> Option<u64> {
         self.measure.as_ref().map(|_| self.free.load(Ordering::Relaxed))
@@ -118,6 +130,15 @@ mod tests {
             space.found(free);
             assert_eq!(space.is_short(), short, "{free} bytes free");
         }
+    }
+
+    #[test]
+    fn what_would_take_the_reserve_has_no_room() {
+        let space = Space::simulated(|| Ok(1000), 800);
+        assert!(space.has_room_for(200).is_ok());
+        assert!(space.has_room_for(201).is_err());
+        assert!(Space::simulated(|| Ok(700), 800).has_room_for(0).is_err());
+        assert!(Space::new(None, u64::MAX).has_room_for(u64::MAX).is_ok());
     }
 
     #[test]
