@@ -96,7 +96,7 @@ fn to_edge() -> [(&'static str, ToEdge); 13] {
                 checks: vec![CheckKey { configuration: 1, key: [9; 32] }],
             }),
         ),
-        ("Beat", ToEdge::Beat),
+        ("Beat", ToEdge::Beat(1_800_000_000_000)),
         ("Hold", ToEdge::Hold(Hold { tenant: "t".into(), device: "d".into(), stored: vec![6; 3] })),
     ]
 }

@@ -43,9 +43,10 @@ pub enum ToEdge {
     /// The cluster's keys, from now on. They say what [`ToEdge::Beat`] says, too.
     #[n(10)]
     Keys(#[n(0)] Keys),
-    /// The node that runs the actors may still speak for the cluster.
+    /// The node that runs the actors may still speak for the cluster. What its clock shows, in ms
+    /// since the Unix epoch: deadlines are by that.
     #[n(11)]
-    Beat,
+    Beat(#[n(0)] u64),
     /// Go on with a session that nobody has asked for here: records of it are to be sent from here.
     #[n(12)]
     Hold(#[n(0)] Hold),
@@ -67,7 +68,7 @@ impl ToEdge {
             ],
             Self::Accepted(accepted) => &[accepted.server_hello.len(), accepted.finished.len()],
             Self::Continue(it) => &[it.tenant.len(), it.device.len(), it.stored.len()],
-            Self::NotResumed(_) | Self::Unknown(_) | Self::Beat => &[],
+            Self::NotResumed(_) | Self::Unknown(_) | Self::Beat(_) => &[],
             // A key with its number and both their headers.
             Self::Keys(keys) => &[40 * (keys.cookies.len() + keys.checks.len())],
             Self::Hold(it) => &[it.tenant.len(), it.device.len(), it.stored.len()],
@@ -171,7 +172,7 @@ pub struct Transmit {
 }
 
 /// What a record holds.
-#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, PartialEq, Eq, Hash, Encode, Decode)]
 pub enum Content {
     /// Application data.
     #[n(0)]

@@ -5,6 +5,7 @@ use super::{Beat, EdgeGone, IdentityChanged, Region};
 use crate::counters::count;
 use crate::identity::{self, NoSignature};
 use crate::opening::Failure;
+use crate::propose::millis;
 use crate::{EdgeId, finding, resuming};
 use actix::prelude::*;
 use claviger_dtls::CookieKeys;
@@ -65,16 +66,18 @@ impl Region {
             count(&self.ports.counters.frames_rejected);
         }
         self.send(edge, ToEdge::Keys(self.keys.at(now)));
+        self.send(edge, ToEdge::Beat(millis(now)));
         self.present(&[edge], &realm);
         self.look_again(ctx);
     }
 
     fn beat(&mut self) {
         let now = self.ports.clock.now();
-        let (beat, keys) = (ToEdge::Beat.encode(), ToEdge::Keys(self.keys.at(now)).encode());
+        let beat = ToEdge::Beat(millis(now)).encode();
+        let keys = ToEdge::Keys(self.keys.at(now)).encode();
         for (edge, keys_too) in self.roster.beat(CookieKeys::bucket(now)) {
-            let frame = if keys_too { &keys } else { &beat };
-            if !self.ports.edges.send(edge, frame.clone()) {
+            let frames = keys_too.then_some(&keys).into_iter().chain([&beat]);
+            if !frames.into_iter().all(|frame| self.ports.edges.send(edge, frame.clone())) {
                 self.roster.gone(edge);
             }
         }

@@ -6,6 +6,7 @@
 //! datagrams, frames and the time, and sends what [`Edge::poll`] gives, from the start on; the seeded
 //! world does the same without a socket.
 
+mod deadline;
 mod finding;
 mod report;
 mod sampling;
@@ -27,6 +28,7 @@ use claviger_front::{
 };
 use core::net::SocketAddr;
 use core::time::Duration;
+use deadline::Deadlines;
 use finding::Finding;
 use std::collections::{BTreeMap, VecDeque};
 use zeroize::Zeroizing;
@@ -97,6 +99,7 @@ pub struct Edge {
     listen: Listen,
     /// When the node that runs the actors was heard last.
     heard: Option<Duration>,
+    deadlines: Deadlines,
     report: Report,
 }
 
@@ -140,6 +143,7 @@ impl Edge {
             sampling: Sampling::NONE,
             listen,
             heard: None,
+            deadlines: Deadlines::default(),
             report: Report::default(),
         }
     }
@@ -160,6 +164,7 @@ impl Edge {
     /// Says that the listener is there, and asks again what is not answered: to be called whenever
     /// another node has begun to run the actors, or the way to it was lost.
     pub fn greet(&mut self) {
+        self.deadlines.forget();
         self.frames.push_back(FromEdge::Listen(self.listen.clone()).encode());
         self.endpoint.ask_again();
         for (call, stray) in self.finding.out() {
@@ -285,7 +290,10 @@ impl Edge {
                 self.endpoint.set_keys(cluster_keys(keys));
                 self.heard = Some(now);
             }
-            ToEdge::Beat => self.heard = Some(now),
+            ToEdge::Beat(theirs) => {
+                self.heard = Some(now);
+                self.deadlines.beat(now, theirs);
+            }
             ToEdge::Hold(hold) => self.hold(now, &hold.stored, (&hold.tenant, &hold.device))?,
             ToEdge::Close(close) => {
                 let session = SessionId(close.session);
@@ -358,7 +366,7 @@ impl Edge {
 
     fn transmit(&mut self, now: Duration, transmit: &Transmit) -> Result<(), Undone> {
         let session = SessionId(transmit.session);
-        if now > Duration::from_millis(transmit.deadline) {
+        if self.deadlines.is_over(now, transmit.deadline) {
             return Err(Undone::Late);
         }
         let content = match &transmit.content {

@@ -19,7 +19,7 @@ fn edge() -> Edge {
     let keys = ClusterKeys::new([1; 32], [2; 32]);
     let endpoint = Endpoint::new(EndpointConfig::default(), keys, rng);
     let mut edge = Edge::new("coaps", "default", endpoint);
-    edge.frame(START, &ToEdge::Beat.encode()).expect("it is ours");
+    edge.frame(START, &ToEdge::Beat(START.as_millis() as u64).encode()).expect("it is ours");
     edge
 }
 

@@ -40,7 +40,7 @@ fn two_seconds_after_the_last_word_nothing_is_answered_until_the_next() {
     device.client.send(b"too late").expect("open");
     unheard(&mut play, &mut device);
     assert!(play.edge.is_silent(play.now));
-    play.undrained(&ToEdge::Beat);
+    play.undrained(&ToEdge::Beat(play.now.as_millis() as u64));
     device.client.send(b"heard again").expect("open");
     unheard(&mut play, &mut device);
 
@@ -55,11 +55,11 @@ fn keys_that_have_grown_old_answer_nobody_though_the_actors_are_heard() {
     let (mut play, mut device) = (Play::new(), Device::new(1, NAME, KEY, true));
     // They reach two buckets ahead.
     play.now += 2 * BUCKET;
-    play.undrained(&ToEdge::Beat);
+    play.undrained(&ToEdge::Beat(play.now.as_millis() as u64));
     assert!(!play.edge.is_silent(play.now));
 
     play.now += BUCKET;
-    play.undrained(&ToEdge::Beat);
+    play.undrained(&ToEdge::Beat(play.now.as_millis() as u64));
     unheard(&mut play, &mut device);
 
     assert!(play.sent.is_empty() && play.edge.is_silent(play.now));
