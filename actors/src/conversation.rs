@@ -1,7 +1,8 @@
 //! One DTLS session of a device: its CoAP, its write sequences, its replay window.
 
 use crate::EdgeId;
-use crate::numbering::{Next, Numbering};
+use crate::numbering::Numbering;
+use crate::pen::{Numbered, Pen};
 use claviger_coap::{Association, Params};
 use claviger_dtls::ReplayWindow;
 use claviger_front::Content;
@@ -13,35 +14,6 @@ pub(crate) struct Numbers {
     pub(crate) numbering: Numbering,
     pub(crate) window: ReplayWindow,
 }
-
-/// Whether records may be numbered.
-#[derive(Debug)]
-enum Pen {
-    /// A generation of ours is committed.
-    Ready(Numbering),
-    /// The next generation is being committed; what is to be sent waits.
-    Raising(VecDeque<Content>),
-    /// The session has ended.
-    Down,
-}
-
-/// What became of something to be sent.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Numbered {
-    /// Send it under this sequence.
-    Send(u64, Content),
-    /// It waits; commit a new generation.
-    Raise,
-    /// It waits for the generation that is being committed.
-    Waits,
-    /// The session's numbers are used up: close it, after a close_notify under this one.
-    Finished(u64),
-    /// Too much waits, or the session has ended.
-    Dropped,
-}
-
-/// How much may wait for a generation.
-const WAITING: usize = 16;
 
 /// One session, while its device's actor is awake.
 pub(crate) struct Conversation {
@@ -76,47 +48,23 @@ impl Conversation {
             edge,
             association: Association::new(Params::default(), message_id),
             window: ReplayWindow::above(highest_read),
-            pen: Pen::Raising(VecDeque::new()),
+            pen: Pen::raising(),
         }
     }
 
     /// Numbers one record, or keeps it until that may be done.
     pub(crate) fn number(&mut self, content: Content) -> Numbered {
-        match &mut self.pen {
-            Pen::Ready(numbering) => match numbering.take() {
-                Next::Sequence(sequence) => Numbered::Send(sequence, content),
-                Next::Exhausted => {
-                    self.pen = Pen::Raising(VecDeque::from([content]));
-                    Numbered::Raise
-                }
-                Next::Finished(sequence) => {
-                    self.pen = Pen::Down;
-                    Numbered::Finished(sequence)
-                }
-            },
-            Pen::Raising(waiting) if waiting.len() < WAITING => {
-                waiting.push_back(content);
-                Numbered::Waits
-            }
-            Pen::Raising(_) | Pen::Down => Numbered::Dropped,
-        }
+        self.pen.number(content)
     }
 
-    /// A new generation is committed: gives what waited for it. One that nobody waits for is
-    /// spent: the numbers in use are not exchanged for older ones.
+    /// A new generation is committed: gives what waited for it.
     pub(crate) fn raised(&mut self, generation: u32) -> VecDeque<Content> {
-        let Pen::Raising(waiting) = &mut self.pen else { return VecDeque::new() };
-        let waiting = core::mem::take(waiting);
-        self.pen = Pen::Ready(Numbering::begin(generation));
-        waiting
+        self.pen.raised(generation)
     }
 
-    /// No new generation could be committed: what waited for it is dropped, and what is to be sent
-    /// next asks for one again. What was read stays read.
+    /// No new generation could be committed. What was read stays read.
     pub(crate) fn not_raised(&mut self) {
-        if matches!(self.pen, Pen::Raising(_)) {
-            self.pen = Pen::Ready(Numbering::USED_UP);
-        }
+        self.pen.not_raised();
     }
 
     /// The numbers to keep over a sleep; none while a generation is on its way.
@@ -149,13 +97,5 @@ mod tests {
         assert_eq!([7, 9].map(|sequence| talk.window.accept(sequence)), [None, None]);
         assert_eq!(talk.raised(3), [Content::Finished]);
         assert_eq!(talk.number(Content::Finished), Numbered::Send(3 << 24, Content::Finished));
-    }
-
-    #[test]
-    fn a_session_whose_numbers_are_used_up_takes_leave_once() {
-        let mut talk = Conversation::opened(EdgeId(1), 1 << 10, 0);
-
-        assert_eq!(talk.number(Content::CloseNotify), Numbered::Finished(1 << 34));
-        assert_eq!(talk.number(Content::CloseNotify), Numbered::Dropped);
     }
 }

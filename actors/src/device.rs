@@ -5,10 +5,11 @@
 //! what leaves the actor.
 
 use crate::EdgeId;
-use crate::conversation::{Conversation, Numbered, Numbers};
+use crate::conversation::{Conversation, Numbers};
 use crate::counters::count;
 use crate::lwm2m::Bootstrapping;
 use crate::path::{self, Path};
+use crate::pen::Numbered;
 use crate::propose::millis;
 use crate::step::{About, Effect, Input, World};
 use claviger_coap::{Association, ExchangeId, Output, Refusal};

@@ -23,7 +23,8 @@ pub(crate) fn answer(rows: &dyn Rows, ports: &Ports, find: &Find) -> Result<ToEd
         return unknown(false);
     }
     let mut stored = unsealed(&view, ports, &device, session, &row)?;
-    if stored.newest_in(&find.datagram).is_none_or(|newest| newest <= row.highest_read) {
+    let newest = stored.newest_in(&find.datagram);
+    if newest.is_none_or(|newest| !is_news(newest, row.highest_read)) {
         return unknown(false);
     }
     stored.window = ReplayWindow::above(row.highest_read);
@@ -48,6 +49,11 @@ pub(crate) fn hold(
     let bytes = stored.encode().ok_or(Failure::Broken("a stored session has no encoding"))?;
     let DeviceRef { tenant, device } = device.clone();
     Ok(Hold { tenant, device, stored: bytes.to_vec() })
+}
+
+/// Whether a record says anything to somebody who knows only what the ledger knows to be read.
+pub(crate) const fn is_news(record: u64, highest_read: u64) -> bool {
+    record > highest_read
 }
 
 fn holder(view: &View<'_>, find: &Find) -> Option<(DeviceRef, SessionId)> {

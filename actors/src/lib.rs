@@ -24,9 +24,12 @@ mod fresh;
 mod identity;
 mod leading;
 mod lwm2m;
+#[cfg(test)]
+mod model;
 mod numbering;
 mod opening;
 mod path;
+mod pen;
 mod ports;
 mod proof;
 mod propose;

@@ -13,7 +13,7 @@ pub(crate) enum Next {
 }
 
 /// The numbers that one incarnation of an actor may give to a session's records.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Numbering {
     generation: u32,
     used: u32,
@@ -21,7 +21,7 @@ pub(crate) struct Numbering {
 
 impl Numbering {
     /// Records in a generation.
-    const RECORDS: u32 = 1 << 12;
+    pub(crate) const RECORDS: u32 = 1 << 12;
     /// Generations of a session: hence it ends within 2^22 records.
     const GENERATIONS: u32 = 1 << 10;
 

@@ -48,6 +48,7 @@ mod reassembly;
 mod replay;
 pub mod resume;
 pub mod schedule;
+mod sealed;
 mod server;
 mod stored;
 mod suite;
@@ -65,6 +66,7 @@ pub use curves::{
 pub use keys::{SessionId, SessionKeys};
 pub use limit::DATAGRAM;
 pub use replay::Window as ReplayWindow;
+pub use sealed::Sealed;
 pub use server::{
     CallId, Claim, Content, Endpoint, EndpointConfig, FailureReason, HandshakeEvent, NotResumed,
     OpenCall, Opened, Output, PrefixLimits, Record, Refusal, ResumptionStep, SealError,

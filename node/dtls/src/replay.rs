@@ -1,7 +1,7 @@
 //! The sliding window against replays (RFC 6347 §4.1.2.6): 64 records wide.
 
 /// Which of the last sequence numbers were read. Marked only after a record has verified.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Window {
     /// One above the highest sequence read; 0 before the first.
     next: u64,

@@ -21,6 +21,7 @@ use crate::counters::{Counters, DropReason};
 use crate::curves::{CertificateType, Curves, PublicIdentity};
 use crate::keys::SessionId;
 use crate::limit;
+use crate::sealed::Sealed;
 use crate::stored::hello_mark;
 use crate::suite::Suite;
 use crate::wire::alert::{Alert, AlertDescription};
@@ -429,7 +430,7 @@ impl Endpoint {
             longest: limit::payload(agreement.limit, !peer_cid.is_empty()),
             rrc: agreement.rrc,
             peer_cid: peer_cid.into(),
-            last_sealed: 0,
+            sealed: Sealed::up_to(0),
             window: Default::default(),
         };
         if let Stage::Waiting { question: Question::Open(proven), .. } = half_open.stage {

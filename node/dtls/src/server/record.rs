@@ -11,6 +11,7 @@ use crate::counters::DropReason;
 use crate::keys::SessionId;
 use crate::protection::Direction;
 use crate::schedule::{finished_message, new_session_ticket};
+use crate::sealed::Sealed;
 use crate::wire::DTLS_1_2;
 use crate::wire::alert::Alert;
 use crate::wire::handshake::{Fragments, kind};
@@ -43,7 +44,7 @@ impl Endpoint {
         if sequence > MAX_SEQUENCE {
             return Err(SealError::SequenceExhausted);
         }
-        if sequence <= session.last_sealed {
+        if !session.sealed.allows(sequence) {
             return Err(SealError::SequenceUsed);
         }
         let mut bytes = self.spare.take();
@@ -70,7 +71,7 @@ impl Endpoint {
             }
         }
         self.counters.records_sealed += 1;
-        session.last_sealed = sequence;
+        session.sealed = Sealed::up_to(sequence);
         if let Some(to) = to {
             session.place.moved(to);
         }

@@ -5,12 +5,9 @@ use core::time::Duration;
 use super::endpoint::Endpoint;
 use super::session::{FLIGHT_KEPT, LastFlight, Name, Place, Said, Session};
 use crate::limit;
+use crate::sealed::Sealed;
 use crate::stored::StoredSession;
 use crate::suite::Suite;
-
-/// The last number that an edge gives out itself, for its Finished: those above come from the
-/// session's owner (the generations from 1 on), and no other edge's were ever among them.
-const GENERATION_0: u64 = (1 << 24) - 1;
 
 impl Endpoint {
     /// Goes on with a stored session. The last flight can be sent again from here while it is
@@ -54,7 +51,7 @@ impl Endpoint {
             longest: limit::payload(stored.record_limit, !stored.peer_cid.is_empty()),
             rrc: stored.rrc,
             peer_cid: stored.peer_cid.as_slice().into(),
-            last_sealed: GENERATION_0,
+            sealed: Sealed::ELSEWHERE,
             window: stored.window,
         };
         self.sessions.add(stored.session, session, flight);

@@ -16,6 +16,7 @@ use crate::counters::DropReason;
 use crate::handle;
 use crate::limit;
 use crate::resume::Accepted;
+use crate::sealed::Sealed;
 use crate::suite::Suite;
 use crate::wire::DTLS_1_2;
 use crate::wire::handshake::{self, kind};
@@ -372,7 +373,7 @@ impl Resuming {
             finished: self.tried,
             held: self.held.into_iter().map(|held| held.raw).chain(self.next).collect(),
             next_record: self.next_record,
-            last_sealed: self.sequence,
+            sealed: Sealed::up_to(self.sequence),
         })
     }
 
@@ -391,8 +392,8 @@ pub(super) struct Resumed {
     /// What has come since.
     pub(super) held: Vec<Vec<u8>>,
     pub(super) next_record: u64,
-    /// The number of the last Finished of ours.
-    pub(super) last_sealed: u64,
+    /// Up to the number of the last Finished of ours.
+    pub(super) sealed: Sealed,
 }
 
 /// Whether this record of epoch 1 can be a Finished under this suite.

@@ -207,7 +207,7 @@ impl Endpoint {
             longest: limit::payload(wish.limit, !peer_cid.is_empty()),
             rrc: wish.rrc,
             peer_cid: peer_cid.into(),
-            last_sealed: resumed.last_sealed,
+            sealed: resumed.sealed,
             window: Default::default(),
         };
         if let Ok(finished) = record::decode(&resumed.finished, cid::LENGTH) {

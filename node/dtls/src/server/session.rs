@@ -10,6 +10,7 @@ use crate::cipher::Cipher;
 use crate::handle;
 use crate::keys::{SessionId, SessionKeys};
 use crate::replay::Window;
+use crate::sealed::Sealed;
 use crate::stored::hello_mark;
 
 /// How long our last flight can be repeated: twice the maximum segment lifetime
@@ -30,8 +31,7 @@ pub(super) struct Session {
     pub(super) rrc: bool,
     /// The id that we put into ours; empty if none.
     pub(super) peer_cid: Box<[u8]>,
-    /// Highest sequence sealed.
-    pub(super) last_sealed: u64,
+    pub(super) sealed: Sealed,
     pub(super) window: Window,
 }
 
@@ -156,7 +156,7 @@ impl Sessions {
         flight: LastFlight,
     ) -> Option<SessionId> {
         if let Some(known) = self.by_id.get(&id) {
-            session.last_sealed = session.last_sealed.max(known.last_sealed);
+            session.sealed = session.sealed.max(known.sealed);
             let finished = core::mem::replace(&mut session.window, known.window).highest();
             session.window.accept(finished);
         }

@@ -125,6 +125,11 @@ impl Envelope {
     pub fn encode(&self) -> Vec<u8> {
         frame::encode(self)
     }
+
+    /// The envelope in these bytes; nothing if this version cannot read them.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        frame::decode(bytes)
+    }
 }
 
 macro_rules! commands {

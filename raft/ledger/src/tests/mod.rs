@@ -14,6 +14,7 @@ mod incarnation;
 mod invariants;
 mod keyed;
 mod keys;
+mod model;
 mod nodes;
 mod paging;
 mod preparing;
