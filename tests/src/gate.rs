@@ -1,48 +1,94 @@
-//! A way to the ledger that can be closed: what the process behind it still wants is not done.
+//! A process's way to its ledger: it ends when the process dies, and waits while it does not run.
 
 use claviger_ledger::{Envelope, Ledger, Outcome, Rows, Unavailable};
 use core::future::pending;
 use futures::future::BoxFuture;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::sync::watch;
+
+/// How the process stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Door {
+    Open,
+    /// The process does not run now.
+    Stopped,
+    /// It has died: what it still wants is not done.
+    Closed,
+}
 
 /// A ledger until it is closed, and none after.
 pub(crate) struct Gate {
     ledger: Arc<dyn Ledger>,
-    closed: AtomicBool,
+    door: watch::Sender<Door>,
+    full: watch::Sender<bool>,
 }
 
 impl Gate {
     pub(crate) fn new(ledger: Arc<dyn Ledger>) -> Self {
-        Self { ledger, closed: AtomicBool::new(false) }
+        let (door, full) = (watch::Sender::new(Door::Open), watch::Sender::new(false));
+        Self { ledger, door, full }
     }
 
     /// The process behind it has died.
     pub(crate) fn close(&self) {
-        self.closed.store(true, Ordering::Relaxed);
+        self.door.send_replace(Door::Closed);
+    }
+
+    /// The process behind it is stopped, or goes on.
+    pub(crate) fn stop(&self, stopped: bool) {
+        let to = if stopped { Door::Stopped } else { Door::Open };
+        self.door.send_if_modified(|door| {
+            let changes = *door != Door::Closed && *door != to;
+            *door = if changes { to } else { *door };
+            changes
+        });
+    }
+
+    /// The ledger's disk is full, or has room again.
+    pub(crate) fn fill(&self, full: bool) {
+        self.full.send_replace(full);
     }
 
     fn open(&self) -> Option<&dyn Ledger> {
-        (!self.closed.load(Ordering::Relaxed)).then_some(&*self.ledger)
+        (*self.door.borrow() != Door::Closed).then_some(&*self.ledger)
+    }
+
+    /// Waits while the process does not run; false if it has died.
+    async fn runs(&self) -> bool {
+        let mut door = self.door.subscribe();
+        let door = door.wait_for(|door| *door != Door::Stopped).await;
+        door.is_ok_and(|door| *door == Door::Open)
     }
 }
 
 impl Ledger for Gate {
     fn propose(&self, envelope: Envelope) -> BoxFuture<'_, Result<Outcome, Unavailable>> {
-        match self.open() {
-            Some(ledger) => ledger.propose(envelope),
-            None => Box::pin(async { Err(Unavailable::Stopped) }),
-        }
+        Box::pin(async move {
+            if !self.runs().await {
+                return Err(Unavailable::Stopped);
+            }
+            if *self.full.borrow() {
+                return Err(Unavailable::OutOfSpace);
+            }
+            let fate = self.ledger.propose(envelope).await;
+            if self.runs().await { fate } else { Err(Unavailable::Stopped) }
+        })
     }
 
     fn confirm(&self) -> BoxFuture<'_, Result<(), Unavailable>> {
-        match self.open() {
-            Some(ledger) => ledger.confirm(),
-            None => Box::pin(async { Err(Unavailable::Stopped) }),
-        }
+        Box::pin(async move {
+            if !self.runs().await {
+                return Err(Unavailable::Stopped);
+            }
+            let fate = self.ledger.confirm().await;
+            if self.runs().await { fate } else { Err(Unavailable::Stopped) }
+        })
     }
 
     fn ready(&self) -> Result<(), Unavailable> {
+        if *self.full.borrow() {
+            return Err(Unavailable::OutOfSpace);
+        }
         self.open().ok_or(Unavailable::Stopped)?.ready()
     }
 

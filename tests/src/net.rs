@@ -42,6 +42,11 @@ impl Net {
         Self { rng, faults, under_way: BTreeMap::new(), sent: 0 }
     }
 
+    /// From now on the network does this.
+    pub fn set(&mut self, faults: Faults) {
+        self.faults = faults;
+    }
+
     /// Takes a datagram; it arrives after 1 to 20 ms, or does not.
     pub fn send(&mut self, now: Duration, datagram: Datagram) {
         let copies = match (self.percent(self.faults.lose), self.percent(self.faults.double)) {

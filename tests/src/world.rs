@@ -98,7 +98,7 @@ pub fn system<T>(test: impl Future<Output = T>) -> T {
     actix::System::with_tokio_rt(runtime).block_on(test)
 }
 
-fn keys() -> Arc<Keyring> {
+pub(crate) fn keys() -> Arc<Keyring> {
     Arc::new(Keyring::new(RootKey::new([0x5e; 32]), ClusterSecret::new([0x5f; 32])))
 }
 

@@ -1,8 +1,10 @@
 //! Whole bootstraps in virtual time, on a seeded network.
 
 mod bootstrap;
+mod cluster;
 mod credentials;
 mod edges;
+mod mutations;
 mod replicated;
 mod revocation;
 mod takeover;

@@ -1,0 +1,155 @@
+//! Whole clusters by seed: what goes wrong, what devices do and what the operator wants follow from
+//! it, and all that must hold is looked at in each step and at rest.
+
+use claviger_raft::seed_this_thread;
+use claviger_tests::{ClusterConfig, SimCluster, system};
+use core::time::Duration;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// How long things go wrong in a run.
+const COURSE: Duration = Duration::from_secs(8);
+/// How many seeds CI goes through, and a long run.
+const SEEDS: (u64, u64) = (100, 100_000);
+
+fn names(devices: u64) -> Vec<String> {
+    (0..devices).map(|number| format!("urn:dev:{number}")).collect()
+}
+
+/// One run; gives what does not hold, and the log.
+pub(crate) fn run(config: ClusterConfig) -> (Vec<String>, Vec<String>) {
+    let _seeded = seed_this_thread(config.seed);
+    system(async {
+        // Given a cluster with some devices
+        let mut cluster = SimCluster::start(config).await;
+        let names = names(4);
+        cluster.enrol_all(&names).await;
+
+        // When things go wrong while devices and the operator go on
+        course(&mut cluster, &names).await;
+
+        // Then all holds, and everybody is served when all is well again
+        cluster.rest().await;
+        cluster.serve_all(&names).await;
+        cluster.rest().await;
+        cluster.look_at_all();
+        let (breaches, log) =
+            (core::mem::take(&mut cluster.breaches), core::mem::take(&mut cluster.log));
+        cluster.end().await;
+        (breaches, log)
+    })
+}
+
+/// A run in which nothing goes wrong but that strangers come, when all devices are served.
+pub(crate) fn besieged(config: ClusterConfig) -> (Vec<String>, Vec<String>) {
+    let _seeded = seed_this_thread(config.seed);
+    system(async {
+        let mut cluster = SimCluster::start(config).await;
+        let names = names(4);
+        cluster.enrol_all(&names).await;
+        cluster.serve_all(&names).await;
+        cluster.rest().await;
+
+        cluster.strangers().await;
+
+        cluster.look_at_all();
+        let breaches = core::mem::take(&mut cluster.breaches);
+        let log = core::mem::take(&mut cluster.log);
+        cluster.end().await;
+        (breaches, log)
+    })
+}
+
+async fn course(cluster: &mut SimCluster, names: &[String]) {
+    let end = cluster.clock.elapsed_ms() + COURSE.as_millis();
+    while cluster.clock.elapsed_ms() < end {
+        match cluster.draw(10) {
+            0..=3 => cluster.something_of_devices(names),
+            4..=6 => cluster.something_of_the_operator(names),
+            7 | 8 => {
+                let fault = cluster.draw_fault();
+                cluster.strike(fault);
+            }
+            _ => cluster.heal().await,
+        }
+        let pause = cluster.draw(300);
+        cluster.run_for(Duration::from_millis(pause)).await;
+    }
+}
+
+/// A cluster whose size follows from the seed.
+pub(crate) fn sized(seed: u64) -> ClusterConfig {
+    let nodes = if seed % 5 == 4 { 5 } else { 3 };
+    ClusterConfig::new(seed, nodes, 1 + usize::try_from(seed % 3).unwrap_or(0))
+}
+
+#[test]
+fn strangers_change_nothing() {
+    for seed in 0..10 {
+        let (breaches, log) = besieged(sized(seed));
+        assert!(breaches.is_empty(), "seed {seed}: {breaches:#?}\n{}", log.join("\n"));
+    }
+}
+
+/// The breaches of a run, in words that say how to see it again; none if it is sound.
+fn fails(seed: u64) -> Option<String> {
+    let (breaches, log) = run(sized(seed));
+    let log = log[log.len().saturating_sub(400)..].join("\n");
+    let again = format!("CLAVIGER_SEED={seed} cargo test --test world a_seed_again -- --nocapture");
+    (!breaches.is_empty())
+        .then(|| format!("seed {seed}: {breaches:#?}\nSee it again: {again}\n{log}"))
+}
+
+/// The first of these seeds whose run fails, with its words. All processors take part.
+pub(crate) fn first_failure(
+    seeds: u64,
+    fails: impl Fn(u64) -> Option<String> + Sync,
+) -> Option<String> {
+    let (next, failure) = (AtomicU64::new(0), Mutex::new(None));
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    let over = failure.lock().expect("nobody panics with it").is_some();
+                    if seed >= seeds || over {
+                        return;
+                    }
+                    if let Some(words) = fails(seed) {
+                        *failure.lock().expect("nobody panics with it") = Some(words);
+                    }
+                }
+            });
+        }
+    });
+    failure.into_inner().expect("nobody panics with it")
+}
+
+#[test]
+fn whatever_goes_wrong_all_that_must_hold_holds() {
+    let seeds = if std::env::var_os("CLAVIGER_LONG").is_some() { SEEDS.1 } else { SEEDS.0 };
+    let failure = first_failure(seeds, fails);
+    assert!(failure.is_none(), "{}", failure.unwrap_or_default());
+}
+
+/// Runs the seed in `CLAVIGER_SEED` and prints all that happened; nothing without it.
+#[test]
+fn a_seed_again() {
+    let Some(seed) = std::env::var("CLAVIGER_SEED").ok().and_then(|seed| seed.parse().ok()) else {
+        return;
+    };
+    let (breaches, log) = run(sized(seed));
+    eprintln!("{}", log.join("\n"));
+    assert!(breaches.is_empty(), "{breaches:#?}");
+}
+
+#[test]
+fn two_runs_of_a_cluster_from_one_seed_are_the_same() {
+    for seed in [1, 2, 4] {
+        let (one, other) = (run(sized(seed)).1, run(sized(seed)).1);
+        let differ = one.iter().zip(&other).position(|(one, other)| one != other);
+        assert_eq!(differ.map(|place| &one[place]), None, "seed {seed}, line {differ:?}");
+        assert_eq!(one.len(), other.len());
+    }
+}
