@@ -18,7 +18,15 @@ impl Source for Ledger {
         let flag = |flag: bool| if flag { 1.0 } else { 0.0 };
         let (standing, it) = (self.0.standing(), self.0.counters());
         let leads = standing.running && standing.leader == Some(standing.id);
+        let status = self.0.status();
+        let voters = status.members.iter().filter(|member| member.votes).count();
+        // Only the leader knows how far the others are.
+        let behind = status.members.iter().filter_map(|member| status.behind(member)).max();
         vec![
+            gauge(names::VOTERS, voters as f64),
+            gauge(names::LEARNERS, (status.members.len() - voters) as f64),
+            gauge(names::BEHIND, behind.unwrap_or(0) as f64),
+            counter(names::FORWARDED, load(&it.calls_forwarded)),
             gauge(names::HAS_LEADER, flag(standing.leader.is_some())),
             gauge(names::IS_LEADER, flag(leads)),
             gauge(names::TERM, standing.term as f64),

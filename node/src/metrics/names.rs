@@ -133,6 +133,17 @@ pub(super) const COAP_REFUSED: Name = (
 pub(super) const HAS_LEADER: Name = ("claviger_raft_has_leader", "1 while a leader is known.");
 pub(super) const IS_LEADER: Name = ("claviger_raft_is_leader", "1 while this node leads.");
 pub(super) const TERM: Name = ("claviger_raft_term", "The term.");
+pub(super) const VOTERS: Name = ("claviger_raft_voters", "Nodes of the ledger that vote.");
+pub(super) const LEARNERS: Name =
+    ("claviger_raft_learners", "Nodes of the ledger that have everything and no vote.");
+pub(super) const BEHIND: Name = (
+    "claviger_raft_behind_entries",
+    "Entries that the member lacks that is furthest behind, at the leader; 0 elsewhere.",
+);
+pub(super) const FORWARDED: Name = (
+    "claviger_raft_calls_forwarded_total",
+    "Proposals and reads that this node asked of the leader at another one.",
+);
 pub(super) const LAST_INDEX: Name =
     ("claviger_raft_last_log_index", "The highest index in this node's log.");
 pub(super) const APPLIED_INDEX: Name =
