@@ -7,7 +7,8 @@
 use claviger_curves::{AwsLc, SigningKey, pem};
 use claviger_device::{DeviceConfig, Keys};
 use claviger_dtls::{CertificateType, Presented};
-use claviger_machine::Crypto;
+use claviger_factory::{Binding, PrivateKey, Purpose};
+use claviger_machine::{Crypto, Draw};
 use claviger_tests::{Claviger, Place, Receiver, SeededCrypto, UdpDevice, psk, secrets};
 use core::time::Duration;
 use data_encoding::{BASE64, HEXLOWER};
@@ -55,6 +56,34 @@ async fn bootstrap_by_key(claviger: &Claviger, crypto: Arc<dyn Crypto>) {
     let mut device = UdpDevice::switch_on(claviger.coaps, config, crypto).await;
     let account = tokio::time::timeout(Duration::from_secs(30), device.bootstrap()).await;
     account.expect("it finishes").expect("it succeeds");
+}
+
+/// The root key, as somebody gets it who has it in escrow; all that is said of keys is seen.
+async fn root_key(claviger: &Claviger, seen: &mut Vec<(String, Vec<u8>)>) -> Vec<u8> {
+    let mut draw = Draw(Arc::new(SeededCrypto::new(2)));
+    let recipient = PrivateKey::make("", &mut draw);
+    let client = reqwest::Client::new();
+    let url = format!("{}/api/v1/cluster/keys", claviger.url);
+    let escrow = client.post(format!("{url}/escrow"));
+    let escrow = escrow.json(&json!({ "recipient": recipient.public() }));
+    let mut copy = serde_json::Value::Null;
+    for request in [client.get(&url), client.post(format!("{url}/root")), escrow] {
+        let answer =
+            request.bearer_auth(&claviger.token).send().await.expect("it is as it was asked for");
+        assert_eq!(answer.status(), 200);
+        copy = answer.json().await.expect("it is as it was asked for");
+        seen.push(("keys".to_owned(), copy.to_string().into_bytes()));
+    }
+    let version = copy["version"].to_string();
+    let (cluster, identity) =
+        (copy["cluster"].as_str().expect("it is as it was asked for"), version.as_bytes());
+    let binding = Binding { purpose: Purpose::RootKey, endpoint: cluster, identity };
+    let sealed = copy["key"]
+        .as_str()
+        .expect("it is as it was asked for")
+        .parse()
+        .expect("it is as it was asked for");
+    recipient.open(binding, &sealed).expect("it is as it was asked for").to_vec()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -111,8 +140,13 @@ async fn no_secret_is_seen_outside() {
     let (status, body) = claviger.api("PUT", "/server-identity", Some(bad)).await;
     assert!((400..500).contains(&status), "{status}");
     seen.push(("a refusal of a key".to_owned(), body.to_string().into_bytes()));
+    let root = root_key(&claviger, &mut seen).await;
     assert!(claviger.stop("-TERM").await.success());
+    let kek = place.data.join("kek");
+    let kek_bytes = std::fs::read(&kek).unwrap();
     collect(folder.path(), &mut seen);
+    // The one file that is meant to have it.
+    seen.retain(|(place, _)| *place != kek.display().to_string());
 
     // Then none of it holds a secret
     let secret = receiver.secret.trim_start_matches("whsec_");
@@ -124,6 +158,8 @@ async fn no_secret_is_seen_outside() {
         ("webhook secret", &secret),
         ("listener's key", &listener),
         ("listener's number", scalar(&listener)),
+        ("KEK", &kek_bytes),
+        ("root key", &root),
     ];
     assert!(
         seen.iter().any(|(_, bytes)| secrets::find(bytes, NAME.as_bytes())),

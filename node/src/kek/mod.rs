@@ -26,7 +26,7 @@ use core::time::Duration;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use tokio::sync::oneshot;
+use tokio::sync::{Mutex, oneshot};
 
 /// How long a provider may take.
 pub const PATIENCE: Duration = Duration::from_secs(10);
@@ -146,8 +146,10 @@ pub struct Providers {
 
 struct Asked {
     provider: Arc<dyn KeyProvider>,
-    /// True while a question is out that was given up.
-    hangs: Arc<AtomicBool>,
+    /// Held by whoever asks: one after the other.
+    turn: Mutex<()>,
+    /// True while a question is out. Whoever has the turn and finds one meets one that was given up.
+    asked: Arc<AtomicBool>,
 }
 
 impl Asked {
@@ -156,18 +158,20 @@ impl Asked {
         &self,
         question: impl FnOnce(&dyn KeyProvider) -> Result<T, KekError> + Send + 'static,
     ) -> Result<T, KekError> {
-        if self.hangs.swap(true, Ordering::AcqRel) {
+        let turn = tokio::time::timeout(PATIENCE, self.turn.lock()).await;
+        let _turn = turn.map_err(|_| KekError::Silent)?;
+        if self.asked.swap(true, Ordering::AcqRel) {
             return Err(KekError::Silent);
         }
-        let (provider, hangs) = (self.provider.clone(), self.hangs.clone());
+        let (provider, out) = (self.provider.clone(), self.asked.clone());
         let (tell, told) = oneshot::channel();
         let asking = std::thread::Builder::new().name("kek".to_owned()).spawn(move || {
             let answer = question(provider.as_ref());
-            hangs.store(false, Ordering::Release);
+            out.store(false, Ordering::Release);
             let _ = tell.send(answer);
         });
         if asking.is_err() {
-            self.hangs.store(false, Ordering::Release);
+            self.asked.store(false, Ordering::Release);
             return Err(KekError::Silent);
         }
         match tokio::time::timeout(PATIENCE, told).await {
@@ -204,7 +208,7 @@ impl Providers {
 
     /// These, of which the first wraps.
     pub fn of(all: impl IntoIterator<Item = Arc<dyn KeyProvider>>) -> Self {
-        let asked = |provider| Asked { provider, hangs: Arc::default() };
+        let asked = |provider| Asked { provider, turn: Mutex::new(()), asked: Arc::default() };
         Self { all: all.into_iter().map(asked).collect() }
     }
 

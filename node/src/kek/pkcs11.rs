@@ -46,6 +46,8 @@ pub struct Pkcs11Token {
     crypto: Arc<dyn Crypto>,
     /// Loaded when it is asked for at first: what hangs then hangs whoever asks.
     context: Mutex<Option<Pkcs11>>,
+    /// A PIN that the token has refused: it is not tried again, since a token counts that.
+    refused: Mutex<Option<Zeroizing<String>>>,
 }
 
 impl From<Error> for KekError {
@@ -67,7 +69,7 @@ fn label_of(kek: &str) -> Result<&str, KekError> {
 impl Pkcs11Token {
     /// The token at `place`; it is not looked at yet.
     pub const fn new(place: Pkcs11Place, crypto: Arc<dyn Crypto>) -> Self {
-        Self { place, crypto, context: Mutex::new(None) }
+        Self { place, crypto, context: Mutex::new(None), refused: Mutex::new(None) }
     }
 
     fn context(&self) -> Result<Pkcs11, KekError> {
@@ -95,20 +97,30 @@ impl Pkcs11Token {
             KekError::Token(format!("there is none with the label \"{label}\"; is it plugged in?"))
         })?;
         let session = context.open_ro_session(slot)?;
-        match session.login(UserType::User, Some(&self.pin()?)) {
+        let pin = self.pin()?;
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        if refused.as_ref() == Some(&pin) {
+            let words = "it has refused the PIN; it is not tried again before its file has another";
+            return Err(KekError::Token(words.to_owned()));
+        }
+        match session.login(UserType::User, Some(&AuthPin::new(pin.as_str().into()))) {
             Ok(()) | Err(Error::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => Ok(session),
+            Err(error @ Error::Pkcs11(RvError::PinIncorrect | RvError::PinLocked, _)) => {
+                *refused = Some(pin);
+                Err(error.into())
+            }
             Err(error) => Err(error.into()),
         }
     }
 
-    fn pin(&self) -> Result<AuthPin, KekError> {
+    fn pin(&self) -> Result<Zeroizing<String>, KekError> {
         let path = &self.place.pin_file;
         let bytes = secret_file::read_shared(path, PIN, secret_file::Readers::Group)?;
         let bytes = bytes.ok_or_else(|| KekError::Missing { path: path.clone() })?;
         let text =
             core::str::from_utf8(&bytes).ok().map(|text| text.trim_end_matches(['\r', '\n']));
         let text = text.ok_or_else(|| KekError::Token("the PIN is no text".to_owned()))?;
-        Ok(AuthPin::new(text.into()))
+        Ok(Zeroizing::new(text.to_owned()))
     }
 
     fn key(session: &Session, label: &str) -> Result<ObjectHandle, KekError> {

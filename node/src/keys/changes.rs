@@ -41,8 +41,23 @@ impl Keeper {
         let new = self.providers.wrap(version, &root).await?;
         let name = new.kek.clone();
         let known = wrappings.iter().find(|it| it.kek == name).cloned();
+        // A token's key may have been made anew under its old label: then the known one is of no use.
+        let known = match known {
+            Some(known) if self.opens(version, core::slice::from_ref(&known)).await => Some(known),
+            _ => None,
+        };
         let others = wrappings.iter().filter(|it| it.kek != name).cloned();
         Ok((core::iter::once(known.unwrap_or(new)).chain(others).collect(), name))
+    }
+
+    /// Whether these wrappings give the root key that is in memory, by the KEKs at hand.
+    async fn opens(&self, version: u32, wrappings: &[Wrapping]) -> bool {
+        let (found, known) =
+            (self.providers.unwrap(version, wrappings).await, self.ring.root(version));
+        let same = |found: &claviger_seal::RootKey| {
+            known.is_some_and(|known| known.is_proven(b"same", &found.prove(b"same")))
+        };
+        found.as_ref().is_ok_and(same)
     }
 
     /// Takes the wrapping by this KEK away: it opens the root key no more.
@@ -60,7 +75,7 @@ impl Keeper {
             return Err(missing().into());
         }
         // What is left must be good here, or this node's next start is sealed.
-        if !wrappings.iter().any(|it| self.providers.has(&it.kek)) {
+        if !self.opens(keys.version, &wrappings).await {
             let by = "this node: no other KEK of the root key is here; rotate the KEK first";
             let (what, name, by) = ("KEK".to_owned(), kek.to_owned(), by.to_owned());
             return Err(Refusal::InUse { what, name, by }.into());

@@ -129,6 +129,7 @@ impl Keeper {
         challenge: &[u8],
         proof: &[u8],
     ) -> Result<(), EscrowError> {
+        self.ledger.confirm().await.map_err(KeyError::from)?;
         self.open().await?;
         let (_, keys) = self.escrowed().await?;
         if keys.version != version {

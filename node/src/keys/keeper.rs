@@ -137,9 +137,8 @@ impl Keeper {
     pub async fn run(self: Arc<Self>, stand: impl Fn(bool) + Send) {
         let (mut checked, mut stood) = (None, true);
         loop {
-            if let Err(error) = self.open().await {
-                self.seal(&error);
-            }
+            // What came of it is told by the standing.
+            let _ = self.open().await;
             let may_lead = self.may_lead();
             if may_lead != stood {
                 stood = may_lead;
@@ -222,6 +221,14 @@ impl Keeper {
     /// Why it cannot; what it had stays.
     pub async fn open(&self) -> Result<(), KeyError> {
         let _alone = self.opening.lock().await;
+        let opened = self.open_alone().await;
+        if let Err(error) = &opened {
+            self.seal(error);
+        }
+        opened
+    }
+
+    async fn open_alone(&self) -> Result<(), KeyError> {
         let Rows { keys, before } = self.rows();
         let wanted = keys.iter().flat_map(RootKeys::versions).map(|(version, _)| version);
         let mut wanted: Vec<_> = wanted.chain(before.iter().map(|_| 0)).collect();
