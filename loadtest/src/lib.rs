@@ -6,6 +6,8 @@
 //! Claviger with devices goes by its HTTP API ([`Api`]), and the LwM2M server that Claviger tells of
 //! its credentials is played by [`webhook`].
 //!
+//! [`ledger`] measures what the nodes keep, against etcd.
+//!
 //! It is a tool beside the product, for Linux: it reads `/proc`.
 
 mod compare;
@@ -16,6 +18,7 @@ mod fleet;
 mod foreign;
 mod journal;
 mod keys;
+pub mod ledger;
 mod load;
 mod machine;
 mod measure;

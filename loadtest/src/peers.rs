@@ -8,7 +8,7 @@ use claviger_device::Account;
 use core::net::SocketAddr;
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use serde::Deserialize;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
@@ -35,32 +35,74 @@ pub fn end_all(code: i32) -> ! {
 
 /// A server that runs, and what it said first.
 #[derive(Debug)]
-struct Running {
+pub(crate) struct Running {
     child: Child,
     said: String,
     /// Kept, so that what it says later does not meet a closed pipe.
-    _stdout: BufReader<ChildStdout>,
+    stdout: BufReader<ChildStdout>,
 }
 
 impl Running {
     /// Starts `command`, whose data is in `folder`, and waits for the line that says that it is ready.
     fn start(mut command: Command, name: &str, folder: Option<&Path>) -> Result<Self, Failure> {
-        command.stdin(Stdio::null()).stdout(Stdio::piped());
+        command.stdin(Stdio::null());
+        let mut running = Self::begin(command, name, folder)?;
+        running.hear(name)?;
+        Ok(running)
+    }
+
+    /// Starts `command`, which is told what to do by lines, and waits for its first one.
+    pub(crate) fn converse(mut command: Command, name: &str) -> Result<Self, Failure> {
+        command.stdin(Stdio::piped());
+        let mut running = Self::begin(command, name, None)?;
+        running.hear(name)?;
+        Ok(running)
+    }
+
+    /// Starts `command`, which says nothing when it is ready.
+    pub(crate) fn silent(mut command: Command, name: &str) -> Result<Self, Failure> {
+        command.stdin(Stdio::null());
+        Self::begin(command, name, None)
+    }
+
+    fn begin(mut command: Command, name: &str, folder: Option<&Path>) -> Result<Self, Failure> {
+        command.stdout(Stdio::piped());
         let child = command.spawn();
         let mut child = child.map_err(Failure::because(format!("{name} cannot be started")))?;
         let started = (child.id(), folder.map(Path::to_owned));
         STARTED.lock().unwrap_or_else(PoisonError::into_inner).push(started);
         let stdout = child.stdout.take().expect("it is piped");
-        let mut running = Self { child, said: String::new(), _stdout: BufReader::new(stdout) };
-        let read = running._stdout.read_line(&mut running.said);
-        read.map_err(Failure::because(format!("{name} says nothing")))?;
-        if running.said.is_empty() {
-            return Err(Failure::new(format!("{name} has ended at once; its own words say why")));
-        }
-        Ok(running)
+        Ok(Self { child, said: String::new(), stdout: BufReader::new(stdout) })
     }
 
-    fn process(&self) -> Process {
+    /// Waits for a line.
+    fn hear(&mut self, name: &str) -> Result<(), Failure> {
+        self.said.clear();
+        let read = self.stdout.read_line(&mut self.said);
+        read.map_err(Failure::because(format!("{name} says nothing")))?;
+        if self.said.is_empty() {
+            return Err(Failure::new(format!("{name} has ended at once; its own words say why")));
+        }
+        Ok(())
+    }
+
+    /// What it said last.
+    pub(crate) fn said(&self) -> &str {
+        &self.said
+    }
+
+    /// Tells it a line, and waits until it has answered "ok".
+    pub(crate) fn ask(&mut self, line: &str) -> Result<(), Failure> {
+        let stdin = self.child.stdin.as_mut().expect("it is piped where it is asked");
+        writeln!(stdin, "{line}").map_err(Failure::because(format!("cannot tell it {line:?}")))?;
+        self.hear("it")?;
+        if self.said.trim() == "ok" {
+            return Ok(());
+        }
+        Err(Failure::new(format!("{line:?} was answered by {:?}", self.said.trim())))
+    }
+
+    pub(crate) fn process(&self) -> Process {
         Process(self.child.id())
     }
 }

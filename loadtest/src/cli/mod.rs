@@ -4,6 +4,7 @@ mod bootstrap;
 mod compare;
 mod course;
 mod handshakes;
+mod ledger;
 mod output;
 mod peer;
 mod server;
@@ -35,6 +36,11 @@ enum Command {
     Bootstrap(bootstrap::Bootstrap),
     /// Drive clients through handshakes, ours or those of another DTLS library.
     Handshakes(handshakes::Handshakes),
+    /// Put load on the replicated ledger of three nodes, and on etcd, turn by turn.
+    Ledger(ledger::Ledger),
+    /// Run one node of `ledger`; it is started by that.
+    #[command(hide = true)]
+    LedgerNode(ledger::LedgerNode),
     /// Open more and more sessions that stay, and see whether the old ones live.
     Sessions(sessions::Sessions),
     /// Put the same load on Claviger and on a peer, turn by turn.
@@ -51,6 +57,8 @@ pub(crate) fn main() -> ExitCode {
     let ended = raise_limit().and_then(|()| end_when_asked()).and_then(|()| match cli.command {
         Command::Bootstrap(bootstrap) => bootstrap.run(),
         Command::Handshakes(handshakes) => handshakes.run(),
+        Command::Ledger(ledger) => ledger.run(),
+        Command::LedgerNode(node) => node.run(),
         Command::Sessions(sessions) => sessions.run(),
         Command::Compare(compare) => compare.run(),
         Command::Peer(peer) => peer.run(),
