@@ -132,7 +132,7 @@ pub(super) fn opening() -> Command {
 
 /// What a device's request comes to: a change of the ledger that is seen on its timeline.
 pub(super) fn staging(highest_read: u64, credential: CredentialId) -> Command {
-    let sealed_key = vec![2; 48];
+    let sealed_key = vec![1; 48];
     let identity = credential.0.to_vec();
     let (device, session) = (device(), SESSION);
     let key_length = 16;
