@@ -46,6 +46,15 @@ impl Member {
         self.number
     }
 
+    /// Removes what it shows of itself to other nodes.
+    ///
+    /// # Panics
+    /// If it has none.
+    pub fn lose_credential(&self) {
+        let file = self.folder.join("link/credential");
+        std::fs::remove_file(file).expect("a node of the ledger has one");
+    }
+
     /// Where devices come to; it stays over restarts.
     pub const fn coaps(&self) -> SocketAddr {
         self.coaps

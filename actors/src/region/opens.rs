@@ -201,6 +201,11 @@ impl Region {
         self.tell_of(&device, staged.as_ref());
         let prepared = staged.map(|staged| staged.credential);
         let Asked { edge, trace, call, peer, .. } = *asked;
+        // Commits that waited for a leader come all at once: it may have ended already.
+        if !self.is_open(&device, session) {
+            count(&self.ports.counters.opens_refused[Refusal::Denied as usize]);
+            return self.refuse(asked, Refusal::Denied);
+        }
         count(&self.ports.counters.sessions_opened);
         tracing::info!(%trace, %device, %session, %peer, "session opened");
         for session in &closed {
@@ -225,6 +230,12 @@ impl Region {
                 verify_data: checked.opened.verify_data,
             }),
         );
+    }
+
+    fn is_open(&self, device: &DeviceRef, session: SessionId) -> bool {
+        let mut open = false;
+        self.ports.ledger.read(&mut |rows| open = View::new(rows).is_open(device, session));
+        open
     }
 
     /// The LwM2M server is told of what was staged with a session before its device asks for it.

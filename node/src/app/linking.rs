@@ -49,9 +49,8 @@ impl Linking<'_> {
         let address = self.config.cluster.advertise.get();
         let address = address.map_or_else(|| bound.to_string(), ToOwned::to_owned);
         let path = folder(&self.config.node.data)?.join("credential");
-        let credential = self.credential(&path, &address, begins).await?;
+        let (credential, renews) = self.credential(&path, &address, begins).await?;
         let World { clock, ledger, .. } = self.world;
-        let renews = credential.renews();
         let admits = link::admits(ledger);
         let config = LinkConfig { listen: Some(self.socket), credential, admits };
         let (link, incomings) = Link::new(config).map_err(StartError::Link)?;
@@ -75,13 +74,13 @@ impl Linking<'_> {
         Ok(())
     }
 
-    /// What this node shows of itself.
+    /// What this node shows of itself, and when it is to be renewed.
     async fn credential(
         &self,
         path: &Path,
         address: &str,
         begins: Begins,
-    ) -> Result<Credential, StartError> {
+    ) -> Result<(Credential, Duration), StartError> {
         let World { clock, ledger, .. } = self.world;
         let unusable = |words: String| StartError::Credential { path: path.to_owned(), words };
         let status = ledger.status();
@@ -104,20 +103,40 @@ impl Linking<'_> {
             kept.identity().node == ledger.id() && (!alone || self.has_authority(kept.authority()))
         };
         if let Some(kept) = kept.filter(fits) {
-            return Ok(kept);
+            let renews = kept.renews();
+            return Ok((kept, renews));
         }
         if self.init {
             let founded = ledger.found(address).await;
             founded.map_err(|error| StartError::Ledger(error.to_string()))?;
         } else if !alone {
-            return self.join(path, address, has_group).await;
+            if has_group && let Some(made) = self.certified_alone().await {
+                made.keep(path).map_err(|error| unusable(error.to_string()))?;
+                return Ok((made, Duration::ZERO));
+            }
+            let joined = self.join(path, address, has_group).await?;
+            let renews = joined.renews();
+            return Ok((joined, renews));
         }
         begins.done().await?;
         let key = fresh()?;
         let made = self.registrar.certify(ledger.id(), &key, clock.now()).await;
         let made = made.map_err(|error| StartError::Certificate(error.to_string()))?;
         made.keep(path).map_err(|error| unusable(error.to_string()))?;
-        Ok(made)
+        let renews = made.renews();
+        Ok((made, renews))
+    }
+
+    /// A certificate of a member whose own is lost or over: it can open the authority's key. So a
+    /// cluster that was off for longer than certificates hold comes back.
+    async fn certified_alone(&self) -> Option<Credential> {
+        let World { clock, ledger, keeper, .. } = self.world;
+        if let Err(error) = keeper.open().await {
+            tracing::warn!(%error, "sealed: this node cannot certify itself");
+            return None;
+        }
+        let made = self.registrar.certify_alone(ledger.id(), &fresh().ok()?, clock.now()).await;
+        made.inspect_err(|error| tracing::warn!(%error, "this node cannot certify itself")).ok()
     }
 
     /// Whether this is the certificate of the cluster's authority.
@@ -148,7 +167,8 @@ impl Linking<'_> {
         let token = token(&file)?;
         let seeds = seeds(self.config);
         let World { clock, ledger, .. } = self.world;
-        let key = fresh()?;
+        let key_file = path.with_file_name("joining-key");
+        let key = joining_key(&key_file)?;
         loop {
             let now = clock.now();
             let joined =
@@ -160,6 +180,7 @@ impl Linking<'_> {
                         words: error.to_string(),
                     };
                     credential.keep(path).map_err(unusable)?;
+                    std::fs::remove_file(&key_file).map_err(unusable)?;
                     self.nodes.send_replace(peers(members));
                     return Ok(credential);
                 }
@@ -197,6 +218,20 @@ pub(super) fn token(path: &Path) -> Result<Token, StartError> {
 pub(super) fn fresh() -> Result<FreshKey, StartError> {
     let words = |_| StartError::Certificate("the system gives no randomness".to_owned());
     FreshKey::generate().map_err(words)
+}
+
+/// The key that a node joins with: the same at each start until it has joined, since the ledger lets
+/// in one key under a node's id.
+fn joining_key(path: &Path) -> Result<FreshKey, StartError> {
+    let unusable = |words: String| StartError::Credential { path: path.to_owned(), words };
+    let kept = secret_file::read(path, TOKEN).map_err(|error| unusable(error.to_string()))?;
+    if let Some(kept) = kept {
+        return FreshKey::of(kept).map_err(|_| unusable("it holds no private key".to_owned()));
+    }
+    let key = fresh()?;
+    let made = secret_file::make(path, key.expose_key());
+    made.map_err(|error| unusable(error.to_string()))?;
+    Ok(key)
 }
 
 /// Where what the node shows of itself lies, for its owner only.

@@ -32,6 +32,11 @@ impl FreshKey {
         Ok(Self { pkcs8, public })
     }
 
+    /// It as PKCS#8.
+    pub fn expose_key(&self) -> &[u8] {
+        &self.pkcs8
+    }
+
     /// Its public half, as SubjectPublicKeyInfo in DER.
     pub fn public(&self) -> &[u8] {
         &self.public

@@ -182,8 +182,24 @@ impl Registrar {
         key: &FreshKey,
         now: Duration,
     ) -> Result<Credential, RegistrarError> {
-        let authority = self.authority(now).await?;
+        self.authority(now).await?;
         self.propose(note(node, Role::Ledger, key.public(), now), now).await?;
+        self.certify_alone(node, key, now).await
+    }
+
+    /// The same by this node's own rows, for one that reaches no leader without it: the ledger
+    /// does not know of it before the next [`Registrar::certify`].
+    ///
+    /// # Errors
+    /// [`RegistrarError`].
+    pub async fn certify_alone(
+        &self,
+        node: u64,
+        key: &FreshKey,
+        now: Duration,
+    ) -> Result<Credential, RegistrarError> {
+        self.look(|view| view.node_authority()).ok_or(RegistrarError::NotFounded)?;
+        let authority = self.authority(now).await?;
         let certificate = authority.issue(Role::Ledger, node, key.public(), random()?, now)?;
         Ok(Credential::new(key, certificate, authority.certificate().to_vec(), now)?)
     }
