@@ -139,8 +139,8 @@ impl Cluster {
             let asked = self.any().ask("POST", "/cluster/promote", Some(body)).await;
             match asked {
                 Ok((200, _)) => break,
-                // They are behind yet.
-                Ok((503, _)) | Err(_) if begun.elapsed() < PATIENCE => sleep(AGAIN).await,
+                // They are behind yet, or a busy machine kept one silent for a second.
+                Ok((409 | 503, _)) | Err(_) if begun.elapsed() < PATIENCE => sleep(AGAIN).await,
                 other => panic!("they get no vote: {other:?}"),
             }
         }

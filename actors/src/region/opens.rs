@@ -11,7 +11,9 @@ use actix::WeakAddr;
 use actix::prelude::*;
 use claviger_dtls::Claim;
 use claviger_front::{self as front, Close, Open, Opened, Refusal, Resume, ToEdge, Trace};
-use claviger_ledger::{DeviceRef, Outcome, Prepared, Refusal as Refused, Rows, Unavailable};
+use claviger_ledger::{
+    DeviceRef, Outcome, Prepared, Refusal as Refused, Rows, SessionId, Unavailable, View,
+};
 use core::net::SocketAddr;
 use core::time::Duration;
 use tracing::{Instrument, Span};
