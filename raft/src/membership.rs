@@ -5,7 +5,7 @@
 //! many may fail as of one fewer, and the odds that one fails are worse; of two, none may.
 
 use crate::leadership::Member;
-use crate::types::Raft;
+use crate::types::{Raft, Types};
 use crate::{Node, ProposeError};
 use openraft::error::{ChangeMembershipError, ClientWriteError, RaftError};
 use openraft::{BasicNode, ChangeMembers, Instant};
@@ -16,6 +16,9 @@ use std::time::Duration;
 /// How many entries a node may lack of the leader's log and still be given a vote: with a vote it
 /// is waited for.
 const CLOSE: u64 = 1_000;
+
+/// How long it may take after the start until the members are known.
+const SHOWN: Duration = Duration::from_secs(2);
 
 /// Why the group is not changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -172,6 +175,19 @@ impl Node {
         }
         let new = BTreeMap::from([(id, BasicNode { addr: address.to_owned() })]);
         outcome(self.raft.change_membership(ChangeMembers::SetNodes(new), true).await)
+    }
+
+    /// Whether this node is in a group; once it says so, [`Node::status`] shows the members. That
+    /// takes a moment after the start.
+    pub async fn is_in_group(&self) -> bool {
+        if !self.raft.is_initialized().await.unwrap_or(false) {
+            return false;
+        }
+        let known = |metrics: &openraft::RaftMetrics<Types>| {
+            metrics.membership_config.membership().nodes().next().is_some()
+        };
+        let shown = self.raft.wait(Some(SHOWN));
+        shown.metrics(known, "the members are known").await.is_ok()
     }
 
     /// Gives learners a vote, all at once.

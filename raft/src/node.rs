@@ -473,6 +473,10 @@ impl Node {
         if let Err(error) = self.raft.shutdown().await {
             tracing::error!(%error, "the ledger's node did not stop in order");
         }
+        // They show at the next start before a leader says what is committed.
+        if let Err(error) = self.state.sync() {
+            tracing::error!(%error, "the ledger's rows are to be made from its log again");
+        }
         self.log.close();
         let mut shown = self.leadership();
         while shown.changed().await.is_ok() {}

@@ -197,7 +197,16 @@ impl Fleet {
     pub(crate) async fn check(&self, at: &Claviger) {
         let promises = self.promises.lock().expect("nobody panics with it").clone();
         for number in 0..=STAYS {
-            let (status, device) = at.api("GET", &format!("/devices/{}", name(number)), None).await;
+            let path = format!("/devices/{}", name(number));
+            let begun = Instant::now();
+            let (status, device) = loop {
+                let (status, device) = at.api("GET", &path, None).await;
+                // One that has just started may not have opened the root key yet.
+                if status != 503 || begun.elapsed() > PATIENCE {
+                    break (status, device);
+                }
+                sleep(Duration::from_millis(50)).await;
+            };
             assert_eq!(status, 200, "an enrolled device is gone: {device}");
             check_device(number, &device, &promises);
         }

@@ -88,10 +88,6 @@ async fn all_die_at_once_and_what_was_told_is_there() {
         for number in 0..3 {
             lab.cluster.kill(number).await;
         }
-        // In the end none has a certificate any more, as after a month without power.
-        for number in 0..if round + 1 == rounds(2) { 3 } else { 0 } {
-            lab.cluster.members[number].lose_credential();
-        }
         for number in 0..3 {
             lab.cluster.start(number, &[]).await;
         }
@@ -100,6 +96,25 @@ async fn all_die_at_once_and_what_was_told_is_there() {
         fleet.goes_on_without_a_handshake().await;
     }
 
+    fleet.end(lab.cluster.any()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_that_were_off_until_their_certificates_were_over_come_back() {
+    let mut lab = Lab::of_three(Spread::Flows).await;
+    let mut fleet = lab.fleet().await;
+    fleet.works("before all stop").await;
+
+    for number in 0..3 {
+        lab.cluster.stop(number).await;
+        lab.cluster.members[number].lose_credential();
+    }
+    for number in 0..3 {
+        lab.cluster.start(number, &[]).await;
+    }
+
+    lab.cluster.led().await;
+    fleet.check(lab.cluster.any()).await;
     fleet.end(lab.cluster.any()).await;
 }
 

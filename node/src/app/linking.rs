@@ -83,8 +83,8 @@ impl Linking<'_> {
     ) -> Result<(Credential, Duration), StartError> {
         let World { clock, ledger, .. } = self.world;
         let unusable = |words: String| StartError::Credential { path: path.to_owned(), words };
+        let has_group = ledger.is_in_group().await;
         let status = ledger.status();
-        let has_group = !status.members.is_empty();
         let alone = status.members.len() == 1 && status.members[0].id == ledger.id();
         let kept = match Credential::kept(path, clock.now()) {
             Ok(kept) => kept,
