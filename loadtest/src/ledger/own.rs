@@ -54,6 +54,17 @@ fn start(binary: &Path, id: u64, folder: &Path) -> Result<Running, Failure> {
     Running::converse(command, "a node of the ledger")
 }
 
+/// Tells a node something until it is done: it may take a moment until it can be.
+fn insist(node: &mut Running, line: &str) -> Result<(), Failure> {
+    let mut last = Ok(());
+    let done = || {
+        last = node.ask(line);
+        last.is_ok()
+    };
+    until(done, PATIENCE);
+    last
+}
+
 impl Cluster {
     /// Starts one, with logs below `folder`.
     ///
@@ -73,10 +84,11 @@ impl Cluster {
         let addresses: Vec<String> =
             nodes.iter().map(|node| node.said().trim().to_owned()).collect();
         nodes[0].ask("found")?;
+        insist(&mut nodes[0], "leads")?;
         for (id, address) in [(2, &addresses[1]), (3, &addresses[2]), (LOADER, &address)] {
-            nodes[0].ask(&format!("join {id} {address}"))?;
+            insist(&mut nodes[0], &format!("join {id} {address}"))?;
         }
-        nodes[0].ask("promote 2 3")?;
+        insist(&mut nodes[0], "promote 2 3")?;
         let ledger = loader.anywhere();
         let found = Found { cluster: CLUSTER }.into();
         let tenant =

@@ -5,6 +5,7 @@
 use crate::http::Api;
 use crate::http::body::{Names, NoParameters};
 use crate::http::change::{Change, ChangeTo};
+use crate::http::names::check_text;
 use crate::http::openapi::parameters::{OfKek, OfTenant};
 use crate::http::openapi::problems::{Any, KeyChanges, KeyChangesTo};
 use crate::http::problem::Fault;
@@ -142,6 +143,9 @@ pub(crate) async fn escrow(
     _: NoParameters,
     ChangeTo(_, asked): ChangeTo<EscrowKey>,
 ) -> Result<Json<EscrowedKey>, Fault> {
+    if let Some(tenant) = &asked.recipient.tenant {
+        check_text("recipient.tenant", tenant, 255)?;
+    }
     // By the key alone: its thumbprint only says the same once more.
     let jwk = PublicJwk { kid: None, tenant: None, ..asked.recipient };
     let recipient = jwk::read(&jwk).map_err(|why| Fault::invalid("recipient", why))?;
