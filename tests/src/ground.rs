@@ -22,7 +22,7 @@ impl Ground {
     /// Where the process with this number listens, if `port` is its port there.
     pub(crate) fn address(&self, number: usize, port: u16) -> SocketAddr {
         match self {
-            Self::Loopback => SocketAddr::from(([127, 0, 0, 1], 0)),
+            Self::Loopback => SocketAddr::from((loopback_address(number), 0)),
             Self::Lab(_) => SocketAddr::from((lab_address(number), port)),
         }
     }
@@ -38,6 +38,12 @@ impl Ground {
             }
         }
     }
+}
+
+/// An address of loopback that nobody connects from: so a port stays free while its process is down.
+fn loopback_address(number: usize) -> [u8; 4] {
+    let [.., high, low] = std::process::id().to_be_bytes();
+    [127, high | 1, low, u8::try_from(number).expect("a cluster is small")]
 }
 
 fn lab_address(number: usize) -> [u8; 4] {
