@@ -1,8 +1,11 @@
 //! Stateless cookies (RFC 6347 §4.2.1): any edge of the cluster checks what another one made.
 //!
-//! A cookie is the low byte of the time bucket and 16 bytes of HMAC-SHA256 under that bucket's
-//! key, over the peer's address and every parameter of its ClientHello. It holds for the bucket
-//! it was made in and one on either side, so for 64 to 128 seconds and under skewed clocks.
+//! A cookie is the low byte of the time bucket and 16 bytes of SipHash-2-4 under that bucket's key,
+//! over the peer's address and every parameter of its ClientHello. It holds for the bucket it was
+//! made in and one on either side, so for 64 to 128 seconds and under skewed clocks. It says that
+//! somebody reads what is sent to an address and nothing else, which is what kernels make their SYN
+//! cookies of SipHash for; every stranger costs one, so it is the cheapest function that nobody can
+//! forge.
 
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
@@ -11,7 +14,7 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use crate::cluster::{ClusterKeys, CookieKeys};
-use crate::prf::{hash, hmac};
+use crate::sip;
 use crate::wire::hello::ClientHello;
 
 /// Bytes of a cookie: with it a HelloVerifyRequest (45 bytes) is no longer than the shortest
@@ -57,24 +60,24 @@ fn in_bucket(
         IpAddr::V6(ip) => ip,
     };
     // Lengths stand before what varies, so that no two hellos give the same input.
-    let fixed = [hello.session_id.len() as u8, hello.compressions.len() as u8];
-    let mac = hmac(
-        &*key,
+    let mac = sip::mac(
+        &key,
         &[
             &ip.octets(),
             &from.port().to_be_bytes(),
             &hello.version.to_be_bytes(),
             &hello.random,
-            &fixed,
+            &[hello.session_id.len() as u8, hello.compressions.len() as u8],
+            &(hello.suites.len() as u16).to_be_bytes(),
             hello.session_id,
             hello.compressions,
-            &hash(&[hello.suites]),
-            &hash(&[hello.raw_extensions]),
+            hello.suites,
+            hello.raw_extensions,
         ],
     );
     let mut cookie = [0; LENGTH];
     cookie[0] = bucket as u8;
-    cookie[1..].copy_from_slice(&mac[..LENGTH - 1]);
+    cookie[1..].copy_from_slice(&mac);
     Some(cookie)
 }
 

@@ -8,7 +8,7 @@
 use rand_core::CryptoRng;
 
 use crate::cluster::CheckKey;
-use crate::prf::hmac;
+use crate::sip;
 use crate::wire::hello::ClientHello;
 
 /// Bytes of a handle.
@@ -39,7 +39,7 @@ pub(crate) fn named(hello: &ClientHello<'_>) -> Option<[u8; LENGTH]> {
 }
 
 fn check(key: &[u8; 32], handle: &[u8; LENGTH]) -> [u8; 2] {
-    let mac = hmac(key, &[b"claviger handle", &handle[..RANDOM]]);
+    let mac = sip::mac(key, &[b"claviger handle", &handle[..RANDOM]]);
     [mac[0], mac[1]]
 }
 

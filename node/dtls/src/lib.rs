@@ -50,6 +50,7 @@ pub mod resume;
 pub mod schedule;
 mod sealed;
 mod server;
+mod sip;
 mod stored;
 mod suite;
 #[cfg(test)]
