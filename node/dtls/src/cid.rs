@@ -21,12 +21,12 @@ pub(crate) fn make(keys: &[CheckKey], rng: &mut dyn CryptoRng) -> Option<[u8; LE
     Some(id)
 }
 
-/// The id in these bytes, if the cluster could have made it.
-pub(crate) fn parse(keys: &[CheckKey], bytes: &[u8]) -> Option<[u8; LENGTH]> {
-    let id: [u8; LENGTH] = bytes.try_into().ok()?;
+/// Whether the cluster could have made this id.
+pub(crate) fn is_ours(keys: &[CheckKey], bytes: &[u8]) -> bool {
+    let Ok(id) = bytes.try_into() else { return false };
     // Its first byte names the layout and the check key.
-    let of = keys.iter().find(|of| of.configuration == id[0])?;
-    (id[6..] == check(&of.key, &id)).then_some(id)
+    let of = keys.iter().find(|of| of.configuration == bytes[0]);
+    of.is_some_and(|of| bytes[6..] == check(&of.key, id))
 }
 
 fn check(key: &[u8; 32], id: &[u8; LENGTH]) -> [u8; 2] {
@@ -58,9 +58,9 @@ mod tests {
         let ours = keys(&[(1, 1)]);
         let id = id(&ours);
 
-        assert_eq!(parse(&ours, &id), Some(id));
-        assert_eq!(parse(&keys(&[(1, 2)]), &id), None);
-        assert_eq!(parse(&[], &id), None);
+        assert!(is_ours(&ours, &id));
+        assert!(!is_ours(&keys(&[(1, 2)]), &id));
+        assert!(!is_ours(&[], &id));
     }
 
     #[test]
@@ -69,8 +69,8 @@ mod tests {
         let (old, new) = (id(&before), id(&after));
 
         assert_eq!((old[0], new[0]), (1, 2));
-        assert_eq!([parse(&after, &old), parse(&after, &new)], [Some(old), Some(new)]);
-        assert_eq!(parse(&before, &new), None);
+        assert!(is_ours(&after, &old) && is_ours(&after, &new));
+        assert!(!is_ours(&before, &new));
     }
 
     #[test]
@@ -78,9 +78,9 @@ mod tests {
         let ours = keys(&[(1, 1)]);
         let mut id = id(&ours);
 
-        assert_eq!(parse(&ours, &id[..7]), None);
-        assert_eq!(parse(&ours, &[]), None);
+        assert!(!is_ours(&ours, &id[..7]));
+        assert!(!is_ours(&ours, &[]));
         id[0] = 2;
-        assert_eq!(parse(&ours, &id), None);
+        assert!(!is_ours(&ours, &id));
     }
 }

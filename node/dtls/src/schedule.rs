@@ -121,12 +121,12 @@ fn derive(
     check_fresh(now, &server.random)?;
     // RFC 7627 §3: the session hash goes through ClientKeyExchange, so without a CertificateVerify.
     let (through, rest) = call.transcript.split_at(transcript.key_exchange_end);
-    let through = prf::Hash::of(&[through]);
-    let session_hash = transcript.extended_master_secret().then(|| through.clone().end());
-    let hash = through.and(&[rest]);
-    let transcript_hash = hash.clone().end();
+    let hash = prf::Hash::of(&[through]);
+    let session_hash = hash.clone().end();
+    let hash = hash.and(&[rest]);
+    let transcript_hash = if rest.is_empty() { session_hash } else { hash.clone().end() };
     let randoms = [&client.random[..], &server.random];
-    let session_hash = session_hash.as_ref().map(|hash| &hash[..]);
+    let session_hash = transcript.extended_master_secret().then_some(&session_hash[..]);
     let master = prf::master_secret(premaster, randoms, session_hash);
     let keyed = prf::Keyed::new(&master[..]);
     let keys = keyed.key_block(&server.random, &client.random, transcript.form());

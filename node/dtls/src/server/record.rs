@@ -91,8 +91,12 @@ impl Endpoint {
             if let Some(session) = self.sessions.with_cid(record.cid) {
                 return self.open(now, from, session, record);
             }
-            let cid = cid::parse(&self.keys.checks, record.cid).ok_or(DropReason::ForeignCid)?;
-            return self.finished(now, from, Some(cid), record);
+            return match self.finished(now, from, Some(record.cid), record) {
+                Err(DropReason::NoSession) if !cid::is_ours(&self.keys.checks, record.cid) => {
+                    Err(DropReason::ForeignCid)
+                }
+                other => other,
+            };
         }
         let Some(session) = self.sessions.at_home(from) else {
             return self.finished(now, from, None, record);
@@ -113,13 +117,13 @@ impl Endpoint {
         &mut self,
         now: Duration,
         from: SocketAddr,
-        cid: Option<[u8; cid::LENGTH]>,
+        cid: Option<&[u8]>,
         record: &RawRecord<'_>,
     ) -> Result<(), DropReason> {
         let resuming = self.resuming.peek(from).map(|resuming| resuming.wish.cid);
         let pending = || self.pending.peek(from).map(|half_open| half_open.agreement.cid);
         match (resuming.or_else(pending).ok_or(DropReason::NoSession)?, cid) {
-            (expected, found) if expected == found => {}
+            (expected, found) if expected.as_ref().map(|cid| &cid[..]) == found => {}
             (Some(_), Some(_)) => return Err(DropReason::NoSession),
             _ => return Err(DropReason::WrongForm),
         }
