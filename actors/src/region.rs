@@ -14,6 +14,7 @@ use crate::counters::count;
 use crate::edge_keys::EdgeKeys;
 use crate::identity::Identities;
 use crate::opening::{self, Failure};
+use crate::resuming::Begun;
 use crate::roster::Roster;
 use crate::step::Input;
 use crate::{EdgeId, Ports};
@@ -51,6 +52,7 @@ pub(crate) struct Region {
     roster: Roster,
     keys: EdgeKeys,
     identities: Identities,
+    begun: Begun,
     calls: Calls<Call>,
     revival: Revival,
 }
@@ -131,6 +133,7 @@ impl Region {
             roster: Roster::default(),
             keys,
             identities: Identities::default(),
+            begun: Begun::default(),
             calls: Calls::new(),
             revival: Revival::default(),
         }

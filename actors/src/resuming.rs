@@ -2,27 +2,67 @@
 //!
 //! What it takes is kept by the ledger under a random handle, sealed. The first step gives an edge
 //! our flight and no key. The second is a session of its own, opened as any other: whether its
-//! credential is still good is decided when that is applied.
+//! credential is still good is decided when that is applied. What the first derives is kept here for
+//! the second ([`Begun`]), which makes it again if it is gone.
 
 use crate::opening::{self, Checked, Failure, Place};
 use crate::proof::{self, KnownBy, Proof};
 use crate::propose::millis;
 use crate::{EdgeId, Ports};
-use claviger_dtls::resume::{self, Declined, LIFETIME, Offer};
+use claviger_dtls::resume::{self, Declined, Derived, LIFETIME, Offer, Resumable};
 use claviger_dtls::schedule::Evidence;
 use claviger_front::{Accepted, Resume, Step, WhyNotResumed};
 use claviger_ledger::{OpenSession, Rows, View};
 use claviger_seal::Label;
 use core::time::Duration;
+use std::collections::BTreeMap;
 
-/// What is kept of the session that is to be resumed, and whose it is; nothing if it cannot be
-/// resumed in this realm, or not by a credential as it is now.
-fn kept(
+/// What was derived by first steps whose second has not come: the keys of sessions that may never
+/// be. Each is dropped, and wiped, after one to two spans of time, and earlier in a rush.
+#[derive(Default)]
+pub(crate) struct Begun {
+    young: BTreeMap<[u8; 16], Derived>,
+    old: BTreeMap<[u8; 16], Derived>,
+    turned_at: Duration,
+}
+
+impl Begun {
+    /// Handshakes take seconds, and end after a minute.
+    const SPAN: Duration = Duration::from_secs(30);
+    /// How many begin in a span at most: of more, the older half is made again.
+    const MOST: usize = 4096;
+
+    /// Of one handle the newest is kept. Anybody who reads along can name it, and costs its device's
+    /// second step what it derives.
+    fn keep(&mut self, handle: [u8; 16], derived: Derived) {
+        if self.young.len() >= Self::MOST {
+            self.old = core::mem::take(&mut self.young);
+        }
+        self.young.insert(handle, derived);
+    }
+
+    /// What was derived for the second step about this handle.
+    pub(crate) fn take(&mut self, handle: &[u8; 16]) -> Option<Derived> {
+        self.young.remove(handle).or_else(|| self.old.remove(handle))
+    }
+
+    /// Time passes.
+    pub(crate) fn turn(&mut self, now: Duration) {
+        if now >= self.turned_at + Self::SPAN {
+            self.turned_at = now;
+            self.old = core::mem::take(&mut self.young);
+        }
+    }
+}
+
+/// Whose session is to be resumed, and what is kept of it, sealed; nothing if it cannot be resumed in
+/// this realm, or not by a credential as it is now.
+fn found(
     view: &View<'_>,
     ports: &Ports,
     resume: &Resume,
     now: Duration,
-) -> Option<Result<(resume::Resumable, Proof), Failure>> {
+) -> Option<Result<(Proof, Vec<u8>), Failure>> {
     let row = view.resumption(&resume.handle).filter(|row| row.realm == resume.realm)?;
     let credential = view.credential(&row.device, row.credential)?;
     if !view.is_good(&row.device, &credential, None, millis(now)) {
@@ -30,17 +70,21 @@ fn kept(
         return None;
     }
     let known_by = KnownBy(credential.kind, credential.identity);
-    let proof = match proof::proof(view, ports, row.device, row.credential, known_by) {
-        Ok(proof) => proof,
-        Err(failure) => return Some(Err(failure)),
-    };
-    let label = Label::Resumption { tenant: &proof.device.tenant, handle: &resume.handle };
-    let Ok(bytes) = proof.tenant_key.open(label, &row.sealed) else {
-        return Some(Err(Failure::Broken("a sealed resumption does not open")));
-    };
-    // One that this version cannot read is as good as none.
-    let kept = resume::Resumable::decode(&bytes)?;
-    (now < kept.created + LIFETIME).then_some(Ok((kept, proof)))
+    let proof = proof::proof(view, ports, row.device, row.credential, known_by);
+    Some(proof.map(|proof| (proof, row.sealed)))
+}
+
+/// What is kept, unsealed. One that this version cannot read is as good as none, as is one whose time
+/// is over.
+fn unsealed(
+    (proof, sealed): (&Proof, &[u8]),
+    handle: &[u8; 16],
+    now: Duration,
+) -> Result<Option<Resumable>, Failure> {
+    let label = Label::Resumption { tenant: &proof.device.tenant, handle };
+    let bytes = proof.tenant_key.open(label, sealed);
+    let bytes = bytes.map_err(|_| Failure::Broken("a sealed resumption does not open"))?;
+    Ok(Resumable::decode(&bytes).filter(|kept| now < kept.created + LIFETIME))
 }
 
 /// The first step: our flight, or why a full handshake must do.
@@ -48,15 +92,18 @@ pub(crate) fn accept(
     rows: &dyn Rows,
     ports: &Ports,
     resume: &Resume,
+    begun: &mut Begun,
     now: Duration,
 ) -> Result<Accepted, WhyNotResumed> {
     let Step::Accept { hello, random, sequence } = &resume.step else {
         return Err(WhyNotResumed::Unavailable);
     };
     let view = View::new(rows);
-    let kept = kept(&view, ports, resume, now).ok_or(WhyNotResumed::FullHandshake)?;
-    // Something is broken here, which a full handshake may do without, or tell of.
-    let (kept, _) = kept.map_err(|_| WhyNotResumed::FullHandshake)?;
+    // Where something is broken here, a full handshake may do without it, or tell of it.
+    let found = found(&view, ports, resume, now).and_then(Result::ok);
+    let (proof, sealed) = found.ok_or(WhyNotResumed::FullHandshake)?;
+    let kept = unsealed((&proof, &sealed), &resume.handle, now).ok().flatten();
+    let kept = kept.ok_or(WhyNotResumed::FullHandshake)?;
     let cid = resume.cid.as_ref().map(|cid| &cid[..]);
     let offer = Offer { hello, random, cid, sequence: *sequence };
     let accepted = resume::accept(&kept, now, &offer).map_err(|declined| match declined {
@@ -64,15 +111,17 @@ pub(crate) fn accept(
         Declined::FullHandshake => WhyNotResumed::FullHandshake,
         Declined::Stale | Declined::Malformed => WhyNotResumed::Unavailable,
     })?;
-    let resume::Accepted { suite, server_hello, finished } = accepted;
+    let (resume::Accepted { suite, server_hello, finished }, derived) = accepted;
+    begun.keep(resume.handle, derived);
     Ok(Accepted { call: resume.call, suite, server_hello, finished })
 }
 
-/// The second step: a session, ready to be proposed.
+/// The second step: a session, ready to be proposed. `derived` is what the first derived, perhaps.
 pub(crate) fn check(
     rows: &dyn Rows,
     ports: &Ports,
     resume: &Resume,
+    derived: Option<&Derived>,
     (edge, now): (EdgeId, Duration),
 ) -> Result<Checked, Failure> {
     let Step::Open { suite, transcript, finished } = &resume.step else {
@@ -80,7 +129,7 @@ pub(crate) fn check(
     };
     let view = View::new(rows);
     opening::check_incarnation(&view, transcript)?;
-    let (kept, proof) = kept(&view, ports, resume, now).ok_or(Failure::Gone)??;
+    let (proof, sealed) = found(&view, ports, resume, now).ok_or(Failure::Gone)??;
     let evidence = Evidence {
         transcript,
         finished,
@@ -89,7 +138,13 @@ pub(crate) fn check(
         peer_cid: resume.peer_cid.as_deref(),
         shared: None,
     };
-    let opened = resume::open(&kept, now, &evidence)?;
+    let opened = match derived.filter(|derived| derived.is_of(&evidence)) {
+        Some(derived) => derived.open(now, &evidence)?,
+        None => {
+            let kept = unsealed((&proof, &sealed), &resume.handle, now)?.ok_or(Failure::Gone)?;
+            resume::open(&kept, now, &evidence)?
+        }
+    };
     let place = Place { edge, listener: &resume.listener, peer: resume.peer, now };
     let command = opening::command(ports, &proof, &opened, &evidence, &place)?;
     let command = OpenSession { resumed: true, ..command };

@@ -46,8 +46,9 @@ impl Region {
             return self.call(edge, Call::Resume(resume), ctx);
         }
         let mut answer = Err(WhyNotResumed::Unavailable);
-        self.ports.ledger.read(&mut |rows| {
-            answer = resuming::accept(rows, &self.ports, &resume, self.ports.clock.now());
+        let (ports, now) = (&self.ports, self.ports.clock.now());
+        ports.ledger.read(&mut |rows| {
+            answer = resuming::accept(rows, ports, &resume, &mut self.begun, now);
         });
         let frame = match answer {
             Ok(accepted) => {
@@ -73,6 +74,7 @@ impl Region {
 
     fn beat(&mut self) {
         let now = self.ports.clock.now();
+        self.begun.turn(now);
         let beat = ToEdge::Beat(millis(now)).encode();
         let keys = ToEdge::Keys(self.keys.at(now)).encode();
         for (edge, keys_too) in self.roster.beat(CookieKeys::bucket(now)) {

@@ -103,7 +103,7 @@ impl Region {
         }
     }
 
-    fn begin(&self, edge: EdgeId, call: Call, ctx: &Context<Self>) {
+    fn begin(&mut self, edge: EdgeId, call: Call, ctx: &Context<Self>) {
         match call {
             Call::Open(open) => self.open(edge, open, ctx),
             Call::Resume(resume) => self.open_resumed(edge, resume, ctx),
@@ -126,12 +126,14 @@ impl Region {
     }
 
     /// The second step of a resumption opens a session as a full handshake does.
-    fn open_resumed(&self, edge: EdgeId, resume: Resume, ctx: &Context<Self>) {
-        let ports = self.ports.clone();
+    fn open_resumed(&mut self, edge: EdgeId, resume: Resume, ctx: &Context<Self>) {
+        let (ports, derived) = (self.ports.clone(), self.begun.take(&resume.handle));
         let Resume { trace, call, peer, .. } = resume;
         let asked = Asked { edge, trace, call, peer, claim: None, realm: resume.realm.clone() };
         let call = async move {
-            let check = |rows: &dyn Rows, now| resuming::check(rows, &ports, &resume, (edge, now));
+            let derived = derived.as_ref();
+            let check =
+                |rows: &dyn Rows, now| resuming::check(rows, &ports, &resume, derived, (edge, now));
             check_and_propose(&ports, trace, check).await
         };
         ask(asked, call, ctx);

@@ -1,7 +1,7 @@
 //! Handshakes that were recorded, and are played to endpoints: one with the same seed gives the same
 //! answers, so that the client's work is not measured.
 
-use claviger_dtls::resume::{self, Resumable};
+use claviger_dtls::resume::{self, Derived, Resumable};
 use claviger_dtls::{
     CheckKey, Client, ClientConfig, ClientOutput, ClusterKeys, CookieKeys, Endpoint,
     EndpointConfig, Output, SessionId, schedule,
@@ -100,20 +100,23 @@ pub(crate) fn session(endpoint: &mut Endpoint, client: &mut Client, from: Socket
 
 /// Plays a client's datagrams to an endpoint that answers by what was kept of its first session.
 pub(crate) fn play(endpoint: &mut Endpoint, said: &[Vec<u8>], kept: &Resumable) {
+    let mut derived = None;
     for datagram in said {
         endpoint.receive(START, address(0), datagram);
         while let Some(output) = endpoint.poll() {
-            answer(endpoint, output, kept, |bytes| {
+            answer(endpoint, output, kept, &mut derived, |bytes| {
                 black_box(bytes);
             });
         }
     }
 }
 
+/// Does as the ledger's side: what the first step of a resumption derives is there for the second.
 pub(crate) fn answer(
     endpoint: &mut Endpoint,
     output: Output,
     kept: &Resumable,
+    derived: &mut Option<Derived>,
     mut each: impl FnMut(&[u8]),
 ) {
     match output {
@@ -123,10 +126,13 @@ pub(crate) fn answer(
         }
         Output::NeedSession(call) => {
             if let Some(offer) = call.offer() {
-                let accepted = resume::accept(kept, START, &offer).expect("it is the same client");
+                let accepted = resume::accept(kept, START, &offer);
+                let (accepted, begun) = accepted.expect("it is the same client");
+                *derived = Some(begun);
                 endpoint.resumed(START, call.call, &accepted);
             } else if let Some(evidence) = call.evidence() {
-                let opened = resume::open(kept, START, &evidence).expect("the secret is right");
+                let derived = derived.take().expect("the first step comes first");
+                let opened = derived.open(START, &evidence).expect("the secret is right");
                 assert!(endpoint.opened(START, call.call, opened));
             }
         }
@@ -159,11 +165,12 @@ pub(crate) fn comes_back(suite: u16) -> (Vec<Vec<u8>>, Vec<Vec<u8>>, Resumable) 
     let resumption = first.resumption();
     let config = ClientConfig { suites: vec![suite], resumption, ..config };
     let mut second = Client::new(START, config, &mut ChaCha8Rng::seed_from_u64(9));
-    let (mut edge, mut again) = (endpoint(), Vec::new());
+    let (mut edge, mut again, mut derived) = (endpoint(), Vec::new(), None);
     while let Some(datagram) = sent(&mut second).pop() {
         edge.receive(START, address(0), &datagram);
         while let Some(output) = edge.poll() {
-            answer(&mut edge, output, &kept, |bytes| second.receive(START, bytes));
+            let each = |bytes: &[u8]| second.receive(START, bytes);
+            answer(&mut edge, output, &kept, &mut derived, each);
         }
         again.push(datagram);
     }

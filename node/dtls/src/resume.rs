@@ -5,6 +5,7 @@
 //! calls twice. [`accept`] gives it the server's flight, whose Finished is sealed already, and no
 //! key. [`open`] checks the client's Finished and gives the keys of a session of its own, which is
 //! to be refused if the credential behind it is no longer good: whether it is, is not known here.
+//! The holder can keep what the first call derived for the second ([`Derived`]).
 //!
 //! A session without extended master secret is never resumable: nothing would bind the resumption
 //! to it. Nor is one without a pre-shared key: its master secret follows from the key agreement,
@@ -36,6 +37,10 @@ use crate::wire::record::ContentType;
 pub const LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
 const VERSION: u8 = 1;
+/// The start of SHA-256 over nothing.
+const NO_HOST: [u8; 16] = [
+    0xE3, 0xB0, 0xC4, 0x42, 0x98, 0xFC, 0x1C, 0x14, 0x9A, 0xFB, 0xF4, 0xC8, 0x99, 0x6F, 0xB9, 0x24,
+];
 
 /// What it takes to resume a session.
 #[derive(Clone)]
@@ -98,24 +103,12 @@ impl Resumable {
     }
 }
 
-/// The record keys of these randoms; encrypt-then-MAC is agreed on anew (RFC 7366 §3).
-fn keys(
-    master: &Keyed,
-    suite: &Suite,
-    (server_random, client_random): (&[u8; 32], &[u8; 32]),
-    encrypt_then_mac: bool,
-) -> SessionKeys {
-    master.key_block(server_random, client_random, Form::of(suite.cipher, encrypt_then_mac))
-}
-
-/// The server's random: the edge's time, and bytes that depend on all that the edge says and
-/// that is answered, `blank` being the ServerHello without it. An edge that asks twice with
-/// anything changed, or a node of another version, gets other keys, never a nonce again.
-fn server_random(master: &Keyed, offer: &Offer<'_>, blank: &[u8]) -> [u8; 32] {
-    let cid = offer.cid.unwrap_or_default();
-    let length = [u8::from(offer.cid.is_some()), cid.len() as u8];
-    let mut random =
-        master.mac(&[b"claviger server random", offer.random, &length, cid, offer.hello, blank]);
+/// The server's random: the edge's time, and bytes that depend on all that the edge says and that is
+/// answered, `blank` being the ServerHello without it and `hello` the hash of the client's. An edge
+/// that asks twice with anything changed, or a node of another version, gets other keys, never a nonce
+/// again. For that nobody must find two such inputs of one hash; it need not be a secret.
+fn server_random(hello: prf::Hash, offer: &Offer<'_>, blank: &[u8]) -> [u8; 32] {
+    let mut random = hello.and(&[blank, offer.random]).end();
     random[..4].copy_from_slice(&offer.random[..4]);
     random
 }
@@ -132,8 +125,11 @@ fn resumable(suite: u16) -> bool {
 }
 
 fn host(client: &ClientHello<'_>) -> [u8; 16] {
-    let hash = prf::hash(&[client.extensions.host_name.unwrap_or_default()]);
-    *hash.first_chunk().expect("16 is less than 32")
+    // Most devices ask for no name.
+    let Some(name) = client.extensions.host_name.filter(|name| !name.is_empty()) else {
+        return NO_HOST;
+    };
+    *prf::hash(&[name]).first_chunk().expect("16 is less than 32")
 }
 
 /// A client's wish to resume, as an edge tells it.
@@ -181,11 +177,16 @@ pub enum Declined {
     Forbidden,
 }
 
-/// Accepts a resumption: the ServerHello and the sealed Finished.
+/// Accepts a resumption: the ServerHello and the sealed Finished, and what it takes for the second
+/// step, for whoever asks for that.
 ///
 /// # Errors
 /// See [`Declined`].
-pub fn accept(kept: &Resumable, now: Duration, offer: &Offer<'_>) -> Result<Accepted, Declined> {
+pub fn accept(
+    kept: &Resumable,
+    now: Duration,
+    offer: &Offer<'_>,
+) -> Result<(Accepted, Derived), Declined> {
     let (message, hello) = client_hello(offer.hello).ok_or(Declined::Malformed)?;
     let extensions = &hello.extensions;
     let consistent = handle::named(&hello) == Some(kept.handle)
@@ -199,23 +200,28 @@ pub fn accept(kept: &Resumable, now: Duration, offer: &Offer<'_>) -> Result<Acce
     if kept.is_over(now) || !hello.offers(kept.suite) || host(&hello) != kept.host {
         return Err(Declined::FullHandshake);
     }
-    let blank = server_hello(&hello, suite, [0; 32], offer.cid);
-    let master = Keyed::new(&kept.master[..]);
-    let random = server_random(&master, offer, &blank);
-    let server_hello = server_hello(&hello, suite, random, offer.cid);
-    let mut transcript = offer.hello.to_vec();
-    handshake::put_message(&mut transcript, kind::SERVER_HELLO, message, &server_hello);
-    let hash = prf::hash(&[&transcript]);
-    let message = server_finished(&master, message, &hash).ok_or(Declined::Malformed)?;
-    let keys = keys(&master, suite, (&random, &hello.random), extensions.encrypt_then_mac);
+    let hash = prf::Hash::of(&[offer.hello]);
+    let mut server = server_hello(&hello, suite, offer.cid);
+    let mut body = Vec::with_capacity(112);
+    server.encode(&mut body).expect("each field is short");
+    server.random = server_random(hash.clone(), offer, &body);
+    // It stands behind the version.
+    body[2..34].copy_from_slice(&server.random);
+    let mut transcript = Vec::with_capacity(offer.hello.len() + handshake::HEADER + body.len());
+    transcript.extend_from_slice(offer.hello);
+    handshake::put_message(&mut transcript, kind::SERVER_HELLO, message, &body);
+    let hash = hash.and(&[&transcript[offer.hello.len()..]]);
+    let hellos = Hellos { client: hello, server, message };
+    let derived = Derived::of(kept, suite, &hellos, hash).ok_or(Declined::Malformed)?;
+    let derived = Derived { transcript, ..derived };
     let mut finished = Vec::new();
-    Direction::from_server(suite.cipher, &keys, extensions.cid.unwrap_or_default()).seal(
+    Direction::from_server(suite.cipher, &derived.keys, extensions.cid.unwrap_or_default()).seal(
         &mut finished,
         ContentType::Handshake,
         (1, offer.sequence),
-        &message,
+        &derived.ours,
     );
-    Ok(Accepted { suite: kept.suite, server_hello, finished })
+    Ok((Accepted { suite: kept.suite, server_hello: body, finished }, derived))
 }
 
 /// Checks the client's Finished of an abbreviated handshake, whose transcript is the two hellos,
@@ -229,25 +235,90 @@ pub fn open(kept: &Resumable, now: Duration, call: &Evidence<'_>) -> Result<Open
         .filter(|_| hellos.agree_with(kept, call))
         .ok_or(OpenError::Malformed)?;
     check_fresh(now, &hellos.server.random)?;
-    let master = Keyed::new(&kept.master[..]);
     let hash = prf::Hash::of(&[call.transcript]);
-    let transcript_hash = hash.clone().end();
-    let ours =
-        server_finished(&master, hellos.message, &transcript_hash).ok_or(OpenError::Malformed)?;
-    let hash = hash.and(&[&ours]).end();
-    let expected =
-        finished_message(hellos.message + 1, &master.verify_data(b"client finished", &hash));
-    let randoms = (&hellos.server.random, &hellos.client.random);
-    let keys = keys(&master, suite, randoms, hellos.server.extensions.encrypt_then_mac);
-    check_finished(suite.cipher, &keys, call, &expected)?;
-    let verify_data = *ours.last_chunk().expect("a Finished is longer than its verify_data");
-    Ok(Opened { session: SessionId::from_hash(&transcript_hash), keys, verify_data })
+    let derived = Derived::of(kept, suite, &hellos, hash).ok_or(OpenError::Malformed)?;
+    derived.check(call)
 }
 
-/// The server's Finished message over two hellos of this hash, the first of which has this number.
-fn server_finished(master: &Keyed, message: u16, hash: &[u8; 32]) -> Option<Vec<u8>> {
-    let verify_data = master.verify_data(b"server finished", hash);
-    Some(finished_message(message.checked_add(1)?, &verify_data))
+/// What follows from two hellos and the master secret: the second step of a resumption, as the
+/// first one makes it on the way. Its maker may keep it, so that the second costs no more than a
+/// comparison; without it, [`open`] makes it again. It holds the keys, so it is for no edge.
+pub struct Derived {
+    /// The two hellos.
+    transcript: Vec<u8>,
+    suite: &'static Suite,
+    cid: Option<Vec<u8>>,
+    peer_cid: Option<Vec<u8>>,
+    server_random: [u8; 32],
+    session: SessionId,
+    keys: SessionKeys,
+    /// The two Finished messages.
+    ours: Vec<u8>,
+    theirs: Vec<u8>,
+}
+
+impl Derived {
+    /// `hash` has taken in the two hellos; as bytes they are left out.
+    fn of(
+        kept: &Resumable,
+        suite: &'static Suite,
+        hellos: &Hellos<'_>,
+        hash: prf::Hash,
+    ) -> Option<Self> {
+        let Hellos { client, server, message } = hellos;
+        let master = Keyed::new(&kept.master[..]);
+        let hash_of_hellos = hash.clone().end();
+        let verify_data = master.verify_data(b"server finished", &hash_of_hellos);
+        let ours = finished_message(message.checked_add(1)?, &verify_data);
+        let hash = hash.and(&[&ours]).end();
+        let verify_data = master.verify_data(b"client finished", &hash);
+        // Encrypt-then-MAC is agreed on anew (RFC 7366 §3).
+        let form = Form::of(suite.cipher, server.extensions.encrypt_then_mac);
+        Some(Self {
+            transcript: Vec::new(),
+            suite,
+            cid: server.extensions.cid.map(<[u8]>::to_vec),
+            peer_cid: server.extensions.cid.and(client.extensions.cid).map(<[u8]>::to_vec),
+            server_random: server.random,
+            session: SessionId::from_hash(&hash_of_hellos),
+            keys: master.key_block(&server.random, &client.random, form),
+            ours,
+            theirs: finished_message(message + 1, &verify_data),
+        })
+    }
+
+    /// Whether a second step is that of these hellos.
+    pub fn is_of(&self, call: &Evidence<'_>) -> bool {
+        self.transcript == call.transcript
+            && self.suite.id == call.suite
+            && self.cid.as_deref() == call.cid
+            && self.peer_cid.as_deref() == call.peer_cid
+    }
+
+    /// The second step: see [`open`], which says the same.
+    ///
+    /// # Errors
+    /// [`OpenError`]; it is malformed too if it is that of other hellos.
+    pub fn open(&self, now: Duration, call: &Evidence<'_>) -> Result<Opened, OpenError> {
+        if !self.is_of(call) {
+            return Err(OpenError::Malformed);
+        }
+        check_fresh(now, &self.server_random)?;
+        self.check(call)
+    }
+
+    fn check(&self, call: &Evidence<'_>) -> Result<Opened, OpenError> {
+        check_finished(self.suite.cipher, &self.keys, call, &self.theirs)?;
+        let verify_data =
+            *self.ours.last_chunk().expect("a Finished is longer than its verify_data");
+        Ok(Opened { session: self.session, keys: self.keys.clone(), verify_data })
+    }
+}
+
+impl fmt::Debug for Derived {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Derived").field("session", &self.session).finish_non_exhaustive()
+    }
 }
 
 /// A whole ClientHello message and its number.
@@ -257,15 +328,15 @@ fn client_hello(bytes: &[u8]) -> Option<(u16, ClientHello<'_>)> {
     cursor.is_empty().then_some((hello.sequence, ClientHello::decode(hello.body)?))
 }
 
-fn server_hello(
-    hello: &ClientHello<'_>,
+/// Without its random.
+fn server_hello<'a>(
+    hello: &ClientHello<'a>,
     suite: &Suite,
-    random: [u8; 32],
-    cid: Option<&[u8]>,
-) -> Vec<u8> {
-    let server_hello = ServerHello {
+    cid: Option<&'a [u8]>,
+) -> ServerHello<'a> {
+    ServerHello {
         version: DTLS_1_2,
-        random,
+        random: [0; 32],
         // The same id says that the session is resumed, by whatever name (RFC 5077 §3.4).
         session_id: hello.session_id,
         suite: suite.id,
@@ -278,10 +349,7 @@ fn server_hello(
             rrc: hello.extensions.asks_rrc(),
             ..limit::answer(&hello.extensions)
         },
-    };
-    let mut body = Vec::with_capacity(112);
-    server_hello.encode(&mut body).expect("each field is short");
-    body
+    }
 }
 
 /// The two hellos of an abbreviated handshake.

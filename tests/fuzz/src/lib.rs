@@ -4,7 +4,7 @@
 //! All randomness is seeded, so that what one run has said is understood by the next: the seeds of
 //! the targets are flights that were recorded.
 
-use claviger_dtls::resume::{self, Resumable};
+use claviger_dtls::resume::{self, Derived, Resumable};
 use claviger_dtls::{
     CallId, CertificateType, Claim, Client, ClientConfig, ClientOutput, ClusterKeys, Content,
     Curves, Endpoint, EndpointConfig, Ephemeral, Group, HandshakeEvent, NotResumed, OpenCall,
@@ -87,6 +87,7 @@ pub struct Server {
     /// The last credential step.
     pub call: Option<Box<OpenCall>>,
     kept: BTreeMap<[u8; 16], Resumable>,
+    derived: BTreeMap<[u8; 16], Derived>,
     next: u64,
 }
 
@@ -108,6 +109,7 @@ impl Default for Server {
             read: Vec::new(),
             call: None,
             kept: BTreeMap::new(),
+            derived: BTreeMap::new(),
             next: 1,
         }
     }
@@ -190,13 +192,24 @@ impl Server {
         let (now, name) = (self.now, call.call);
         match (kept, call.offer(), call.evidence()) {
             (Some(kept), Some(offer), _) => match resume::accept(kept, now, &offer) {
-                Ok(accepted) => self.endpoint.resumed(now, name, &accepted),
+                Ok((accepted, derived)) => {
+                    self.derived.insert(call.handle, derived);
+                    self.endpoint.resumed(now, name, &accepted);
+                }
                 Err(_) => self.endpoint.not_resumed(now, name, NotResumed::FullHandshake),
             },
-            (Some(kept), _, Some(evidence)) => match resume::open(kept, now, &evidence) {
-                Ok(opened) => drop(self.endpoint.opened(now, name, opened)),
-                Err(_) => self.endpoint.refused(now, name, Refusal::BadFinished),
-            },
+            (Some(kept), _, Some(evidence)) => {
+                let opened = resume::open(kept, now, &evidence);
+                let derived = self.derived.get(&call.handle).filter(|it| it.is_of(&evidence));
+                if let Some(derived) = derived {
+                    let session = derived.open(now, &evidence).map(|opened| opened.session);
+                    assert_eq!(session, opened.as_ref().map(|it| it.session).map_err(|why| *why));
+                }
+                match opened {
+                    Ok(opened) => drop(self.endpoint.opened(now, name, opened)),
+                    Err(_) => self.endpoint.refused(now, name, Refusal::BadFinished),
+                }
+            }
             _ => self.endpoint.not_resumed(now, name, NotResumed::FullHandshake),
         }
     }

@@ -289,7 +289,7 @@ impl Listener {
         };
         if let Some(offer) = call.offer() {
             match resume::accept(&kept, now(), &offer) {
-                Ok(accepted) => self.endpoint.resumed(now(), call.call, &accepted),
+                Ok((accepted, _)) => self.endpoint.resumed(now(), call.call, &accepted),
                 Err(_) => self.endpoint.not_resumed(now(), call.call, full),
             }
         } else if let Some(evidence) = call.evidence() {

@@ -219,7 +219,7 @@ impl Endpoint {
     /// sequence 0. If the handshake is gone by now, or has another suite than these keys, nothing
     /// happens, and the answer is false.
     pub fn opened(&mut self, now: Duration, call: CallId, opened: Opened) -> bool {
-        if self.resuming.waits_for(call) {
+        if self.resuming.asker(call).is_some() {
             return self.resumption_opened(now, call, opened);
         }
         let Some((peer, half_open)) = self.answered(call, is_open) else {
@@ -249,7 +249,7 @@ impl Endpoint {
 
     /// A credential step went otherwise.
     pub fn refused(&mut self, now: Duration, call: CallId, refusal: Refusal) {
-        if self.resuming.waits_for(call) {
+        if self.resuming.asker(call).is_some() {
             return self.resumption_refused(now, call, refusal);
         }
         let Some((peer, mut half_open)) = self.answered(call, is_open) else {

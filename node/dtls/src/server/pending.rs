@@ -84,9 +84,9 @@ impl<H: Waiting> Pending<H> {
         Some(one)
     }
 
-    /// Whether a handshake waits for the answer to this call.
-    pub(super) fn waits_for(&self, call: CallId) -> bool {
-        self.by_call.contains_key(&call)
+    /// The address of the handshake that waits for the answer to this call.
+    pub(super) fn asker(&self, call: CallId) -> Option<SocketAddr> {
+        self.by_call.get(&call).copied()
     }
 
     /// The handshake that waits for the answer to this call, if it is one to such a question.
@@ -95,7 +95,7 @@ impl<H: Waiting> Pending<H> {
         call: CallId,
         asked: impl FnOnce(&H) -> bool,
     ) -> Option<(SocketAddr, Box<H>)> {
-        let peer = *self.by_call.get(&call)?;
+        let peer = self.asker(call)?;
         if asked(self.by_peer.get(&peer)?) { Some((peer, self.take(peer)?)) } else { None }
     }
 

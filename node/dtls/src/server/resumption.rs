@@ -61,14 +61,19 @@ impl Endpoint {
     /// answer, nothing happens. A session of a suite that this listener does not take, hence of
     /// another listener, is not resumed here: a full handshake takes place.
     pub fn resumed(&mut self, now: Duration, call: CallId, accepted: &Accepted) {
-        let Some((peer, mut resuming)) = self.take_resuming(call) else { return };
-        if resuming.is_silent() && !self.config.suites.contains(&accepted.suite) {
-            return self.begin_instead(now, peer, *resuming);
+        let Some(peer) = self.resuming.asker(call) else {
+            self.counters.late_answers += 1;
+            return;
+        };
+        let silent = self.resuming.peek(peer).is_some_and(Resuming::is_silent);
+        if silent && !self.config.suites.contains(&accepted.suite) {
+            let resuming = self.resuming.take(peer);
+            return resuming.into_iter().for_each(|it| self.begin_instead(now, peer, *it));
         }
-        if let Some(bytes) = resuming.accepted(accepted) {
+        let flight = self.resuming.change(peer, |resuming| resuming.accepted(accepted));
+        if let Some(bytes) = flight.flatten() {
             self.outputs.push_back(Output::Datagram { to: peer, bytes });
         }
-        self.resuming.put(peer, resuming);
     }
 
     /// A first step went otherwise.

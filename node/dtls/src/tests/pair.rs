@@ -11,18 +11,27 @@ use zeroize::Zeroizing;
 
 use super::toy::{self, CLIENT_KEY, SERVER_KEY, Toy};
 use crate::client::Offer;
-use crate::resume::{self, Declined, Resumable};
+use crate::resume::{self, Declined, Derived, Resumable};
 use crate::schedule::{self, OpenError};
 use crate::wire::record::{ContentType, RawRecord, Records};
 use crate::{
     CertificateType, Claim, Client, ClientConfig, ClientOutput, ClusterKeys, Content, DropReason,
-    Endpoint, EndpointConfig, HandshakeEvent, NotResumed, OpenCall, Output, PublicIdentity, Record,
-    Refusal, Resumption, SessionCall, SessionId, SignCall, Suite,
+    Endpoint, EndpointConfig, HandshakeEvent, NotResumed, OpenCall, Opened, Output, PublicIdentity,
+    Record, Refusal, Resumption, SessionCall, SessionId, SignCall, Suite,
 };
 
 pub(super) const PSK: &[u8] = b"sixteen byte key";
 pub(super) const IDENTITY: &[u8] = b"urn:dev:ops:1";
 pub(super) const START: Duration = Duration::from_secs(1_800_000_000);
+
+/// The second step of a resumption says the same however its session was derived.
+pub(super) fn assert_same(one: &Result<Opened, OpenError>, other: &Result<Opened, OpenError>) {
+    let said = |it: &Result<Opened, OpenError>| {
+        let parts = |opened: &Opened| (opened.session, opened.verify_data, opened.keys.to_bytes());
+        it.as_ref().map(parts).map_err(|why| *why)
+    };
+    assert!(said(one) == said(other), "{one:?} {other:?}");
+}
 
 pub(super) fn address(text: &str) -> SocketAddr {
     text.parse().expect("an address")
@@ -86,6 +95,8 @@ pub(super) struct Pair {
     pub(super) session_calls: Vec<SessionCall>,
     /// What the ledger keeps of resumable sessions, by handle.
     pub(super) kept: BTreeMap<[u8; 16], Vec<u8>>,
+    /// What first steps derived, by handle.
+    pub(super) derived: BTreeMap<[u8; 16], Derived>,
     /// Signatures that nobody has made.
     pub(super) signs: Vec<SignCall>,
     /// What the client asked and nobody has answered.
@@ -133,6 +144,7 @@ impl Pair {
             calls: Vec::new(),
             session_calls: Vec::new(),
             kept: BTreeMap::new(),
+            derived: BTreeMap::new(),
             signs: Vec::new(),
             client_asks: Vec::new(),
             records: Vec::new(),
@@ -276,7 +288,10 @@ impl Pair {
         };
         if let Some(offer) = call.offer() {
             match resume::accept(&kept, self.now, &offer) {
-                Ok(accepted) => self.endpoint.resumed(self.now, call.call, &accepted),
+                Ok((accepted, derived)) => {
+                    self.derived.insert(call.handle, derived);
+                    self.endpoint.resumed(self.now, call.call, &accepted);
+                }
                 Err(declined) => {
                     let why = match declined {
                         Declined::FullHandshake => NotResumed::FullHandshake,
@@ -287,7 +302,12 @@ impl Pair {
                 }
             }
         } else if let Some(evidence) = call.evidence() {
-            match resume::open(&kept, self.now, &evidence) {
+            let anew = resume::open(&kept, self.now, &evidence);
+            let derived = self.derived.get(&call.handle).filter(|it| it.is_of(&evidence));
+            if let Some(derived) = derived {
+                assert_same(&derived.open(self.now, &evidence), &anew);
+            }
+            match anew {
                 Ok(opened) => {
                     self.next_sequence.insert(opened.session, 1 << 24);
                     self.endpoint.opened(self.now, call.call, opened);

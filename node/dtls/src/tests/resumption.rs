@@ -6,14 +6,14 @@ use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng;
 
 use super::altered::{strip, with_host_name};
-use super::pair::{Options, PSK, Pair, address};
+use super::pair::{Options, PSK, Pair, address, assert_same};
 use crate::client::Offer as ClientOffer;
-use crate::resume::{self, Declined, LIFETIME, Offer, Resumable};
-use crate::schedule::OpenError;
+use crate::resume::{self, Declined, Derived, LIFETIME, Offer, Resumable};
+use crate::schedule::{Evidence, OpenError};
 use crate::wire::handshake::kind;
 use crate::{
     ClientFailure, ClientOutput, ClusterKeys, Content, Endpoint, EndpointConfig, FailureReason,
-    HandshakeEvent, Refusal, SessionCall, StoredSession,
+    HandshakeEvent, Opened, Refusal, SessionCall, StoredSession,
 };
 
 pub(super) fn options(tickets: bool) -> Options {
@@ -316,7 +316,7 @@ fn an_edge_that_asks_with_anything_changed_gets_other_keys() {
     let kept = Resumable::decode(&pair.kept[&call.handle]).expect("written");
     let offer = call.offer().expect("the first step");
     let random = |offer: &Offer<'_>| {
-        let accepted = resume::accept(&kept, pair.now, offer).expect("acceptable");
+        let (accepted, _) = resume::accept(&kept, pair.now, offer).expect("acceptable");
         accepted.server_hello[2..34].to_vec()
     };
     let mut hello = offer.hello.to_vec();
@@ -332,6 +332,18 @@ fn an_edge_that_asks_with_anything_changed_gets_other_keys() {
     assert_eq!(base[..4], offer.random[..4]);
 }
 
+/// What the second step says, derived anew and as the first step left it.
+fn both_ways(
+    kept: &Resumable,
+    now: Duration,
+    derived: &Derived,
+    evidence: &Evidence<'_>,
+) -> Option<Opened> {
+    let (anew, left) = (resume::open(kept, now, evidence), derived.open(now, evidence));
+    assert_same(&anew, &left);
+    anew.ok()
+}
+
 #[test]
 fn every_flipped_bit_of_either_step_is_noticed() {
     let (mut pair, last) = nearly(&options(true));
@@ -339,20 +351,32 @@ fn every_flipped_bit_of_either_step_is_noticed() {
     pair.server_sends();
     let call = pair.session_calls.remove(0);
     let kept = Resumable::decode(&pair.kept[&call.handle]).expect("written");
+    let derived = &pair.derived[&call.handle];
     let evidence = call.evidence().expect("the second step");
-    assert!(resume::open(&kept, pair.now, &evidence).is_ok());
+    assert!(both_ways(&kept, pair.now, derived, &evidence).is_some());
     for bit in 0..evidence.finished.len() * 8 {
         let mut finished = evidence.finished.to_vec();
         finished[bit / 8] ^= 1 << (bit % 8);
-        let changed = crate::schedule::Evidence { finished: &finished, ..evidence };
-        assert!(resume::open(&kept, pair.now, &changed).is_err(), "{bit}");
+        let changed = Evidence { finished: &finished, ..evidence };
+        assert!(both_ways(&kept, pair.now, derived, &changed).is_none(), "{bit}");
     }
     for byte in 0..evidence.transcript.len() {
         let mut transcript = evidence.transcript.to_vec();
         transcript[byte] ^= 1;
-        let changed = crate::schedule::Evidence { transcript: &transcript, ..evidence };
+        let changed = Evidence { transcript: &transcript, ..evidence };
         assert!(resume::open(&kept, pair.now, &changed).is_err(), "{byte}");
+        assert!(!derived.is_of(&changed), "{byte}");
     }
+    let of_others = [
+        Evidence { suite: 0x00A8, ..evidence },
+        Evidence { cid: Some(&[9; 8]), ..evidence },
+        Evidence { peer_cid: None, ..evidence },
+    ];
+    for (row, other) in of_others.iter().enumerate() {
+        assert!(both_ways(&kept, pair.now, derived, other).is_none(), "row {row}");
+    }
+    let later = pair.now + Duration::from_secs(121);
+    assert!(both_ways(&kept, later, derived, &evidence).is_none());
 }
 
 #[test]
