@@ -33,4 +33,8 @@ impl Edges for WhileLeading {
     fn node(&self, edge: EdgeId) -> u64 {
         self.edges.node(edge)
     }
+
+    fn is_here(&self, edge: EdgeId) -> bool {
+        self.edges.is_here(edge)
+    }
 }

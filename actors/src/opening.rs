@@ -80,18 +80,23 @@ pub(crate) fn check(
     let signed = match claim {
         Claim::Key(presented) => {
             let opened = schedule::open_shared(now, &evidence)?;
-            if !proof::is_signed(ports, presented, &open.transcript) {
+            let subject = proof::presented(ports, presented).ok_or(Failure::Malformed)?;
+            // An edge that is ours has seen to it: one that asks without a signature is broken, or
+            // somebody else's.
+            let believed = ports.edges.is_here(edge);
+            if !believed && !proof::is_signed(ports, &subject, &open.transcript) {
                 return Err(Failure::Malformed);
             }
-            Some(opened)
+            Some((opened, subject))
         }
         Claim::Psk { .. } | Claim::Nothing => None,
     };
     let view = View::new(rows);
     check_incarnation(&view, &open.transcript)?;
-    let proof = proof::find(&view, ports, &open.realm, claim, now)?;
+    let subject = signed.as_ref().map(|(_, subject)| subject);
+    let proof = proof::find(&view, ports, &open.realm, (claim, subject), now)?;
     let (opened, resumable) = match (signed, &proof.psk) {
-        (Some(opened), None) => (opened, None),
+        (Some((opened, _)), None) => (opened, None),
         (None, Some(psk)) => schedule::open_resumable(psk, now, &evidence)?,
         _ => return Err(Failure::Malformed),
     };

@@ -1,7 +1,8 @@
 //! What a handshake proves: whose pre-shared key, raw public key or certificate it was made with.
 //!
 //! All of it comes from the handshake's own bytes, the signature of the peer's key among it: an edge
-//! cannot pose as a device that does not make the handshake with it.
+//! cannot pose as a device that does not make the handshake with it. (One of this process, which holds
+//! the actors as well, is believed: see [`crate::Edges::is_here`].)
 
 use crate::opening::{Failure, tenant_key};
 use crate::{Ports, Reason};
@@ -67,27 +68,30 @@ pub(crate) fn claimed(ports: &Ports, claim: &Claim) -> Vec<u8> {
     }
 }
 
-/// Whether the transcript bears the signature of what was presented. An edge that is ours has seen
-/// to it: one that asks without it is broken, or somebody else's.
-pub(crate) fn is_signed(ports: &Ports, presented: &Presented, transcript: &[u8]) -> bool {
-    let public_key = match presented {
-        Presented::RawPublicKey(spki) => Some(spki.clone()),
-        Presented::Chain(chain) => {
-            let subject = chain.first().and_then(|leaf| ports.pki.subject(leaf));
-            subject.map(|subject| subject.public_key)
+/// Whom a device names by what it presented, and with which key; a raw public key names nobody.
+pub(crate) fn presented(ports: &Ports, presented: &Presented) -> Option<Subject> {
+    match presented {
+        Presented::RawPublicKey(spki) => {
+            Some(Subject { public_key: spki.clone(), ..Subject::default() })
         }
-    };
-    public_key.zip(schedule::client_signature(transcript)).is_some_and(|(key, signed)| {
-        ports.pki.verify(&key, signed.scheme as u16, signed.message, &signed.signature)
+        Presented::Chain(chain) => ports.pki.subject(chain.first()?),
+    }
+}
+
+/// Whether the transcript bears the signature of what was presented.
+pub(crate) fn is_signed(ports: &Ports, subject: &Subject, transcript: &[u8]) -> bool {
+    schedule::client_signature(transcript).is_some_and(|signed| {
+        let scheme = signed.scheme as u16;
+        ports.pki.verify(&subject.public_key, scheme, signed.message, &signed.signature)
     })
 }
 
-/// Finds whose claim it is.
+/// Finds whose claim it is; where it is a key, `subject` is what was presented.
 pub(crate) fn find(
     view: &View<'_>,
     ports: &Ports,
     realm: &str,
-    claim: &Claim,
+    (claim, subject): (&Claim, Option<&Subject>),
     now: Duration,
 ) -> Result<Proof, Failure> {
     match claim {
@@ -98,7 +102,10 @@ pub(crate) fn find(
             let known_by = KnownBy(CredentialKind::PublicKey, spki.clone());
             proof(view, ports, device, credential, known_by)
         }
-        Claim::Key(Presented::Chain(chain)) => of_chain(view, ports, realm, chain, now),
+        Claim::Key(Presented::Chain(chain)) => {
+            let subject = subject.ok_or(Failure::Unproven(Reason::UntrustedChain))?;
+            of_chain(view, ports, realm, (chain, subject), now)
+        }
         Claim::Nothing => Err(Failure::Malformed),
     }
 }
@@ -134,12 +141,10 @@ fn of_chain(
     view: &View<'_>,
     ports: &Ports,
     realm: &str,
-    chain: &[Vec<u8>],
+    (chain, subject): (&[Vec<u8>], &Subject),
     now: Duration,
 ) -> Result<Proof, Failure> {
     let (tenant, _) = view.tenant_of_realm(realm).ok_or(Failure::Broken("no tenant"))?;
-    let subject = chain.first().and_then(|leaf| ports.pki.subject(leaf));
-    let subject = subject.ok_or(Failure::Unproven(Reason::UntrustedChain))?;
     let leads_to = |anchor: &TrustAnchor| {
         let certificates: Vec<&[u8]> = anchor.certificates.iter().map(|it| &it[..]).collect();
         ports.pki.validate(chain, &certificates, now).is_ok()
@@ -151,7 +156,7 @@ fn of_chain(
     }
     let known_by = |name: &str| KnownBy(CredentialKind::Certificate, name.as_bytes().to_vec());
     for (name, anchor) in &anchors {
-        let device = endpoint(&subject, anchor).and_then(|named| view.endpoint(realm, named));
+        let device = endpoint(subject, anchor).and_then(|named| view.endpoint(realm, named));
         let credential = device.as_ref().and_then(|device| certified(view, device, name));
         if let (Some(device), Some(credential)) = (device, credential) {
             let proof = proof(view, ports, device, credential, known_by(name))?;
@@ -160,7 +165,7 @@ fn of_chain(
     }
     let mut reason = Reason::UnknownSubject;
     for (name, anchor) in &anchors {
-        if let Some(named) = endpoint(&subject, anchor)
+        if let Some(named) = endpoint(subject, anchor)
             && let Some(profile) = &anchor.enrol_with
             && view.endpoint(realm, named).is_none()
         {

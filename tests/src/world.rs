@@ -17,6 +17,7 @@ use claviger_ledger::{
 use claviger_machine::{Crypto, Draw};
 use claviger_seal::{ClusterSecret, Keyring, Label, RootKey, TenantKey};
 use core::net::SocketAddr;
+use core::sync::atomic::AtomicBool;
 use core::time::Duration;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -75,6 +76,8 @@ pub struct World {
     /// True for an edge that verifies no signature, as one does that is somebody else's; holds after
     /// a restart.
     pub lenient: bool,
+    /// Whether the actors take the edges for a part of their own process.
+    pub one_process: Arc<AtomicBool>,
     /// What devices sent, while it is recorded.
     pub recorded: Option<Vec<Vec<u8>>>,
     ports: Ports,
@@ -170,6 +173,9 @@ impl World {
         let gate = Arc::new(Gate::new(ledger.clone()));
         let mut hosts = Hosts::new();
         hosts.add(edge(&crypto, TENANT, false));
+        let one_process = Arc::new(AtomicBool::new(false));
+        let gone = hosts.gone.clone();
+        let queue = FrameQueue { frames: frames_in, gone, one_process: one_process.clone() };
         let ports = Ports {
             ledger: gate.clone(),
             keys: keys(),
@@ -177,7 +183,7 @@ impl World {
             crypto: crypto.clone(),
             pki: Arc::new(AwsLc),
             outbox: Arc::new(SimOutbox(outbox_in)),
-            edges: Arc::new(FrameQueue { frames: frames_in, gone: hosts.gone.clone() }),
+            edges: Arc::new(queue),
             unproven: unproven.clone(),
             counters: counters.clone(),
         };
@@ -198,6 +204,7 @@ impl World {
             server_up: true,
             realm: TENANT.to_owned(),
             lenient: false,
+            one_process,
             recorded: None,
             address: SocketAddr::from(([192, 0, 2, 1], 5684)),
             net: Net::new(seed, faults),
