@@ -7,6 +7,7 @@ use claviger_dtls::CertificateType;
 use core::time::Duration;
 use sha2::{Digest, Sha256};
 use std::sync::{Arc, LazyLock};
+use zeroize::Zeroizing;
 
 /// When certificates begin to be valid: in 2020, and for how long.
 const BEGIN: Duration = Duration::from_secs(1_577_836_800);
@@ -36,6 +37,15 @@ pub(crate) fn public(endpoint: &str) -> Vec<u8> {
 /// The authority's certificate in PEM.
 pub(crate) fn authority() -> String {
     pem::encode(pem::CERTIFICATE, AUTHORITY.certificate()).expect("it is short")
+}
+
+/// The files of a server that is not Claviger's: the authority, and what it certifies the server by.
+pub(crate) fn server() -> [(&'static str, Zeroizing<Vec<u8>>); 3] {
+    let (name, key) = ("localhost", key("localhost"));
+    let certificate = AUTHORITY.issue(name, &public(name)).expect("any endpoint is a name");
+    let pkcs8 = key.to_pkcs8().expect("it is on P-256");
+    let authority = AUTHORITY.certificate().to_vec();
+    [("authority.der", authority.into()), ("server.der", certificate.into()), ("server.key", pkcs8)]
 }
 
 /// What a device has that proves itself by its raw public key.

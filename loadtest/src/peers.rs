@@ -3,7 +3,7 @@
 
 use crate::enrol::Api;
 use crate::process::Process;
-use crate::{Failure, fleet};
+use crate::{Credential, Failure, fleet, keys};
 use claviger_device::Account;
 use core::net::SocketAddr;
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
@@ -180,11 +180,12 @@ pub struct Leshan {
 }
 
 impl Leshan {
-    /// Starts it with so many devices, from number 0; `cid` if it takes part in connection ids.
+    /// Starts it with so many devices, from number 0, which prove themselves by pre-shared keys or
+    /// certificates; `cid` if it takes part in connection ids.
     ///
     /// # Errors
-    /// If it is not built, or does not start.
-    pub fn start(devices: u32, cid: bool) -> Result<Self, Failure> {
+    /// If it is not built, or does not start, or is to know raw public keys.
+    pub fn start(devices: u32, cid: bool, credential: Credential) -> Result<Self, Failure> {
         let folder = cache().join("claviger/loadtest-leshan");
         let jar = folder.join("loadtest-leshan.jar");
         if !jar.exists() {
@@ -196,6 +197,22 @@ impl Leshan {
         command.args(["-Xmx1g", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-cp", &path]);
         command.args(["claviger.loadtest.BootstrapServer", &devices.to_string()]);
         command.args(cid.then_some("cid"));
+        // It has read them when it is ready.
+        let files =
+            tempfile::tempdir().map_err(Failure::because("no folder for its certificates"))?;
+        match credential {
+            Credential::Psk => {}
+            Credential::X509 => {
+                for (name, bytes) in keys::server() {
+                    let path = files.path().join(name);
+                    std::fs::write(&path, bytes).map_err(Failure::because(path.display()))?;
+                }
+                command.arg(files.path());
+            }
+            Credential::Rpk => {
+                return Err(Failure::new("Leshan's server knows no raw public keys here"));
+            }
+        }
         let running = Running::start(command, "Leshan's server (java)", None)?;
         let port = running.said.trim().strip_prefix("ready coaps=");
         let port = port.and_then(|port| port.parse().ok()).ok_or_else(|| {

@@ -2,7 +2,7 @@
 //!
 //! `tests/setup` builds the server; without it these tests fail.
 
-use claviger_loadtest::Leshan;
+use claviger_loadtest::{Credential, Leshan};
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Output, Stdio};
 
@@ -30,7 +30,7 @@ fn figures(output: &Output) -> serde_json::Value {
 
 #[test]
 fn devices_are_bootstrapped_and_what_it_cost_is_told() {
-    let leshan = Leshan::start(20, true).expect("it starts");
+    let leshan = Leshan::start(20, true, Credential::Psk).expect("it starts");
     for more in [&["--devices", "20"][..], &["--devices", "20", "--cid", "--concurrency", "4"]] {
         let output = bootstrap(&leshan, more);
 
@@ -43,8 +43,18 @@ fn devices_are_bootstrapped_and_what_it_cost_is_told() {
 }
 
 #[test]
+fn devices_are_bootstrapped_by_their_certificates() {
+    let leshan = Leshan::start(10, false, Credential::X509).expect("it starts");
+
+    let output = bootstrap(&leshan, &["--devices", "10", "--credential", "x509"]);
+
+    assert!(output.status.success(), "{}", said(&output));
+    assert_eq!(figures(&output)["done"], 10);
+}
+
+#[test]
 fn a_device_that_the_server_does_not_know_fails_the_run() {
-    let leshan = Leshan::start(1, false).expect("it starts");
+    let leshan = Leshan::start(1, false, Credential::Psk).expect("it starts");
 
     // It does not answer to an identity that it does not know.
     let output = bootstrap(&leshan, &["--first", "1", "--devices", "1", "--patience", "1"]);

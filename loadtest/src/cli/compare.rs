@@ -38,6 +38,7 @@ Examples:
   loadtest compare bootstrap
   loadtest compare bootstrap --quick
   loadtest compare bootstrap --pull
+  loadtest compare bootstrap --credential x509 --pull --concurrency 64 --storm 0
   loadtest compare bootstrap --journal turns.ndjson -o markdown
   loadtest compare bootstrap --runs 1 --warm-up 5000 --concurrency 64 --storm 0 -o json")]
     Bootstrap(Bootstrap),
@@ -80,6 +81,9 @@ pub(super) struct Bootstrap {
     /// The devices offer to use the server's connection id.
     #[arg(long)]
     cid: bool,
+    /// By what the devices prove themselves: not by raw public keys, which Leshan is not set up for.
+    #[arg(long, value_enum, default_value_t)]
+    credential: Credential,
     /// Claviger's LwM2M server asks for keys when it needs them, instead of taking a webhook for
     /// each device: Leshan tells nobody either.
     #[arg(long)]
@@ -136,18 +140,18 @@ impl Bootstrap {
         };
         note(busy().map_err(Failure::because("cannot look at this machine"))?);
         let sides = [
-            self.own.start(0..devices, self.pull, Credential::Psk)?,
-            server::leshan(devices, self.cid)?,
+            self.own.start(0..devices, self.pull, self.credential)?,
+            server::leshan(devices, self.cid, self.credential)?,
         ];
         self.turns(&sides, &mut journal)
     }
 
     /// What a journal is of. The number of runs is left out, so that there can be more of them.
     fn compared(&self) -> Result<String, Failure> {
-        let Self { warm_up, count, storm, cid, pull, .. } = self;
+        let Self { warm_up, count, storm, cid, credential, pull, .. } = self;
         let build = self.own.build()?;
         let load = format!("warm-up {warm_up}, runs of {count}, storms of {storm}");
-        Ok(format!("{build}; {load}, cid {cid}, pull {pull}"))
+        Ok(format!("{build}; {load}, cid {cid}, {credential}, pull {pull}"))
     }
 
     /// The scenarios, each with the number of its bootstraps.
@@ -221,7 +225,7 @@ impl Bootstrap {
     }
 
     fn turn(&self, side: &Side, scenario: Scenario, first: u32) -> Result<Report, Failure> {
-        let kind = Kind { cid: self.cid, version: Lwm2m::V1_1, credential: Credential::Psk };
+        let kind = Kind { cid: self.cid, version: Lwm2m::V1_1, credential: self.credential };
         let (target, patience, goal) = (side.target, PATIENCE, Goal::Bootstrap);
         let Scenario { pace, count } = scenario;
         let load = Load { target, first, devices: count, count, pace, patience, kind, goal };

@@ -2,7 +2,7 @@
 
 use super::output::{Format, note};
 use clap::{Args, Subcommand};
-use claviger_loadtest::{Failure, Leshan};
+use claviger_loadtest::{Credential, Failure, Leshan};
 use serde_json::json;
 
 /// The servers that Claviger is compared with.
@@ -25,6 +25,9 @@ pub(super) struct Options {
     /// It takes part in connection ids.
     #[arg(long)]
     cid: bool,
+    /// By what they prove themselves.
+    #[arg(long, value_enum, default_value_t)]
+    credential: Credential,
     /// How its address is printed.
     #[arg(short, long, value_enum, default_value_t)]
     output: Format,
@@ -34,7 +37,7 @@ impl Peer {
     /// Runs it.
     pub(super) fn run(self) -> Result<(), Failure> {
         let Self::Leshan(options) = self;
-        let leshan = Leshan::start(options.devices, options.cid)?;
+        let leshan = Leshan::start(options.devices, options.cid, options.credential)?;
         let (target, pid) = (leshan.target().to_string(), leshan.process().0);
         let ready = json!({ "target": target, "pid": pid });
         options.output.print(&ready, |_| format!("--target {target} --server-pid {pid}"))?;

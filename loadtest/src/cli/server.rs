@@ -86,11 +86,8 @@ impl Options {
         match (self.target, self.start) {
             (Some(target), _) => self.running(target, numbers, credential),
             (None, Kind::Claviger) => self.own.start(numbers, self.pull, credential),
-            (None, Kind::Leshan) if credential != Credential::Psk => {
-                Err(Failure::new("Leshan's server knows pre-shared keys here, and no others"))
-            }
             (None, Kind::Leshan) if self.pull => Err(Failure::new("--pull is for Claviger")),
-            (None, Kind::Leshan) => leshan(numbers.end, cid),
+            (None, Kind::Leshan) => leshan(numbers.end, cid, credential),
         }
     }
 
@@ -157,9 +154,9 @@ impl Own {
 }
 
 /// Starts Leshan's server with the devices from 0 to before `end`.
-pub(super) fn leshan(end: u32, cid: bool) -> Result<Side, Failure> {
+pub(super) fn leshan(end: u32, cid: bool, credential: Credential) -> Result<Side, Failure> {
     note(format_args!("starting Leshan's server with {end} devices"));
-    let leshan = Leshan::start(end, cid)?;
+    let leshan = Leshan::start(end, cid, credential)?;
     Ok(Side {
         name: "Leshan",
         target: leshan.target(),

@@ -1,7 +1,17 @@
 package claviger.loadtest;
 
+import java.io.IOException;
+import java.io.InputStream;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.GeneralSecurityException;
+import java.security.KeyFactory;
+import java.security.cert.CertificateFactory;
+import java.security.cert.X509Certificate;
+import java.security.spec.PKCS8EncodedKeySpec;
+import java.util.List;
 import org.eclipse.californium.scandium.config.DtlsConnectorConfig;
 import org.eclipse.californium.scandium.dtls.SingleNodeConnectionIdGenerator;
 import org.eclipse.californium.scandium.dtls.cipher.CipherSuite;
@@ -14,8 +24,11 @@ import org.eclipse.leshan.server.californium.bootstrap.LeshanBootstrapServerBuil
  * the fleet is as Leshan has it where nothing is said. It runs until it is killed.
  *
  * <pre>
- * BootstrapServer DEVICES [cid]     the devices have the numbers from 0; cid: it takes part in connection ids
+ * BootstrapServer DEVICES [cid] [FOLDER]     the devices have the numbers from 0; cid: it takes part in connection ids
  * </pre>
+ *
+ * The devices have pre-shared keys; with FOLDER certificates of the authority in authority.der there, and the server is
+ * that of server.der with the PKCS#8 key in server.key.
  *
  * It prints {@code ready coaps=PORT} when the devices are known.
  */
@@ -25,16 +38,29 @@ public final class BootstrapServer {
 
     private BootstrapServer() {}
 
-    public static void main(String[] args) throws InvalidConfigurationException {
-        Fleet fleet = new Fleet(Integer.parseInt(args[0]));
-        boolean cid = args.length > 1 && args[1].equals("cid");
+    public static void main(String[] args)
+            throws InvalidConfigurationException, IOException, GeneralSecurityException {
+        List<String> options = List.of(args).subList(1, args.length);
+        boolean cid = options.contains("cid");
+        boolean certificates = options.size() > (cid ? 1 : 0);
+        Fleet fleet = new Fleet(Integer.parseInt(args[0]), certificates);
         DtlsConnectorConfig.Builder dtls = new DtlsConnectorConfig.Builder()
                 .setRecommendedCipherSuitesOnly(false)
-                .setSupportedCipherSuites(CipherSuite.TLS_PSK_WITH_AES_128_CCM_8);
+                .setSupportedCipherSuites(
+                        certificates
+                                ? CipherSuite.TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8
+                                : CipherSuite.TLS_PSK_WITH_AES_128_CCM_8);
         if (cid) {
             dtls.setConnectionIdGenerator(new SingleNodeConnectionIdGenerator(CONNECTION_ID_LENGTH));
         }
         LeshanBootstrapServerBuilder builder = new LeshanBootstrapServerBuilder();
+        if (certificates) {
+            Path folder = Path.of(options.get(options.size() - 1));
+            byte[] key = Files.readAllBytes(folder.resolve("server.key"));
+            builder.setPrivateKey(KeyFactory.getInstance("EC").generatePrivate(new PKCS8EncodedKeySpec(key)))
+                    .setCertificateChain(new X509Certificate[] {certificate(folder.resolve("server.der"))})
+                    .setTrustedCertificates(new X509Certificate[] {certificate(folder.resolve("authority.der"))});
+        }
         // Not the file in the current folder that Leshan would read its settings from, or else write.
         LeshanBootstrapServer server = builder.setCoapConfig(builder.createDefaultNetworkConfig())
                 .disableUnsecuredEndpoint()
@@ -45,5 +71,11 @@ public final class BootstrapServer {
                 .build();
         server.start();
         System.out.println("ready coaps=" + server.getSecuredAddress().getPort());
+    }
+
+    private static X509Certificate certificate(Path path) throws IOException, GeneralSecurityException {
+        try (InputStream stream = Files.newInputStream(path)) {
+            return (X509Certificate) CertificateFactory.getInstance("X.509").generateCertificate(stream);
+        }
     }
 }

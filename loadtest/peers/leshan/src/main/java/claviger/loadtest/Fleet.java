@@ -18,8 +18,8 @@ import org.eclipse.leshan.server.security.BootstrapSecurityStore;
 import org.eclipse.leshan.server.security.SecurityInfo;
 
 /**
- * The devices of a load test: their keys, and what they are given. Device 42 is {@code load-00000042} in identity and
- * endpoint name; its key is the first 16 bytes of the SHA-256 of that name. The driver computes the same.
+ * The devices of a load test: their keys, and what they are given. Device 42 is {@code load-00000042} in identity,
+ * certificate and endpoint name; its key is the first 16 bytes of the SHA-256 of that name. The driver computes the same.
  */
 final class Fleet implements BootstrapSecurityStore {
     private static final int KEY_LENGTH = 16;
@@ -28,10 +28,15 @@ final class Fleet implements BootstrapSecurityStore {
     private final Map<String, SecurityInfo> byName = new HashMap<>();
     private final InMemoryBootstrapConfigStore configurations = new InMemoryBootstrapConfigStore();
 
-    Fleet(int devices) throws InvalidConfigurationException {
+    /** @param certificates whether they prove themselves by certificates, and not by pre-shared keys */
+    Fleet(int devices, boolean certificates) throws InvalidConfigurationException {
         for (int number = 0; number < devices; number++) {
             String name = String.format("load-%08d", number);
-            byName.put(name, SecurityInfo.newPreSharedKeyInfo(name, name, digest(name)));
+            byName.put(
+                    name,
+                    certificates
+                            ? SecurityInfo.newX509CertInfo(name)
+                            : SecurityInfo.newPreSharedKeyInfo(name, name, digest(name)));
             configurations.add(name, configuration(name));
         }
     }
