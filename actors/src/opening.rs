@@ -6,7 +6,9 @@ use crate::{EdgeId, Ports, Reason, fresh};
 use claviger_dtls::schedule::{self, Evidence, OpenError};
 use claviger_dtls::{Claim, Opened, SessionKeys, SharedSecret, StoredSession};
 use claviger_front::Open;
-use claviger_ledger::{Command, DeviceRef, OpenSession, Resumable, Rows, Session, SessionId, View};
+use claviger_ledger::{
+    Command, DeviceRef, Incarnation, OpenSession, Resumable, Rows, Session, SessionId, View,
+};
 use claviger_seal::{Keyring, Label, TenantKey, Wrapped};
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -117,10 +119,15 @@ pub(crate) fn check(
 pub(crate) fn check_incarnation(view: &View<'_>, transcript: &[u8]) -> Result<(), Failure> {
     let Some(incarnation) = view.incarnation() else { return Ok(()) };
     let began = schedule::began(transcript).ok_or(Failure::Malformed)?;
-    match millis(began) < incarnation.begun_at {
+    match is_of_before(&incarnation, began) {
         true => Err(Failure::Unproven(Reason::Stale)),
         false => Ok(()),
     }
+}
+
+/// Whether a handshake may have begun before this incarnation did.
+pub(crate) fn is_of_before(incarnation: &Incarnation, began: Duration) -> bool {
+    millis(began) <= incarnation.begun_at
 }
 
 /// Completes the proposal by what its device may want besides.

@@ -14,17 +14,13 @@ use crate::state_store::{Changes, Moment, Overlay};
 use crate::types::{LeaderId, LogId, Membership, Payload, StoredMembership, Vote};
 use crate::wal::{Hand, RealDisk, Wal};
 use crate::{OpenError, image};
-use claviger_ledger::{Apply, Begun, begin_incarnation};
+use claviger_ledger::{Apply, Begun, begin_incarnation, incarnation_begins};
 use openraft::BasicNode;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// Each incarnation's log begins at a multiple of this: no index is used again, whatever the copy
-/// lacks, for a thousand years at a million entries a second. Numbers of JSON bear 8,192 of them.
-const STRIDE: u64 = 1 << 40;
 
 /// The node that a copy becomes.
 #[derive(Debug, Clone)]
@@ -66,7 +62,7 @@ pub fn restore(backup: &Path, to: &Successor) -> Result<(Backup, Begun), OpenErr
     let begun = build(to, |state| {
         let new = state.load(&mut rows, &frame::encode(&applied))?;
         state.switch(new)?;
-        Ok(applied.log_id())
+        Ok(applied.log_id().map(|old| before(old, to.now)))
     });
     Ok((known, begun?))
 }
@@ -84,7 +80,21 @@ pub fn recover(from: &Path, apply: Apply, to: &Successor) -> Result<Begun, OpenE
         let applied = Applied::of(moment.applied()?)?;
         let copied = new.load(&mut image::all_of(&moment), &frame::encode(&applied))?;
         new.switch(copied)?;
-        replay(&log, new, applied, apply)
+        let Some(old) = log_end(&log, &applied)? else { return Ok(None) };
+        replay(&log, new, applied, apply, before(old, to.now)).map(Some)
+    })
+}
+
+/// The id before that at which a new incarnation of a copy begins, whose last one is `old`.
+fn before(old: LogId, now: u64) -> LogId {
+    LogId { index: incarnation_begins(old.index, now) - 1, ..old }
+}
+
+/// The last id in a log, or behind which it begins.
+fn log_end(log: &Wal, applied: &Applied) -> io::Result<Option<LogId>> {
+    Ok(match log.last_entry()? {
+        Some(bytes) => Some(frame::decode_entry(&bytes)?.log_id).max(applied.log_id()),
+        None => applied.log_id(),
     })
 }
 
@@ -95,11 +105,7 @@ pub fn recover(from: &Path, apply: Apply, to: &Successor) -> Result<Begun, OpenE
 pub fn survivor(folder: &Path) -> Result<Survivor, OpenError> {
     let read = Left::open(folder).and_then(|left| {
         let id = left.log.kept().node.ok_or_else(|| invalid("there is no node"))?;
-        let applied = Applied::of(left.state.applied()?)?.log_id();
-        let last = match left.log.last_entry()? {
-            Some(bytes) => Some(frame::decode_entry(&bytes)?.log_id).max(applied),
-            None => applied,
-        };
+        let last = log_end(&left.log, &Applied::of(left.state.applied()?)?)?;
         let last_index = last.map_or(0, |last| last.index);
         Ok(Survivor { id, term: last.map_or(0, |last| last.leader_id.term), last_index })
     });
@@ -127,27 +133,32 @@ impl Left {
     }
 }
 
-/// Applies what the log has behind the rows. Gives where they stand then.
+/// Applies what the log has behind the rows, from `at` on. Gives where they stand then.
+///
+/// Nobody knows whether all of it was committed: where it was not, the cluster may have committed
+/// something else at the same index, and told of it. So it gets indexes that nothing ever had.
 fn replay(
     log: &Wal,
     state: &DiskState,
     mut applied: Applied,
     apply: Apply,
-) -> io::Result<Option<LogId>> {
+    mut at: LogId,
+) -> io::Result<LogId> {
     let mut next = applied.log_id().map_or(0, |id| id.index + 1);
     loop {
         let entries = log.entries(next, next + 256)?;
         if entries.is_empty() {
-            return Ok(applied.log_id());
+            return Ok(at);
         }
         let shown = state.show();
         let mut rows = Overlay { base: &shown, changes: Changes::new() };
         for bytes in entries {
             let entry = frame::decode_entry(&bytes)?;
             next = entry.log_id.index + 1;
-            applied.last = Some(entry.log_id.into());
+            at = LogId { index: at.index + 1, ..entry.log_id };
+            applied.last = Some(at.into());
             if let Payload::Normal(command) = entry.payload {
-                apply(&mut rows, entry.log_id.index, &command.0)
+                apply(&mut rows, at.index, &command.0)
                     .map_err(|damage| io::Error::new(io::ErrorKind::InvalidData, damage))?;
             }
         }
@@ -155,8 +166,8 @@ fn replay(
     }
 }
 
-/// Builds the successor's folder: rows by `fill`, which says where they stand, then the new
-/// incarnation, and a log that begins behind it.
+/// Builds the successor's folder: rows by `fill`, which says behind what the new incarnation begins,
+/// then that, and a log that begins behind it.
 fn build(
     to: &Successor,
     fill: impl FnOnce(&DiskState) -> io::Result<Option<LogId>>,
@@ -199,7 +210,7 @@ fn build_in(
     let state = DiskState::open(&draft.join("state"))?;
     let old = fill(&state)?.ok_or_else(|| invalid("there is nothing in it"))?;
     let leader_id = LeaderId { term: old.leader_id.term + 1, node_id: to.id };
-    let last = LogId { leader_id, index: (old.index / STRIDE + 1) * STRIDE };
+    let last = LogId { leader_id, index: old.index + 1 };
     let begun = begin(&state, to, last)?;
     let vote = Vote { leader_id, committed: true };
     let log = Wal::open(Arc::new(RealDisk), &draft.join("wal"), Hand::Caller, &Arc::default())?;

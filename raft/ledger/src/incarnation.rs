@@ -14,6 +14,24 @@ use crate::record::{Device, Incarnation, LEVEL, State};
 use crate::state::{Book, Stop};
 use crate::{CredentialId, Damage, DeviceRef, Rows, SessionId};
 
+/// Bits of an index below a millisecond: so many entries would have to be committed in each, from
+/// the beginning of one incarnation on, for the next one to begin among them.
+const A_MILLISECOND: u32 = 12;
+/// 2026-01-01, in ms since the Unix epoch: indexes are JSON numbers, which bear 2^53.
+const FIRST_DAY: u64 = 1_767_225_600_000;
+/// How far an incarnation begins behind the copy at least, whatever the clock says.
+const STRIDE: u64 = 1 << 40;
+
+/// Where the indexes of a new incarnation begin, of a copy whose last one is `last`, at `now` (ms
+/// since the Unix epoch): above every index that the cluster ever had, also above those of another
+/// incarnation that began from the same copy before. So no index is used again with other content,
+/// as long as clocks are right within the time between two of them.
+pub const fn incarnation_begins(last: u64, now: u64) -> u64 {
+    let by_clock = now.saturating_sub(FIRST_DAY) << A_MILLISECOND;
+    let behind = last + STRIDE;
+    if by_clock > behind { by_clock } else { behind }
+}
+
 /// What a new incarnation came to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Begun {
@@ -30,8 +48,8 @@ pub struct Begun {
 }
 
 /// Makes the rows those of a new incarnation, which begins at `now` (ms since the Unix epoch). Its
-/// commands come after `index`, which must be above every index that the cluster ever had: by
-/// indexes versions and places in the feed are told apart.
+/// commands come after `index` ([`incarnation_begins`]), which must be above every index that the
+/// cluster ever had: by indexes versions and places in the feed are told apart.
 ///
 /// # Errors
 /// [`Damage`] if a row cannot be read, or there is no founded ledger.

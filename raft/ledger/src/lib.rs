@@ -48,7 +48,7 @@ pub use command::{
 pub use event::{AuditEntry, Event, EventCode, FeedEntry, TimelineEntry};
 pub use feed::Events;
 pub use id::{CredentialId, DeviceRef, Malformed, RequestId, SessionId};
-pub use incarnation::{Begun, begin_incarnation};
+pub use incarnation::{Begun, begin_incarnation, incarnation_begins};
 pub use key::{HOME, fingerprint};
 pub use notice::Notice;
 pub use outcome::{Account, Ended, Outcome, Refusal};

@@ -1,8 +1,8 @@
 //! Backups, and clusters that go on from them or from what is left.
 
-use super::{founded_by, ledger_config, tenant};
+use super::{founded_by, ledger_config, propose, tenant};
 use crate::{Backup, MemoryTransport, Node, Successor, recover, restore, survivor};
-use claviger_ledger::{Begun, LEVEL, View};
+use claviger_ledger::{Begun, ConnectorKind, LEVEL, PutConnector, View};
 use std::fs;
 use std::path::{Path, PathBuf};
 use tempfile::{TempDir, tempdir};
@@ -182,6 +182,62 @@ async fn what_is_left_of_one_node_becomes_a_cluster_with_all_that_is_in_its_log(
     }
     // What it was made of is as it was.
     assert_eq!(survivor(&left).unwrap(), found);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_clusters_of_one_backup_have_no_index_in_common() {
+    let (folder, path, _) = backed_up().await;
+    let mut ends = 0;
+    for number in 0..2 {
+        let now = 1_800_000_000_000 + number * 60_000;
+        let to = folder.path().join(number.to_string());
+        restore(&path, &Successor { folder: to.clone(), now, ..successor(&folder, 8) }).unwrap();
+        let node = open(&to, 99).await;
+        let begins = node.status().last_index;
+        assert!(begins > ends, "{begins} was used by the first");
+        for number in 0..20 {
+            tenant(&node, &format!("t{number}")).await;
+        }
+        ends = node.status().last_index;
+        close(node).await;
+    }
+}
+
+/// Of the end of a log nobody knows whether the cluster committed it, or something else there.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_taken_from_a_log_has_indexes_that_nothing_ever_had() {
+    let folder = tempdir().unwrap();
+    let left = folder.path().join("node");
+    let node = node_with(&left, &["one"]).await;
+    let hook = PutConnector {
+        tenant: "one".to_owned(),
+        name: "hook".to_owned(),
+        url: "https://lwm2m.example/".to_owned(),
+        sealed_secret: Vec::new(),
+        kind: ConnectorKind::Webhook,
+        expect: None,
+    };
+    propose(&node, 200, hook).await;
+    let version = |node: &Node| {
+        let mut found = None;
+        node.read(&mut |rows| found = View::new(rows).connector("one", "hook"));
+        found.expect("it is there").version
+    };
+    let before = version(&node);
+    close(node).await;
+    fs::remove_dir_all(left.join("state")).unwrap();
+
+    let to = successor(&folder, 8);
+    recover(&left, claviger_ledger::apply, &to).unwrap();
+
+    // By its version somebody tells whether it is what he has seen.
+    let node = open(&to.folder, 99).await;
+    assert!(before < 1000 && version(&node) > 1 << 39, "{before} {}", version(&node));
+    tenant(&node, "two").await;
+    close(node).await;
+    let node = open(&to.folder, 99).await;
+    assert_eq!(tenants(&node), ["one", "two"]);
+    close(node).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -115,6 +115,26 @@ fn it_has_the_cluster_s_id_the_newest_level_and_the_time_it_began_at() {
 }
 
 #[test]
+fn incarnations_of_one_copy_have_no_index_in_common() {
+    const YEAR_2030: u64 = 1_893_456_000_000;
+    let day = 86_400_000;
+    let first = incarnation_begins(5_000_000, YEAR_2030);
+
+    // A second one of the same copy begins above a thousand entries a millisecond of the first,
+    let second = incarnation_begins(5_000_000, YEAR_2030 + day);
+    assert!(second > first + 1_000 * day);
+    // and so does one of what the first has become.
+    assert!(incarnation_begins(first + 5_000_000, YEAR_2030 + day) > first + 1_000 * day);
+    // A clock that stands still or goes back leaves a gap all the same.
+    for now in [0, YEAR_2030 - day, YEAR_2030] {
+        assert_eq!(incarnation_begins(second, now), second + FAR, "{now}");
+    }
+    assert_eq!(incarnation_begins(70, 0), 70 + FAR);
+    // They are JSON numbers for as long as anybody cares.
+    assert!(incarnation_begins(0, YEAR_2030 + 40 * 365 * day) < 1 << 53);
+}
+
+#[test]
 fn the_same_rows_become_the_same_rows() {
     let mut rig = Rig::staged();
     rig.run(open_resumable(1, 2, 7));
