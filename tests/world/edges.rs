@@ -123,6 +123,27 @@ fn a_leader_that_is_lost_at_any_moment_of_a_bootstrap_costs_seconds() {
 }
 
 #[test]
+fn a_request_that_is_lost_with_the_leader_brings_one_credential() {
+    for seed in 0..12 {
+        system(async {
+            // Given a device whose Bootstrap-Request is on its way
+            let (mut world, address) = under_way(800 + seed, 2, Duration::ZERO, true).await;
+
+            // When it is lost with the leader, and there is another one at once
+            world.step_down();
+            world.run_for(Duration::from_millis(300)).await;
+            world.lead();
+            world.greet();
+
+            // Then what the device sends again is not taken for another request
+            let done = runs_to_its_end(&mut world, address, SECONDS).await;
+            assert!(done, "{seed}: {}", world.log.join("\n"));
+            has_ended_well(world, seed).await;
+        });
+    }
+}
+
+#[test]
 fn an_edge_that_finds_the_new_leader_late_still_goes_on_with_its_bootstraps() {
     let (under_way, revived) = at_each_moment(async |moment| {
         let time = Duration::from_millis(15 * moment);

@@ -19,8 +19,10 @@ use std::collections::VecDeque;
 
 /// How long ago a bootstrap that is still waited for was begun at most.
 const SINCE: Duration = Duration::from_secs(90);
-/// What devices send again by themselves comes first, and edges have to find their way here.
-const AFTER: Duration = Duration::from_secs(2);
+/// What devices send again by themselves comes first: a request that was lost with the leader, after
+/// 3 s at most (RFC 7252 §4.2). A device that is asked before that goes on, and what it sends again
+/// later would be another request here, which brings another credential.
+const AFTER: Duration = Duration::from_millis(3_500);
 /// How many rows of a feed are looked at in one go, and the pause before the next: the actors have
 /// other things to do, and each bootstrap that is found costs a commit.
 const ROWS: u64 = 128;
