@@ -5,7 +5,7 @@
 //! document asks for `text/event-stream`, so that `/events` answers by pages; `node/src/http/tests`
 //! reads the stream.
 
-use claviger_tests::{Claviger, Place, Receiver};
+use claviger_tests::{Claviger, Place, Receiver, installed};
 use core::time::Duration;
 use serde_json::json;
 use std::path::PathBuf;
@@ -17,15 +17,6 @@ const PATIENCE: Duration = Duration::from_secs(600);
 const SECRET: &str = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 /// The same requests each time.
 const SEED: &str = "1104";
-
-/// Schemathesis, as `tests/setup` installs it.
-fn schemathesis() -> PathBuf {
-    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-    let home = || PathBuf::from(std::env::var_os("HOME").expect("HOME is set")).join(".cache");
-    let st = cache.unwrap_or_else(home).join("claviger/tools/contract/bin/st");
-    assert!(st.exists(), "{} is missing: run tests/setup", st.display());
-    st
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_api_keeps_to_its_document() {
@@ -44,7 +35,7 @@ async fn the_api_keeps_to_its_document() {
 
     // When Schemathesis has tried all operations
     let tests = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/contract"));
-    let run = Command::new(schemathesis())
+    let run = Command::new(installed("tools/contract/bin/st"))
         .arg("--config-file")
         .arg(tests.join("schemathesis.toml"))
         .args(["run", "--seed", SEED, "--no-color"])

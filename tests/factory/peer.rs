@@ -1,9 +1,9 @@
 //! The process of `peer.py`, and the format between it and us.
 
 use crate::{keep, run};
+use claviger_tests::installed;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 const SECRET: &str = "000102030405060708090a0b0c0d0e0f";
@@ -13,12 +13,8 @@ pub(crate) struct Peer(Child);
 
 impl Peer {
     pub(crate) fn start() -> Self {
-        let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-        let home = || PathBuf::from(std::env::var_os("HOME").expect("HOME is set")).join(".cache");
-        let python = cache.unwrap_or_else(home).join("claviger/tools/hpke/bin/python");
-        assert!(python.exists(), "{} is missing: run tests/setup", python.display());
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/factory/peer.py");
-        let mut command = Command::new(python);
+        let mut command = Command::new(installed("tools/hpke/bin/python"));
         command.arg(script).stdin(Stdio::piped()).stdout(Stdio::piped());
         Self(command.spawn().expect("python runs"))
     }

@@ -1,8 +1,8 @@
 //! The receiver of traces: a process of `receiver.py`, and what it was sent.
 
+use claviger_tests::installed;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -29,12 +29,8 @@ pub(crate) struct Receiver {
 
 impl Receiver {
     pub(crate) async fn start() -> Self {
-        let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-        let home = || PathBuf::from(std::env::var_os("HOME").expect("HOME is set")).join(".cache");
-        let python = cache.unwrap_or_else(home).join("claviger/tools/otlp/bin/python");
-        assert!(python.exists(), "{} is missing: run tests/setup", python.display());
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/traces/receiver.py");
-        let mut child = Command::new(python)
+        let mut child = Command::new(installed("tools/otlp/bin/python"))
             .arg(script)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -10,7 +10,6 @@ mod signed;
 use claviger_tests::{Claviger, Place};
 use core::time::Duration;
 use serde_json::Value;
-use std::path::PathBuf;
 use std::process::Stdio;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
@@ -20,17 +19,8 @@ const SECRET: &str = "whsec_bGVzaGFuJ3Mgc2VjcmV0IGZvciB0aGUgdGVzdHM=";
 const KEY: &str = "000102030405060708090a0b0c0d0e0f";
 
 fn java(main: &str) -> Command {
-    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-    let home = || PathBuf::from(std::env::var_os("HOME").expect("HOME is set")).join(".cache");
-    let folder = cache.unwrap_or_else(home).join("claviger/leshan");
-    let jar = folder.join("interop-leshan.jar");
-    assert!(jar.exists(), "{} is missing: run tests/setup", jar.display());
-    let path = format!("{}:{}/*", jar.display(), folder.join("lib").display());
-    let mut java = Command::new("java");
-    java.args(["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx64m", "-cp", &path])
-        .arg(format!("claviger.interop.{main}"))
-        .stdin(Stdio::null())
-        .kill_on_drop(true);
+    let mut java = claviger_tests::java("leshan", main);
+    java.stdin(Stdio::null());
     java
 }
 

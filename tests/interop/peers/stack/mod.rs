@@ -14,7 +14,7 @@ use crate::pki::Pki;
 use crate::server::{HEX, NAME};
 use claviger_tests::Peer;
 use core::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use tokio::process::Command;
 
@@ -132,23 +132,18 @@ fn words(role: Role, task: &Task<'_>) -> String {
     words
 }
 
-/// What a command prints when it is asked for its version.
+/// What a program prints when it is asked for its version.
 fn printed(program: impl AsRef<Path>, arguments: &[&str]) -> String {
-    let program = program.as_ref();
-    let output = std::process::Command::new(program).args(arguments).output();
-    let output = output.unwrap_or_else(|error| {
-        panic!("{}: {error}; run tests/setup", program.display());
-    });
-    [output.stdout, output.stderr].map(|said| String::from_utf8_lossy(&said).into_owned()).concat()
+    let mut command = Command::new(program.as_ref());
+    command.args(arguments);
+    output_of(command)
 }
 
-/// Where `tests/setup` puts what it installs.
-fn cache(path: &str) -> PathBuf {
-    let cache = std::env::var_os("XDG_CACHE_HOME").map_or_else(
-        || PathBuf::from(std::env::var_os("HOME").expect("a home folder")).join(".cache"),
-        PathBuf::from,
-    );
-    cache.join("claviger").join(path)
+fn output_of(mut command: Command) -> String {
+    let command = command.as_std_mut();
+    let output = command.output();
+    let output = output.unwrap_or_else(|error| panic!("{command:?}: {error}; run tests/setup"));
+    [output.stdout, output.stderr].map(|said| String::from_utf8_lossy(&said).into_owned()).concat()
 }
 
 /// How many there are.

@@ -1,9 +1,9 @@
 //! OpenSSL's `s_client` and `s_server`: Debian's, and a newer one that has raw public keys.
 
-use super::{ComesBack, NO_ID, Stack, Task, cache, printed, start};
+use super::{ComesBack, NO_ID, Stack, Task, printed, start};
 use crate::mode::{By, Keys, Mode, Role};
 use crate::server::{HEX, NAME};
-use claviger_tests::Peer;
+use claviger_tests::{Peer, installed};
 use std::path::PathBuf;
 
 pub(crate) struct OpenSsl {
@@ -32,7 +32,7 @@ impl OpenSsl {
     pub(crate) fn built() -> Self {
         Self {
             name: "OpenSSL 4.0",
-            program: cache("openssl/openssl"),
+            program: installed("openssl/openssl"),
             raw_public_keys: true,
             ..Self::of_the_system()
         }

@@ -1,8 +1,8 @@
 //! pion, in Go; `pion/main.go` drives it.
 
-use super::{NO_RPK, NO_SUITE, NO_TICKETS, Stack, Task, cache, printed, start, words};
+use super::{NO_RPK, NO_SUITE, NO_TICKETS, Stack, Task, printed, start, words};
 use crate::mode::{By, Feature, Keys, Mode, Role};
-use claviger_tests::Peer;
+use claviger_tests::{Peer, installed};
 
 pub(crate) struct Pion;
 
@@ -14,7 +14,7 @@ impl Stack for Pion {
     }
 
     fn version(&self) -> String {
-        printed(cache(PROGRAM), &["version"]).trim().trim_start_matches('v').to_owned()
+        printed(installed(PROGRAM), &["version"]).trim().trim_start_matches('v').to_owned()
     }
 
     fn cannot(&self, _: Role, mode: &Mode) -> Option<&'static str> {
@@ -27,10 +27,10 @@ impl Stack for Pion {
     }
 
     fn connect(&self, task: &Task<'_>) -> Peer {
-        start(cache(PROGRAM), task, &words(Role::Client, task))
+        start(installed(PROGRAM), task, &words(Role::Client, task))
     }
 
     fn serve(&self, task: &Task<'_>) -> Peer {
-        start(cache(PROGRAM), task, &words(Role::Server, task))
+        start(installed(PROGRAM), task, &words(Role::Server, task))
     }
 }

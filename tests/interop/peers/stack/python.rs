@@ -1,8 +1,8 @@
 //! Mbed TLS, by its binding for Python; `python/` has the program that drives it.
 
-use super::{NO_RPK, Stack, Task, cache, printed, start, words};
+use super::{NO_RPK, Stack, Task, printed, start, words};
 use crate::mode::{Feature, Keys, Mode, Role};
-use claviger_tests::Peer;
+use claviger_tests::{Peer, installed};
 use std::path::{Path, PathBuf};
 
 /// A script of ours.
@@ -17,7 +17,7 @@ const MBEDTLS: &str = "tools/mbedtls/bin/python";
 impl MbedTls {
     fn start(role: Role, task: &Task<'_>) -> Peer {
         let script = script("mbedtls_peer.py");
-        start(cache(MBEDTLS), task, &format!("{} {}", script.display(), words(role, task)))
+        start(installed(MBEDTLS), task, &format!("{} {}", script.display(), words(role, task)))
     }
 }
 
@@ -28,7 +28,7 @@ impl Stack for MbedTls {
 
     fn version(&self) -> String {
         let script = script("mbedtls_peer.py").display().to_string();
-        let said = printed(cache(MBEDTLS), &[&script, "version"]);
+        let said = printed(installed(MBEDTLS), &[&script, "version"]);
         said.trim().trim_start_matches("Mbed TLS ").to_owned()
     }
 

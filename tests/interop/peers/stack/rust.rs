@@ -1,8 +1,8 @@
 //! webrtc-dtls and dimpl, in Rust; `rust/` has the program that drives them.
 
-use super::{NO_ID, NO_RESUMPTION, NO_RPK, NO_SUITE, Stack, Task, cache, start, words};
+use super::{NO_ID, NO_RESUMPTION, NO_RPK, NO_SUITE, Stack, Task, start, words};
 use crate::mode::{Feature, Keys, Mode, Role};
-use claviger_tests::Peer;
+use claviger_tests::{Peer, installed};
 
 /// Which packages that program is made of.
 const LOCK: &str = include_str!("../rust/Cargo.lock");
@@ -14,7 +14,7 @@ fn locked(name: &str) -> String {
 }
 
 fn run(stack: &str, role: Role, task: &Task<'_>) -> Peer {
-    start(cache("peers-rust/peers-rust"), task, &format!("{stack} {}", words(role, task)))
+    start(installed("peers-rust/peers-rust"), task, &format!("{stack} {}", words(role, task)))
 }
 
 pub(crate) struct WebRtc;

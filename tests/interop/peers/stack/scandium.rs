@@ -1,30 +1,14 @@
 //! Eclipse Californium's DTLS, in Java; `scandium/` has the program that drives it.
 
-use super::{NO_TICKETS, Stack, Task, cache, words};
+use super::{NO_TICKETS, Stack, Task, words};
 use crate::mode::{By, Feature, Mode, Role};
-use claviger_tests::Peer;
-use tokio::process::Command;
+use claviger_tests::{Peer, java};
 
 pub(crate) struct Scandium;
 
-/// How the program is started, in words.
-fn java() -> [String; 6] {
-    let folder = cache("scandium");
-    let folder = folder.display();
-    [
-        "-XX:TieredStopAtLevel=1".to_owned(),
-        "-XX:+UseSerialGC".to_owned(),
-        "-Xmx64m".to_owned(),
-        "-cp".to_owned(),
-        format!("{folder}/interop-scandium.jar:{folder}/lib/*"),
-        "claviger.interop.Scandium".to_owned(),
-    ]
-}
-
 fn start(role: Role, task: &Task<'_>) -> Peer {
-    let mut command = Command::new("java");
-    let words = words(role, task);
-    command.args(java()).args(words.split(' ')).current_dir(task.pki.path(""));
+    let mut command = java("scandium", "Scandium");
+    command.args(words(role, task).split(' ')).current_dir(task.pki.path(""));
     Peer::start(command)
 }
 
@@ -34,9 +18,9 @@ impl Stack for Scandium {
     }
 
     fn version(&self) -> String {
-        let java = java();
-        let words: Vec<_> = java.iter().map(String::as_str).chain(["version"]).collect();
-        let said = super::printed("java", &words);
+        let mut java = java("scandium", "Scandium");
+        java.arg("version");
+        let said = super::output_of(java);
         let (_, version) = said.trim().rsplit_once("scandium-").expect("the name of a file");
         version.trim_end_matches(".jar").to_owned()
     }

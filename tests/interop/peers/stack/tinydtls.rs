@@ -1,8 +1,8 @@
 //! tinydtls, in C; `tinydtls/peer.c` drives it.
 
-use super::{NO_ID, NO_RESUMPTION, NO_SUITE, Stack, Task, cache, start, words};
+use super::{NO_ID, NO_RESUMPTION, NO_SUITE, Stack, Task, start, words};
 use crate::mode::{Feature, Keys, Mode, Role};
-use claviger_tests::Peer;
+use claviger_tests::{Peer, installed};
 
 pub(crate) struct TinyDtls;
 
@@ -14,7 +14,7 @@ impl Stack for TinyDtls {
     }
 
     fn version(&self) -> String {
-        let said = std::fs::read_to_string(cache("tinydtls/version"));
+        let said = std::fs::read_to_string(installed("tinydtls/version"));
         said.unwrap_or_else(|error| panic!("{error}; run tests/setup")).trim().to_owned()
     }
 
@@ -29,10 +29,10 @@ impl Stack for TinyDtls {
     }
 
     fn connect(&self, task: &Task<'_>) -> Peer {
-        start(cache(PROGRAM), task, &words(Role::Client, task))
+        start(installed(PROGRAM), task, &words(Role::Client, task))
     }
 
     fn serve(&self, task: &Task<'_>) -> Peer {
-        start(cache(PROGRAM), task, &words(Role::Server, task))
+        start(installed(PROGRAM), task, &words(Role::Server, task))
     }
 }
