@@ -2,6 +2,7 @@
 //! told stays true, devices that send again are served, and open sessions go on.
 
 mod fleet;
+mod foreign;
 mod lab;
 
 use claviger_machine::Crypto;

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::net::UdpSocket;
 use tokio::task::JoinSet;
 
@@ -23,6 +23,10 @@ struct State {
     balance: Spread,
     edges: Vec<SocketAddr>,
     salt: u64,
+    /// How often the devices' ports were forgotten.
+    mapping: u64,
+    /// How many more datagrams of devices pass.
+    passes: u64,
 }
 
 /// A running balancer; it ends when dropped.
@@ -41,14 +45,15 @@ impl Balancer {
     pub async fn start(balance: Spread, edges: Vec<SocketAddr>) -> Self {
         let front = Arc::new(UdpSocket::bind("127.0.0.1:0").await.expect("a free port"));
         let address = front.local_addr().expect("it is bound");
-        let state = Arc::new(Mutex::new(State { balance, edges, salt: 0 }));
+        let state =
+            Arc::new(Mutex::new(State { balance, edges, salt: 0, mapping: 0, passes: u64::MAX }));
         let mut task = JoinSet::new();
         task.spawn(run(front, state.clone()));
         Self { address, state, _task: task }
     }
 
     fn change(&self, change: impl FnOnce(&mut State)) {
-        change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner));
+        change(&mut lock(&self.state));
     }
 
     /// From now on datagrams go to these edges.
@@ -65,18 +70,41 @@ impl Balancer {
     pub fn rehash(&self) {
         self.change(|state| state.salt += 1);
     }
+
+    /// From now on every device is seen at another port, and its old one is closed.
+    pub fn forget(&self) {
+        self.change(|state| state.mapping += 1);
+    }
+
+    /// Only so many more datagrams of devices pass.
+    pub fn let_through(&self, passes: u64) {
+        self.change(|state| state.passes = passes);
+    }
+
+    /// Whether the last of them has passed.
+    pub fn is_shut(&self) -> bool {
+        lock(&self.state).passes == 0
+    }
 }
 
 /// Each device has a socket of its own towards the edges, so that all of them see it at one address,
 /// and each can send to it.
 async fn run(front: Arc<UdpSocket>, state: Arc<Mutex<State>>) {
     let mut devices: HashMap<SocketAddr, Arc<UdpSocket>> = HashMap::new();
+    let mut mapping = 0;
     let mut backs = JoinSet::new();
     let datagrams = AtomicU64::new(0);
     let mut buffer = [0; 65_536];
     loop {
         // An error is an ICMP message about an earlier datagram.
         let Ok((length, device)) = front.recv_from(&mut buffer).await else { continue };
+        let wanted = lock(&state).mapping;
+        if wanted != mapping {
+            mapping = wanted;
+            devices.clear();
+            // Their sockets go with them.
+            backs.abort_all();
+        }
         let back = match devices.get(&device) {
             Some(back) => back.clone(),
             None => {
@@ -94,8 +122,13 @@ async fn run(front: Arc<UdpSocket>, state: Arc<Mutex<State>>) {
     }
 }
 
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn pick(state: &Mutex<State>, device: SocketAddr, number: u64) -> Option<SocketAddr> {
-    let state = state.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut state = lock(state);
+    state.passes = state.passes.checked_sub(1)?;
     let place = match state.balance {
         Spread::Datagrams => number,
         Spread::Flows => {

@@ -47,10 +47,20 @@ impl Peer {
         assert_eq!(found, Ok(true), "no {words:?} in: {}", *self.said.borrow());
     }
 
+    /// All that it has said.
+    pub fn said(&self) -> String {
+        self.said.borrow().clone()
+    }
+
     /// Writes a line to its standard input.
     pub async fn tell(&mut self, line: &str) {
+        self.tell_bytes(format!("{line}\n").as_bytes()).await;
+    }
+
+    /// Writes these bytes to its standard input.
+    pub async fn tell_bytes(&mut self, bytes: &[u8]) {
         let input = self.input.as_mut().expect("it was not ended");
-        let told = input.write_all(format!("{line}\n").as_bytes()).await;
+        let told = input.write_all(bytes).await;
         assert!(told.is_ok(), "{told:?}; it ended after: {}", *self.said.borrow());
     }
 

@@ -5,6 +5,7 @@ use core::time::Duration;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
+use std::time::Instant;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
@@ -238,7 +239,15 @@ impl Claviger {
         let key = json!({ "format": "hex", "value": psk_hex });
         let psk = json!({ "identity": name, "key": key });
         let device = json!({ "endpoint": name, "profile": "profile", "psk": psk });
-        let (status, body) = self.api("POST", "/devices", Some(device)).await;
+        let begun = Instant::now();
+        let (status, body) = loop {
+            let (status, body) = self.api("POST", "/devices", Some(device.clone())).await;
+            // One that has just started may not have opened the root key yet.
+            if status != 503 || begun.elapsed() > PATIENCE {
+                break (status, body);
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        };
         assert_eq!(status, 201, "{body}");
     }
 }
