@@ -11,9 +11,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 pub(crate) const VERSION: u8 = 1;
+/// Room for a record, and for what is around a command: one that grows is copied again and again.
+const AROUND: usize = 64;
 
 pub(crate) fn encode<T: Encode<()>>(value: &T) -> Vec<u8> {
-    let mut bytes = vec![VERSION];
+    encode_into(value, AROUND)
+}
+
+fn encode_into<T: Encode<()>>(value: &T, room: usize) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(room);
+    bytes.push(VERSION);
     minicbor::encode(value, &mut bytes).expect("writing to memory does not fail");
     bytes
 }
@@ -142,12 +149,16 @@ enum Body {
 }
 
 pub(crate) fn encode_entry(entry: Entry) -> Vec<u8> {
+    let room = match &entry.payload {
+        Payload::Normal(command) => AROUND + command.0.len(),
+        Payload::Blank | Payload::Membership(_) => AROUND,
+    };
     let body = match entry.payload {
         Payload::Blank => Body::Blank,
         Payload::Normal(command) => Body::Command(command.0.into()),
         Payload::Membership(membership) => Body::Members((&membership).into()),
     };
-    encode(&(Id::from(entry.log_id), body))
+    encode_into(&(Id::from(entry.log_id), body), room)
 }
 
 pub(crate) fn decode_entry(bytes: &[u8]) -> io::Result<Entry> {

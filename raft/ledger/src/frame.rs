@@ -9,12 +9,21 @@ use minicbor::{Decode, Encode};
 const VERSION: u8 = 1;
 /// The version of a row of several values; a row of one is as it was when each row held one.
 const SEVERAL: u8 = 2;
+/// Room for nearly every row.
+const ROOM: usize = 512;
 
 /// `value` as bytes.
 pub(crate) fn encode<T: Encode<()>>(value: &T) -> Vec<u8> {
-    let mut bytes = vec![VERSION];
+    written(VERSION, value)
+}
+
+/// CBOR is written a few bytes at a time: a vector that grows with it is moved again and again, and
+/// has up to twice the room in the end, of which many rows wait in memory.
+fn written<T: Encode<()> + ?Sized>(version: u8, value: &T) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(ROOM);
+    bytes.push(version);
     minicbor::encode(value, &mut bytes).expect("writing to memory does not fail");
-    bytes
+    bytes.as_slice().into()
 }
 
 /// `values` as the bytes of one row.
@@ -22,9 +31,7 @@ pub(crate) fn encode_all<T: Encode<()>>(values: &[T]) -> Vec<u8> {
     if let [value] = values {
         return encode(value);
     }
-    let mut bytes = vec![SEVERAL];
-    minicbor::encode(values, &mut bytes).expect("writing to memory does not fail");
-    bytes
+    written(SEVERAL, values)
 }
 
 /// The values in a row of one or several, or nothing if this version cannot read it to the last

@@ -77,7 +77,14 @@ fn slot(parts: &[&[u8]]) -> u16 {
 }
 
 fn key(slot: u16, kind: Kind, parts: &[&[u8]]) -> Vec<u8> {
-    let mut key = slot.to_be_bytes().to_vec();
+    key_before(slot, kind, parts, &[])
+}
+
+/// The same with further bytes behind. Every command makes many keys: each is made in one piece.
+fn key_before(slot: u16, kind: Kind, parts: &[&[u8]], rest: &[u8]) -> Vec<u8> {
+    let room = parts.iter().map(|part| 2 + part.len()).sum::<usize>();
+    let mut key = Vec::with_capacity(3 + room + rest.len());
+    key.extend(slot.to_be_bytes());
     key.push(kind as u8);
     for part in parts {
         // What is longer was refused on entry (NAME, IDENTITY): asked for, it is not found.
@@ -85,6 +92,7 @@ fn key(slot: u16, kind: Kind, parts: &[&[u8]]) -> Vec<u8> {
         key.extend(length.to_be_bytes());
         key.extend_from_slice(&part[..usize::from(length)]);
     }
+    key.extend_from_slice(rest);
     key
 }
 
@@ -107,9 +115,7 @@ pub(crate) fn meta() -> Vec<u8> {
 
 /// A row of the cluster as a whole, or the prefix of its rows of `kind`.
 pub(crate) fn of_all(kind: Kind, rest: &[u8]) -> Vec<u8> {
-    let mut key = key(0, kind, &[]);
-    key.extend_from_slice(rest);
-    key
+    key_before(0, kind, &[], rest)
 }
 
 /// The one row of the root key.
@@ -140,9 +146,7 @@ pub(crate) fn named(kind: Kind, tenant: &str, name: &str) -> Vec<u8> {
 
 /// A tenant's row of `kind` with further bytes of fixed length behind.
 pub(crate) fn under_tenant(kind: Kind, tenant: &str, rest: &[u8]) -> Vec<u8> {
-    let mut key = of_tenant(kind, tenant);
-    key.extend_from_slice(rest);
-    key
+    key_before(slot(&[tenant.as_bytes()]), kind, &[tenant.as_bytes()], rest)
 }
 
 /// The row by which a credential is found when its time is over, at `at` in ms.
@@ -153,15 +157,13 @@ pub(crate) fn expiry(of: &DeviceRef, at: u64, id: CredentialId) -> Vec<u8> {
 
 /// A device's own row of `kind`, or the prefix of its rows of that kind.
 pub(crate) fn of_device(kind: Kind, device: &DeviceRef) -> Vec<u8> {
-    let (tenant, name) = (device.tenant.as_bytes(), device.device.as_bytes());
-    key(slot(&[tenant, name]), kind, &[tenant, name])
+    under_device(kind, device, &[])
 }
 
 /// A device's row of `kind` with further bytes of fixed length behind.
 pub(crate) fn under_device(kind: Kind, device: &DeviceRef, rest: &[u8]) -> Vec<u8> {
-    let mut key = of_device(kind, device);
-    key.extend_from_slice(rest);
-    key
+    let (tenant, name) = (device.tenant.as_bytes(), device.device.as_bytes());
+    key_before(slot(&[tenant, name]), kind, &[tenant, name], rest)
 }
 
 /// The prefix of a tenant's rows of `kind` within `slot`, where they are of its devices.
