@@ -8,13 +8,14 @@
 
 use crate::state_store::{Moment, Row, page_of};
 use claviger_ledger::Rows;
+use fjall::compaction::Leveled;
 use fjall::{Database, Guard, Keyspace, KeyspaceCreateOptions, PersistMode, Readable, Snapshot};
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io;
 use std::mem;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 const ROWS: &str = "rows";
 /// The key of what is applied; rows are under [`ROW`] and their own key.
@@ -25,6 +26,15 @@ const AFTER_ROWS: [u8; 1] = [ROW + 1];
 const LOAD: usize = 4096;
 /// How many rows that were looked up in one set of rows are kept at hand, twice.
 const AT_HAND: usize = 1024;
+/// One of fjall's threads keeps itself free for what is to be flushed. Where only one other is left
+/// and that merges tables, it turns in circles for as long as the merge takes.
+const WORKERS: usize = 3;
+/// How many bytes of rows gather in fjall's memory. A look-up goes through them first, and what is
+/// small stays in the processor's caches.
+const MEMTABLE: u64 = 16 << 20;
+/// How many tables gather before they are merged with all that they overlap: with every table that
+/// there is, since keys begin with slots.
+const TABLES: u8 = 8;
 
 /// The rows in a folder.
 pub(crate) struct DiskState {
@@ -35,6 +45,13 @@ pub(crate) struct DiskState {
 
 fn io(error: fjall::Error) -> io::Error {
     io::Error::other(error)
+}
+
+fn options() -> KeyspaceCreateOptions {
+    let merging = Leveled::default().with_l0_threshold(TABLES);
+    KeyspaceCreateOptions::default()
+        .max_memtable_size(MEMTABLE)
+        .compaction_strategy(Arc::new(merging))
 }
 
 fn row_key(key: &[u8]) -> Vec<u8> {
@@ -51,8 +68,8 @@ impl DiskState {
     }
 
     fn open_at(folder: &Path) -> io::Result<Self> {
-        let database = Database::builder(folder).open().map_err(io)?;
-        let keyspace = |name: &str| database.keyspace(name, KeyspaceCreateOptions::default);
+        let database = Database::builder(folder).worker_threads(WORKERS).open().map_err(io)?;
+        let keyspace = |name: &str| database.keyspace(name, options);
         let records = keyspace("records").map_err(io)?;
         let current = records.get(ROWS).map_err(io)?;
         let current = current.and_then(|name| String::from_utf8(name.to_vec()).ok());
@@ -88,7 +105,7 @@ impl DiskState {
         let old = self.rows().clone();
         let number: u64 = old.name().rsplit('-').next().and_then(|n| n.parse().ok()).unwrap_or(0);
         let name = format!("rows-{}", number + 1);
-        let create = || self.database.keyspace(&name, KeyspaceCreateOptions::default);
+        let create = || self.database.keyspace(&name, options);
         // What an earlier try left goes first.
         self.database.delete_keyspace(create().map_err(io)?).map_err(io)?;
         let new = create().map_err(io)?;
