@@ -20,7 +20,7 @@ use claviger_ledger::{
     Unavailable,
 };
 use claviger_lwm2m::{Plan, Reason};
-use claviger_machine::Request;
+use claviger_machine::{Code, Request, Response};
 use claviger_seal::TenantKey;
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -44,6 +44,9 @@ pub(crate) struct Line {
     named_by_identity: bool,
     /// What was staged with it and not yet asked for.
     pub(crate) prepared: Option<CredentialId>,
+    /// Until when it may still send the request again that began a bootstrap which is done: another
+    /// node was asked, and this one has gone on without having seen it.
+    pub(crate) repeats_until: Duration,
     /// Which refusals are on the timeline already, a bit for each: a device that errs on and on
     /// does not fill the ledger.
     noted: u8,
@@ -270,6 +273,7 @@ impl Device {
             asked_at: peer,
             named_by_identity,
             prepared,
+            repeats_until: Duration::ZERO,
             noted: 0,
             trace,
         };
@@ -462,6 +466,12 @@ impl Device {
                 count(&world.counters.coap_requests);
                 if !Bootstrapping::is_for(&request) {
                     return self.not_served(world, session, exchange, &request);
+                }
+                if let Some(line) = self.lines.get_mut(&session)
+                    && world.now < core::mem::take(&mut line.repeats_until)
+                {
+                    let done = Response::new(Code::CHANGED);
+                    return line.talk.association.respond(world.now, exchange, done);
                 }
                 self.begin(world, session);
                 self.with_bootstrap(world, |bootstrap, line, world| {

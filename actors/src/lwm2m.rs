@@ -23,6 +23,8 @@ use tracing::Span;
 /// How long a device waits for Finish: EXCHANGE_LIFETIME after our last command by the text,
 /// 93 s after our 2.04 in Leshan. Who takes longer has lost it.
 const PATIENCE: Duration = Duration::from_secs(90);
+/// For how long a device sends a request again (RFC 7252 §4.8.2, MAX_TRANSMIT_SPAN).
+const REPEATS: Duration = Duration::from_secs(45);
 /// After how many seconds a device may try again when the ledger could take nothing.
 const RETRY_AFTER: u32 = 60;
 
@@ -53,6 +55,8 @@ pub(crate) struct Bootstrapping {
     deadline: Duration,
     /// True until a bootstrap of before this node led has a grant again.
     reviving: bool,
+    /// True if no request for it has come to this node.
+    unasked: bool,
     over: bool,
 }
 
@@ -84,6 +88,7 @@ impl Bootstrapping {
             steps: Vec::new(),
             deadline: Duration::MAX,
             reviving: false,
+            unasked: false,
             over: false,
         }
     }
@@ -120,6 +125,7 @@ impl Bootstrapping {
     ) {
         count(&world.counters.bootstraps_started);
         self.reviving = false;
+        self.unasked = false;
         // Whether it begins a bootstrap is the machine's to say; one under way is not disturbed.
         self.incoming = Some(exchange);
         let input = Input::Requested { exchange: exchange.0, request };
@@ -136,6 +142,7 @@ impl Bootstrapping {
     ) {
         line.prepared = None;
         self.reviving = true;
+        self.unasked = true;
         self.awaiting = Some(credential);
         self.deadline = world.now + PATIENCE;
         world.effects.push(Effect::Offer { session: self.session, credential });
@@ -397,6 +404,9 @@ impl Bootstrapping {
                 }
             }
             Said::Deliver { credential } => {
+                if self.unasked {
+                    line.repeats_until = world.now + REPEATS;
+                }
                 let command = DeliverCredential {
                     device: self.of.clone(),
                     credential: CredentialId(credential),

@@ -4,7 +4,8 @@
 //! the feed tells of each credential that was staged, and a device whose session was opened with it
 //! a moment ago has most likely asked, and waits for what comes next. So it is asked what it has,
 //! which is how a bootstrap begins. One that does not wait for that answers otherwise or not at all,
-//! and nothing comes of it. A device that sends again is served in any case.
+//! and nothing comes of it. A device that sends again is served in any case; what it sends again when
+//! all is done is answered, and begins nothing.
 
 use super::Region;
 use crate::actor::ToActor;
