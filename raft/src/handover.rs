@@ -15,8 +15,8 @@ const CATCH_UP: Duration = Duration::from_millis(500);
 const MOVE: Duration = Duration::from_secs(2);
 
 impl Node {
-    /// Gives the lead to `to`, or to the voter that has most of the log and may lead. Gives who
-    /// leads then; nothing if this node did not lead.
+    /// Gives the lead to `to`, or to the voter that has most of the log and may lead; before others
+    /// to one that has room on its disk. Gives who leads then; nothing if this node did not lead.
     ///
     /// From its begin to its end this node refuses proposals.
     ///
@@ -26,7 +26,25 @@ impl Node {
         if !self.leads() {
             return Ok(None);
         }
-        let to = self.successor(to).await?;
+        let (_, _, to) = self.successor(to).await?;
+        self.move_to(to).await
+    }
+
+    /// Gives the lead to a voter that has room on its disk, as this node has none.
+    ///
+    /// # Errors
+    /// As [`Self::hand_over`]: nobody has room who may lead.
+    pub(crate) async fn give_way(&self) -> Result<(), MembershipError> {
+        let (has_room, _, to) = self.successor(None).await?;
+        if !has_room {
+            let words = "each is short of space too";
+            return Err(MembershipError::NoSuccessor(words.to_owned()));
+        }
+        tracing::warn!(to = format_args!("{to:016x}"), "too little free space: another leads");
+        self.move_to(to).await.map(drop)
+    }
+
+    async fn move_to(&self, to: u64) -> Result<Option<u64>, MembershipError> {
         let _gate = Closed::of(self);
         if timeout(CATCH_UP, self.has_whole_log(to)).await.is_err() {
             let words = format!("node {to:016x} has not caught up in {CATCH_UP:?}");
@@ -56,8 +74,11 @@ impl Node {
         }
     }
 
-    /// The voter to lead next.
-    async fn successor(&self, wanted: Option<u64>) -> Result<u64, MembershipError> {
+    /// The voter to lead next: whether it has room on its disk, how much of the log it has, its id.
+    async fn successor(
+        &self,
+        wanted: Option<u64>,
+    ) -> Result<(bool, Option<u64>, u64), MembershipError> {
         let mine = self.status();
         let others = mine.members.iter().filter(|member| member.votes && member.id != self.id());
         let others: Vec<_> =
@@ -70,12 +91,12 @@ impl Node {
         }
         let asked = others.iter().map(|other| async {
             let answer = timeout(ASK, self.status_of(other.id, &other.address)).await;
-            let able = |status: Status| status.stands && status.running;
-            let can = answer.is_ok_and(|answer| answer.is_ok_and(able));
-            can.then_some((other.matched, other.id))
+            let able = |status: &Status| status.stands && status.running;
+            let status = answer.ok()?.ok().filter(able)?;
+            Some((!status.short_of_space, other.matched, other.id))
         });
         let able = futures::future::join_all(asked).await.into_iter().flatten();
-        able.max().map(|(_, id)| id).ok_or_else(|| {
+        able.max().ok_or_else(|| {
             let words = "each is sealed, or does not answer";
             MembershipError::NoSuccessor(words.to_owned())
         })

@@ -1,10 +1,13 @@
 //! Who belongs to the group, and who leads it, in virtual time.
 
-use super::cluster::{leader, part, same_index, three, world};
+use super::cluster::{IDS, leader, part, same_index, three, world};
 use super::{command, config, rows};
 use crate::node::Pace;
 use crate::wal::Hand;
-use crate::{Even, Member, MembershipError, MemoryTransport, Node, ProposeError};
+use crate::{
+    Even, Member, MembershipError, MemoryTransport, Node, NodeConfig, ProposeError, SimulatedDisk,
+    Storage,
+};
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -332,6 +335,52 @@ fn a_leader_hands_over_to_nobody_who_cannot_lead() {
         assert!(matches!(nobody, Err(MembershipError::NoSuccessor(_))), "{nobody:?}");
         assert_eq!(first.hand_over(Some(9)).await, Err(MembershipError::NoVoter(9)));
         first.propose(command(1, 8)).await.expect("it leads on");
+    });
+}
+
+#[test]
+fn a_leader_whose_disk_is_full_gives_way_to_one_with_room() {
+    world(8, async || {
+        // Given three nodes on disks with a reserve
+        let transport = MemoryTransport::default();
+        transport.delay(Duration::from_millis(1));
+        let disks: Vec<_> = IDS.map(|id| SimulatedDisk::new(id, 1 << 30)).into();
+        let mut nodes = Vec::new();
+        for (id, disk) in IDS.into_iter().zip(&disks) {
+            let storage = Storage::Simulated(disk.clone());
+            let config = NodeConfig { storage, reserve: 1 << 20, ..config(None, id, &transport) };
+            nodes.push(Node::open_at(config, Pace::default(), Hand::Task).await.unwrap());
+            transport.join(&nodes[nodes.len() - 1]);
+        }
+        nodes[0].initialize(&IDS).await.unwrap();
+        let full = |node: &Node, is_full: bool| {
+            let disk = &disks[usize::try_from(node.id() - 1).unwrap()];
+            disk.resize(if is_full { (1 << 30) - disk.free() + 1000 } else { 1 << 30 });
+        };
+        let first = leader(&nodes, &IDS).await;
+        first.propose(command(1, 64)).await.unwrap();
+
+        // When the leader's disk is full, and a follower's too
+        let other = nodes.iter().find(|node| node.id() != first.id()).unwrap();
+        full(first, true);
+        full(other, true);
+        assert_eq!(first.propose(command(2, 64)).await, Err(ProposeError::OutOfSpace));
+
+        // Then the third leads within two seconds, and takes what is proposed
+        sleep(Duration::from_secs(2)).await;
+        let third = nodes.iter().find(|it| ![first.id(), other.id()].contains(&it.id())).unwrap();
+        assert_eq!(first.standing().leader, Some(third.id()));
+        third.propose(command(3, 64)).await.unwrap();
+
+        // And when nobody has room, it leads on and goes on when there is some
+        full(third, true);
+        sleep(Duration::from_secs(3)).await;
+        assert_eq!(third.propose(command(4, 64)).await, Err(ProposeError::OutOfSpace));
+        assert_eq!(third.standing().leader, Some(third.id()));
+        full(third, false);
+        third.propose(command(5, 64)).await.unwrap();
+        same_index(&nodes).await;
+        assert_eq!(rows(first), rows(third));
     });
 }
 
