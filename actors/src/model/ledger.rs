@@ -99,6 +99,11 @@ impl Ledger {
         outcome.ok().and_then(|bytes| Outcome::decode(&bytes)).expect("the ledger reads its own")
     }
 
+    /// The rows, and the index of their last entry.
+    pub(super) fn into_rows(self) -> (Arc<MemoryRows>, u64) {
+        (self.rows, self.index)
+    }
+
     /// The session's generation, and up to where it was read.
     pub(super) const fn session(&self) -> Option<(u32, u64)> {
         self.seen.session
@@ -110,13 +115,13 @@ impl Ledger {
     }
 }
 
-/// The session's opening, as an edge's call brings it.
-pub(super) fn opening() -> Command {
+/// A session's opening, as an edge's call brings it.
+pub(super) fn opening(session: SessionId) -> Command {
     let opened = Session {
         credential: PROVEN,
         suite: 0xC0A8,
         sealed: vec![1; 64],
-        cid: vec![7; 8],
+        cid: session.0[..8].to_vec(),
         peer_cid: Vec::new(),
         listener: "coaps".to_owned(),
         peer: "192.0.2.1:5684".to_owned(),
@@ -127,7 +132,7 @@ pub(super) fn opening() -> Command {
         anchor: None,
         edge: Some(0),
     };
-    OpenSession::new(device(), SESSION, opened).into()
+    OpenSession::new(device(), session, opened).into()
 }
 
 /// What a device's request comes to: a change of the ledger that is seen on its timeline.

@@ -9,6 +9,7 @@
 //! A [`Fault`] is a defect that the model must find; each of them proves that a property can fail.
 
 mod ledger;
+mod restores;
 mod state;
 mod tests;
 

@@ -295,7 +295,7 @@ impl State {
         let (_, number, wish) = proposal;
         let device = ledger::device();
         let command: Command = match wish {
-            Wish::Open => ledger::opening(),
+            Wish::Open => ledger::opening(ledger::SESSION),
             Wish::Raise(highest_read) => {
                 RaiseGeneration { device, session: ledger::SESSION, highest_read }.into()
             }
