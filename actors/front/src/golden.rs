@@ -101,17 +101,100 @@ fn to_edge() -> [(&'static str, ToEdge); 13] {
     ]
 }
 
+/// What edges say of handshakes and records.
+fn of_sessions() -> [(&'static str, FromEdge); 8] {
+    let trace = Trace { id: [1; 16], span: [2; 8], sampled: true };
+    let from = "[2001:db8::1]:5684".parse().unwrap();
+    let open = |cid, peer_cid, shared| {
+        FromEdge::Open(Open {
+            trace,
+            call: 7,
+            listener: "coaps".into(),
+            realm: "default".into(),
+            peer: from,
+            identity: vec![3; 3],
+            suite: 0xc0a8,
+            transcript: vec![8; 3],
+            finished: vec![9; 3],
+            cid,
+            peer_cid,
+            shared,
+        })
+    };
+    let deliver = |alert, newest, check, limit| {
+        FromEdge::Deliver(Deliver {
+            trace,
+            session: [3; 16],
+            tenant: "t".into(),
+            device: "d".into(),
+            alert,
+            epoch: 1,
+            sequence: 9,
+            from,
+            newest,
+            payload: vec![6; 3],
+            check,
+            limit,
+        })
+    };
+    let repeat = Repeat { session: [3; 16], tenant: "t".into(), device: "d".into() };
+    [
+        ("Open", open(None, None, None)),
+        ("Open.cid", open(Some([4; 8]), Some(vec![5]), None)),
+        ("Open.shared", open(None, None, Some(Shared(vec![5; 3])))),
+        ("Deliver", deliver(false, true, None, None)),
+        ("Deliver.alert", deliver(true, false, None, None)),
+        ("Deliver.answered", deliver(false, true, Some(Check::Answered), None)),
+        ("Deliver.limited", deliver(false, true, Some(Check::Message), Some(512))),
+        ("Repeat", FromEdge::Repeat(repeat)),
+    ]
+}
+
+/// What edges are told of the same.
+fn of_their_fate() -> [(&'static str, ToEdge); 12] {
+    let refused = |refusal| ToEdge::Refused(Refused { call: 7, refusal });
+    let transmit = |to, content| {
+        let (session, sequence, deadline) = ([3; 16], (2 << 24) + 5, 1_800_000_000_000);
+        ToEdge::Transmit(Transmit { session, sequence, deadline, to, content })
+    };
+    let to = Some("192.0.2.1:5684".parse().unwrap());
+    [
+        (
+            "Opened",
+            ToEdge::Opened(Opened {
+                call: 7,
+                session: [3; 16],
+                tenant: "t".into(),
+                device: "d".into(),
+                keys: vec![6; 3],
+                verify_data: [9; 12],
+            }),
+        ),
+        ("Refused.unknown_identity", refused(Refusal::UnknownIdentity)),
+        ("Refused.bad_finished", refused(Refusal::BadFinished)),
+        ("Refused.unavailable", refused(Refusal::Unavailable)),
+        ("Refused.denied", refused(Refusal::Denied)),
+        ("Transmit", transmit(None, Content::Application(vec![6; 3]))),
+        ("Transmit.to", transmit(to, Content::Application(vec![6; 3]))),
+        ("Transmit.close_notify", transmit(None, Content::CloseNotify)),
+        ("Transmit.finished", transmit(None, Content::Finished)),
+        ("Transmit.path_challenge", transmit(to, Content::PathChallenge([7; 8]))),
+        ("Transmit.path_response", transmit(to, Content::PathResponse([7; 8]))),
+        ("Close", ToEdge::Close(Close { session: [3; 16] })),
+    ]
+}
+
 #[test]
 fn the_bytes_are_what_they_were_at_first() {
     let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let mut lines = String::new();
-    for (name, frame) in from_edge() {
+    for (name, frame) in from_edge().into_iter().chain(of_sessions()) {
         let bytes = frame.encode();
         lines += &format!("{name} {}\n", hex(&bytes));
         assert_eq!(FromEdge::decode(&bytes).as_ref(), Ok(&frame));
         assert!(bytes.len() <= frame.room());
     }
-    for (name, frame) in to_edge() {
+    for (name, frame) in to_edge().into_iter().chain(of_their_fate()) {
         let bytes = frame.encode();
         lines += &format!("{name} {}\n", hex(&bytes));
         assert_eq!(ToEdge::decode(&bytes).as_ref(), Ok(&frame));

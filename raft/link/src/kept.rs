@@ -22,6 +22,20 @@ struct Kept<'a> {
     authority: &'a [u8],
 }
 
+impl<'a> Kept<'a> {
+    fn encode(&self) -> Zeroizing<Vec<u8>> {
+        let room = self.key.len() + self.certificate.len() + self.authority.len() + 32;
+        let mut bytes = Zeroizing::new(Vec::with_capacity(room));
+        bytes.push(VERSION);
+        minicbor::encode(self, &mut *bytes).expect("writing to memory succeeds");
+        bytes
+    }
+
+    fn decode(bytes: &'a [u8]) -> Option<Self> {
+        minicbor::decode(bytes.strip_prefix(&[VERSION])?).ok()
+    }
+}
+
 /// Why a file gives no credential.
 #[derive(Debug, thiserror::Error)]
 pub enum BadFile {
@@ -44,10 +58,7 @@ impl Credential {
     pub fn keep(&self, path: &Path) -> io::Result<()> {
         let key = self.expose_key();
         let kept = Kept { key, certificate: self.certificate(), authority: self.authority() };
-        let room = key.len() + self.certificate().len() + self.authority().len() + 32;
-        let mut bytes = Zeroizing::new(Vec::with_capacity(room));
-        bytes.push(VERSION);
-        minicbor::encode(kept, &mut *bytes).expect("writing to memory succeeds");
+        let bytes = kept.encode();
         let new = path.with_extension("new");
         let mut file =
             OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
@@ -70,11 +81,29 @@ impl Credential {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error.into()),
         };
-        let body = bytes.strip_prefix(&[VERSION]).ok_or(BadFile::Damaged)?;
-        let kept: Kept<'_> = minicbor::decode(body).map_err(|_| BadFile::Damaged)?;
+        let kept = Kept::decode(&bytes).ok_or(BadFile::Damaged)?;
         let key = FreshKey::of(Zeroizing::new(kept.key.to_vec()));
         let key = key.map_err(|_| BadFile::Damaged)?;
         let (certificate, authority) = (kept.certificate.to_vec(), kept.authority.to_vec());
         Ok(Some(Self::new(&key, certificate, authority, now)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_stays_the_bytes_that_it_was_at_first() {
+        let bytes = b"\x01\x83\x42\x01\x01\x43\x02\x02\x02\x41\x03";
+        let kept = Kept { key: &[1; 2], certificate: &[2; 3], authority: &[3] };
+        assert_eq!(**kept.encode(), bytes[..]);
+        let read = Kept::decode(bytes).unwrap();
+        assert_eq!(
+            (read.key, read.certificate, read.authority),
+            (&[1; 2][..], &[2; 3][..], &[3][..])
+        );
+        assert!(Kept::decode(&bytes[1..]).is_none());
+        assert!(Kept::decode(&bytes[..bytes.len() - 1]).is_none());
     }
 }
