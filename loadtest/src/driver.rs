@@ -39,6 +39,19 @@ pub fn drive(load: &Load, hooks: &mut Hooks<'_>) -> io::Result<Tally> {
     driver.end_of_tally()
 }
 
+/// As [`drive`], at a server whose nodes die meanwhile: a device whose session is not open after
+/// `patience` begins another handshake. What one had that is gone nobody else has, and nobody can
+/// tell the device. One that is asked to come later does so, too.
+///
+/// # Errors
+/// As [`drive`].
+pub fn endure(load: &Load, patience: Duration, hooks: &mut Hooks<'_>) -> io::Result<Tally> {
+    let mut driver = Driver::new(load, hooks, false)?;
+    driver.handshake = Some(patience);
+    driver.run()?;
+    driver.end_of_tally()
+}
+
 /// A load whose devices keep their sessions, and what some of them say at its end.
 ///
 /// `between` is called when all are open. Then `probes` of them, evenly from the oldest to the
@@ -70,6 +83,8 @@ struct Flight {
     endpoint: String,
     goal: Goal,
     began: Duration,
+    /// When it began a handshake that is not at its end.
+    opening: Option<Duration>,
     /// When it is looked whether something is due; what is due may come later, never earlier.
     armed: Option<Duration>,
     /// Tells its timers from those of the device that had its place before.
@@ -82,6 +97,8 @@ struct Driver<'a, 'b> {
     hooks: &'a mut Hooks<'b>,
     /// True if nobody is switched off.
     keeps: bool,
+    /// How long a handshake may take before its device begins another one.
+    handshake: Option<Duration>,
     start: Instant,
     /// When what is being counted began.
     counting: Duration,
@@ -95,6 +112,8 @@ struct Driver<'a, 'b> {
     lingering: VecDeque<usize>,
     timers: BinaryHeap<Reverse<(Duration, usize, u64)>>,
     begun: u32,
+    /// Handshakes that were begun again.
+    again: u32,
     running: u32,
     lost: u64,
     inbox: Inbox,
@@ -107,6 +126,7 @@ impl<'a, 'b> Driver<'a, 'b> {
             load,
             hooks,
             keeps,
+            handshake: None,
             start: Instant::now(),
             counting: Duration::ZERO,
             probing: false,
@@ -117,6 +137,7 @@ impl<'a, 'b> Driver<'a, 'b> {
             lingering: VecDeque::new(),
             timers: BinaryHeap::new(),
             begun: 0,
+            again: 0,
             running: 0,
             lost: 0,
             inbox: Inbox::new(),
@@ -202,21 +223,47 @@ impl<'a, 'b> Driver<'a, 'b> {
             self.flights.push(None);
             self.flights.len() - 1
         });
-        // A number of its own for each bootstrap, so that no server takes one for another's.
-        let line = self.wire.open(self.load.first.wrapping_add(self.begun), slot)?;
-        let mut seed = [0; 32];
-        self.rng.fill_bytes(&mut seed);
-        let rng = Box::new(ChaCha20Rng::from_seed(seed));
+        let line = self.line(slot)?;
         let (began, goal) = (self.now(), self.load.goal);
-        let mut config = self.load.kind.device(&endpoint);
-        config.asks = goal == Goal::Bootstrap;
-        let device = Device::new(began, config, rng);
-        let generation = u64::from(self.begun);
+        let device = self.device(&endpoint, goal);
+        let (generation, opening) = (self.number(), Some(began));
         let (armed, over) = (None, false);
-        let flight = Flight { line, device, endpoint, goal, began, armed, generation, over };
+        let flight =
+            Flight { line, device, endpoint, goal, began, opening, armed, generation, over };
         self.flights[slot] = Some(flight);
         self.begun += 1;
         self.running += 1;
+        self.act(slot, false)
+    }
+
+    /// A number of its own for each handshake.
+    fn number(&self) -> u64 {
+        u64::from(self.begun) + u64::from(self.again)
+    }
+
+    /// A line that no server takes for another's.
+    fn line(&mut self, slot: usize) -> io::Result<Line> {
+        self.wire.open(self.load.first.wrapping_add(self.begun).wrapping_add(self.again), slot)
+    }
+
+    fn device(&mut self, endpoint: &str, goal: Goal) -> Device {
+        let mut seed = [0; 32];
+        self.rng.fill_bytes(&mut seed);
+        let rng = Box::new(ChaCha20Rng::from_seed(seed));
+        let mut config = self.load.kind.device(endpoint);
+        config.asks = goal == Goal::Bootstrap;
+        Device::new(self.now(), config, rng)
+    }
+
+    /// The device in this place begins its handshake anew.
+    fn open_again(&mut self, slot: usize) -> io::Result<()> {
+        let Some(mut flight) = self.flights[slot].take() else { return Ok(()) };
+        self.wire.close(flight.line);
+        flight.line = self.line(slot)?;
+        self.again += 1;
+        flight.device = self.device(&flight.endpoint, flight.goal);
+        flight.opening = Some(self.now());
+        self.flights[slot] = Some(flight);
         self.act(slot, false)
     }
 
@@ -263,6 +310,8 @@ impl<'a, 'b> Driver<'a, 'b> {
             if !flight.over && flight.began + self.load.patience <= now {
                 let why = format!("not {} after {:?}", flight.goal, self.load.patience);
                 self.end(slot, Err(why));
+            } else if is_late(flight, self.handshake, now) {
+                self.open_again(slot)?;
             } else if flight.device.next_timeout().is_some_and(|due| due <= now) {
                 flight.device.handle_timeout(now);
                 self.act(slot, true)?;
@@ -283,10 +332,11 @@ impl<'a, 'b> Driver<'a, 'b> {
                     self.tally.up.count(&bytes);
                     self.tally.retransmissions += u64::from(late);
                 }
-                Some(DeviceOutput::Event(DeviceEvent::Handshake { .. }))
-                    if flight.goal == Goal::Handshake =>
-                {
-                    self.end(slot, Ok(()));
+                Some(DeviceOutput::Event(DeviceEvent::Handshake { .. })) => {
+                    flight.opening = None;
+                    if flight.goal == Goal::Handshake {
+                        self.end(slot, Ok(()));
+                    }
                 }
                 Some(DeviceOutput::Event(_)) => {}
                 Some(DeviceOutput::Bootstrapped(account)) => {
@@ -294,6 +344,9 @@ impl<'a, 'b> Driver<'a, 'b> {
                     self.end(slot, checked);
                 }
                 Some(DeviceOutput::Failed(failure)) => {
+                    if self.handshake.is_some() && failure.asks_to_come_later() {
+                        return self.open_again(slot);
+                    }
                     self.end(slot, Err(words(&failure)));
                 }
                 None => break,
@@ -344,13 +397,23 @@ impl<'a, 'b> Driver<'a, 'b> {
     fn arm(&mut self, slot: usize) {
         let Some(flight) = self.flights[slot].as_mut() else { return };
         let patience = (!flight.over).then_some(flight.began + self.load.patience);
-        let due = [flight.device.next_timeout(), patience].into_iter().flatten().min();
+        let late = late_at(flight, self.handshake);
+        let due = [flight.device.next_timeout(), patience, late].into_iter().flatten().min();
         let Some(due) = due else { return };
         if flight.armed.is_none_or(|armed| due < armed) {
             flight.armed = Some(due);
             self.timers.push(Reverse((due, slot, flight.generation)));
         }
     }
+}
+
+/// When a device begins another handshake.
+fn late_at(flight: &Flight, patience: Option<Duration>) -> Option<Duration> {
+    Some(flight.opening? + patience?).filter(|_| !flight.over)
+}
+
+fn is_late(flight: &Flight, patience: Option<Duration>, now: Duration) -> bool {
+    late_at(flight, patience).is_some_and(|at| at <= now)
 }
 
 fn words(failure: &Failure) -> String {

@@ -33,7 +33,7 @@ pub mod webhook;
 mod wire;
 
 pub use compare::{Comparison, Pair, summary};
-pub use driver::{drive, hold};
+pub use driver::{drive, endure, hold};
 pub use enrol::Api;
 pub use failure::Failure;
 pub use fleet::{Credential, Kind, Lwm2m, endpoint, key};

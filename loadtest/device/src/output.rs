@@ -91,3 +91,10 @@ pub enum Failure {
     /// No Finish came within EXCHANGE_LIFETIME of the last command (LwM2M Core §6.1.6).
     NoFinish,
 }
+
+impl Failure {
+    /// Whether the server has said that it could serve the device later: 5.03.
+    pub fn asks_to_come_later(&self) -> bool {
+        matches!(self, Self::Refused(Code::SERVICE_UNAVAILABLE, _))
+    }
+}
