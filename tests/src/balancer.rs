@@ -1,7 +1,9 @@
 //! A UDP load balancer on loopback, for tests of several edges: it sees no device's session, and moves
-//! datagrams as it pleases.
+//! datagrams as it pleases. It keeps in mind every record that it carries ([`Capture`]).
 
+use crate::capture::{Capture, Sender};
 use core::net::SocketAddr;
+use rustix::net::sockopt::{set_socket_recv_buffer_size, set_socket_recv_buffer_size_force};
 use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
@@ -29,11 +31,15 @@ struct State {
     passes: u64,
 }
 
+/// What a socket's buffer has room for: what comes while the machine is busy with something else.
+const BUFFER: usize = 8 << 20;
+
 /// A running balancer; it ends when dropped.
 pub struct Balancer {
     /// Where devices come to.
     pub address: SocketAddr,
     state: Arc<Mutex<State>>,
+    capture: Arc<Mutex<Capture>>,
     _task: JoinSet<()>,
 }
 
@@ -43,13 +49,19 @@ impl Balancer {
     /// # Panics
     /// If there is no socket to be had.
     pub async fn start(balance: Spread, edges: Vec<SocketAddr>) -> Self {
-        let front = Arc::new(UdpSocket::bind("127.0.0.1:0").await.expect("a free port"));
+        let front = bind("127.0.0.1:0").await;
         let address = front.local_addr().expect("it is bound");
         let state =
             Arc::new(Mutex::new(State { balance, edges, salt: 0, mapping: 0, passes: u64::MAX }));
+        let capture = Arc::<Mutex<Capture>>::default();
         let mut task = JoinSet::new();
-        task.spawn(run(front, state.clone()));
-        Self { address, state, _task: task }
+        task.spawn(run(front, state.clone(), capture.clone()));
+        Self { address, state, capture, _task: task }
+    }
+
+    /// The records that it carries.
+    pub fn capture(&self) -> Arc<Mutex<Capture>> {
+        self.capture.clone()
     }
 
     fn change(&self, change: impl FnOnce(&mut State)) {
@@ -87,9 +99,18 @@ impl Balancer {
     }
 }
 
+async fn bind(address: &str) -> Arc<UdpSocket> {
+    let socket = UdpSocket::bind(address).await.expect("a free port");
+    // Without root the system gives less.
+    if set_socket_recv_buffer_size_force(&socket, BUFFER).is_err() {
+        set_socket_recv_buffer_size(&socket, BUFFER).expect("a buffer can be asked for");
+    }
+    Arc::new(socket)
+}
+
 /// Each device has a socket of its own towards the edges, so that all of them see it at one address,
 /// and each can send to it.
-async fn run(front: Arc<UdpSocket>, state: Arc<Mutex<State>>) {
+async fn run(front: Arc<UdpSocket>, state: Arc<Mutex<State>>, capture: Arc<Mutex<Capture>>) {
     let mut devices: HashMap<SocketAddr, Arc<UdpSocket>> = HashMap::new();
     let mut mapping = 0;
     let mut backs = JoinSet::new();
@@ -98,6 +119,7 @@ async fn run(front: Arc<UdpSocket>, state: Arc<Mutex<State>>) {
     loop {
         // An error is an ICMP message about an earlier datagram.
         let Ok((length, device)) = front.recv_from(&mut buffer).await else { continue };
+        lock(&capture).saw(device, Sender::Device, &buffer[..length]);
         let wanted = lock(&state).mapping;
         if wanted != mapping {
             mapping = wanted;
@@ -108,9 +130,10 @@ async fn run(front: Arc<UdpSocket>, state: Arc<Mutex<State>>) {
         let back = match devices.get(&device) {
             Some(back) => back.clone(),
             None => {
-                let back = Arc::new(UdpSocket::bind("127.0.0.1:0").await.expect("a free port"));
+                // Any address: edges may be in another network.
+                let back = bind("0.0.0.0:0").await;
                 devices.insert(device, back.clone());
-                backs.spawn(answers(front.clone(), back.clone(), device));
+                backs.spawn(answers(front.clone(), back.clone(), device, capture.clone()));
                 back
             }
         };
@@ -122,8 +145,8 @@ async fn run(front: Arc<UdpSocket>, state: Arc<Mutex<State>>) {
     }
 }
 
-fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
-    state.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn pick(state: &Mutex<State>, device: SocketAddr, number: u64) -> Option<SocketAddr> {
@@ -141,10 +164,16 @@ fn pick(state: &Mutex<State>, device: SocketAddr, number: u64) -> Option<SocketA
     edges.get(usize::try_from(place % edges.len().max(1) as u64).ok()?).copied()
 }
 
-async fn answers(front: Arc<UdpSocket>, back: Arc<UdpSocket>, device: SocketAddr) {
-    let mut buffer = [0; 65_536];
+async fn answers(
+    front: Arc<UdpSocket>,
+    back: Arc<UdpSocket>,
+    device: SocketAddr,
+    capture: Arc<Mutex<Capture>>,
+) {
+    let mut buffer = vec![0; 65_536];
     loop {
         if let Ok((length, _)) = back.recv_from(&mut buffer).await {
+            lock(&capture).saw(device, Sender::Edge, &buffer[..length]);
             drop(front.send_to(&buffer[..length], device).await);
         }
     }

@@ -1,5 +1,6 @@
 //! A cluster of `claviger server` processes under test, on loopback or in a network of namespaces.
 
+use crate::process::on_disk;
 use crate::{Claviger, Ground};
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -55,9 +56,23 @@ impl Member {
         std::fs::remove_file(file).expect("a node of the ledger has one");
     }
 
+    /// Its folder as its process sees it: one that has a disk of its own sees that there.
+    ///
+    /// # Panics
+    /// If it does not run.
+    pub fn data(&self) -> PathBuf {
+        let inside = self.folder.strip_prefix("/").expect("an absolute path");
+        PathBuf::from(format!("/proc/{}/root", self.running().pid())).join(inside)
+    }
+
     /// Where devices come to; it stays over restarts.
     pub const fn coaps(&self) -> SocketAddr {
         self.coaps
+    }
+
+    /// Where other nodes come to.
+    pub const fn link(&self) -> SocketAddr {
+        self.link
     }
 
     /// Its configuration.
@@ -97,6 +112,8 @@ pub struct Cluster {
     binary: PathBuf,
     folder: PathBuf,
     ground: Ground,
+    /// The size in MiB of a file system of its own for each node's data, which goes with its process.
+    disk: Option<u32>,
     /// The nodes, in the order in which they came.
     pub members: Vec<Member>,
     /// One that is not asked: it is cut off, or hangs.
@@ -109,9 +126,17 @@ impl Cluster {
     /// # Panics
     /// If it does not start.
     pub async fn found(binary: &str, folder: &Path, ground: Ground) -> Self {
-        let folder = folder.to_owned();
-        let mut cluster =
-            Self { binary: binary.into(), folder, ground, members: Vec::new(), passed_over: None };
+        Self::found_on(binary, folder, ground, None).await
+    }
+
+    /// The same, where each node's data has a disk of so many MiB.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub async fn found_on(binary: &str, folder: &Path, ground: Ground, disk: Option<u32>) -> Self {
+        let (binary, folder) = (binary.into(), folder.to_owned());
+        let (members, passed_over) = (Vec::new(), None);
+        let mut cluster = Self { binary, folder, ground, disk, members, passed_over };
         secret(&cluster.file("admin-token"), TOKEN.as_bytes());
         secret(&cluster.file("kek"), &[0x5A; 32]);
         let first = cluster.new_member("node-0", &["edge", "ledger"], Vec::new());
@@ -213,7 +238,15 @@ impl Cluster {
         let member = &self.members[number];
         let config = self.file(&format!("{}.toml", member.name));
         std::fs::write(&config, member.config(self)).expect("the folder can be written");
-        let mut command = self.ground.command(member.number, &self.binary);
+        let mut command = match self.disk {
+            None => self.ground.command(member.number, &self.binary),
+            Some(size) => {
+                let (place, program) = on_disk(&self.binary, &member.folder, size);
+                let mut command = self.ground.command(member.number, &place);
+                command.args(program);
+                command
+            }
+        };
         command.args(["server", "-o", "json", "--config"]).arg(config).args(more);
         command.env_remove("CLAVIGER_LOG");
         let log = self.file(&format!("{}.log", member.name));
@@ -253,6 +286,12 @@ impl Cluster {
         let ledger = asked.filter(|(_, member)| member.roles.contains(&"ledger"));
         let mut running = ledger.filter_map(|(_, member)| member.process.as_ref());
         running.next().expect("one runs")
+    }
+
+    /// Where each node of the ledger has its API, whether it runs or not, and the token for it.
+    pub fn apis(&self) -> Vec<(String, String)> {
+        let ledger = self.members.iter().filter(|member| member.roles.contains(&"ledger"));
+        ledger.map(|member| (format!("http://{}", member.http), TOKEN.to_owned())).collect()
     }
 
     /// The places where devices can come now.

@@ -7,6 +7,7 @@
 //! [`Claviger`], a whole process under test.
 
 mod balancer;
+mod capture;
 mod cluster;
 mod command;
 mod crypto;
@@ -15,6 +16,7 @@ mod ground;
 mod hosts;
 mod installed;
 mod invariant;
+mod linear;
 mod net;
 mod peer;
 mod ports;
@@ -28,12 +30,14 @@ mod webhook;
 mod world;
 
 pub use balancer::{Balancer, Spread};
+pub use capture::{Capture, Sender};
 pub use cluster::{Cluster, Member};
 pub use command::{Said, command, run};
 pub use crypto::SeededCrypto;
 pub use ground::{Ground, Lab};
 pub use hosts::Balance;
 pub use installed::{installed, java};
+pub use linear::{Recorded, is_linear};
 pub use net::{Datagram, Faults, Net};
 pub use peer::Peer;
 pub use ports::SimOutbox;

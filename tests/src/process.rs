@@ -3,6 +3,7 @@
 use core::net::SocketAddr;
 use core::time::Duration;
 use serde_json::{Value, json};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Instant;
@@ -66,13 +67,23 @@ impl Place {
     /// The program: the binary, or what makes its disk and becomes it.
     fn program(&self) -> Command {
         let Some(size) = self.disk else { return Command::new(&self.binary) };
-        std::fs::create_dir_all(&self.data).expect("the folder can be made");
-        let script = "mount -t tmpfs -o size=$1m,mode=700 none \"$2\" && shift 2 && exec \"$@\"";
-        let mut command = Command::new("unshare");
-        command.args(["--user", "--map-root-user", "--mount", "sh", "-c", script, "sh"]);
-        command.arg(size.to_string()).arg(&self.data).arg(&self.binary);
+        let (program, arguments) = on_disk(&self.binary, &self.data, size);
+        let mut command = Command::new(program);
+        command.args(arguments);
         command
     }
+}
+
+/// What makes a file system of so many MiB at `data`, for itself alone, and becomes the binary: a
+/// program, and its first arguments.
+pub(crate) fn on_disk(binary: &Path, data: &Path, size: u32) -> (PathBuf, Vec<OsString>) {
+    std::fs::create_dir_all(data).expect("the folder can be made");
+    let script = "mount -t tmpfs -o size=$1m,mode=700 none \"$2\" && shift 2 && exec \"$@\"";
+    let words = ["--user", "--map-root-user", "--mount", "sh", "-c", script, "sh"];
+    let words = words.iter().map(OsString::from);
+    let size = size.to_string();
+    let more = [OsString::from(size), data.into(), binary.into()];
+    ("unshare".into(), words.chain(more).collect())
 }
 
 impl Claviger {

@@ -1,14 +1,10 @@
 //! Operations on one device that were acknowledged appear to have happened one after the other, each
-//! between its question and its answer.
-//!
-//! The search of Wing and Gong, with the memory of Lowe: an order of the operations is looked for in
-//! which a device that is either there or not gives the answers that were given. Devices do not
-//! depend on each other, so each has a search of its own. An operation without an answer may have
-//! happened at any time after its question, or never.
+//! between its question and its answer: as a device that is either there or not gives the answers that
+//! were given.
 
+use crate::linear::{self, Recorded};
 use crate::sim_cluster::{Ask, Operation, Told};
 use claviger_ledger::CredentialId;
-use std::collections::BTreeSet;
 
 /// A device as the operator sees it: its manufacturer's credential, and whether that is revoked.
 type Device = Option<(CredentialId, bool)>;
@@ -30,34 +26,11 @@ fn becomes(device: Device, ask: Ask, told: Option<Told>) -> Option<Device> {
 
 /// Says whether there is such an order of these operations, all of one device.
 pub(crate) fn is_linear(operations: &[Operation]) -> bool {
-    assert!(operations.len() <= 64, "a set of operations is a word");
-    let answered = (0..).zip(operations).filter(|(_, it)| it.answered.is_some());
-    let all: u64 = answered.map(|(place, _): (u32, _)| 1_u64 << place).sum();
-    let mut seen = BTreeSet::new();
-    let mut open = vec![(0_u64, None)];
-    while let Some((done, device)) = open.pop() {
-        if done & all == all {
-            return true;
-        }
-        if !seen.insert((done, device)) {
-            continue;
-        }
-        let left = |place: &usize| done & (1_u64 << place) == 0;
-        // Nobody may come before one that was answered before it was asked.
-        let first_answer = (0..operations.len()).filter(left);
-        let first_answer = first_answer.filter_map(|place| operations[place].answered);
-        let first_answer = first_answer.map(|(at, _)| at).min().unwrap_or(u64::MAX);
-        for place in (0..operations.len()).filter(left) {
-            let Operation { ask, asked, answered, .. } = &operations[place];
-            if *asked > first_answer {
-                continue;
-            }
-            if let Some(after) = becomes(device, *ask, answered.map(|(_, told)| told)) {
-                open.push((done | (1_u64 << place), after));
-            }
-        }
-    }
-    false
+    let history: Vec<_> = operations
+        .iter()
+        .map(|&Operation { ask, asked, answered, .. }| Recorded { ask, asked, answered })
+        .collect();
+    linear::is_linear(&history, None, becomes)
 }
 
 #[cfg(test)]
