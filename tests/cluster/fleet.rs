@@ -1,13 +1,19 @@
 //! Devices that bootstrap all the time through a balancer, and what they and the LwM2M server were
-//! told; one of them keeps its session open.
+//! told; one of them keeps its session open. Beside them the load test drives others ([`Load`]), and
+//! clients ask the API ([`History`]). At the end nothing that anybody was told is gone, and no record
+//! that was carried had the number of another.
 
+use crate::history::{History, Reports};
+use crate::load::Load;
 use claviger_device::{Account, DeviceConfig, Failure};
 use claviger_machine::Crypto;
-use claviger_tests::{Claviger, Cluster, Receiver, Told, UdpDevice, psk};
+use claviger_tests::{
+    Balancer, Capture, Claviger, Cluster, Receiver, SeededCrypto, Told, UdpDevice, psk,
+};
 use core::net::SocketAddr;
 use core::time::Duration;
 use serde_json::json;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -15,11 +21,15 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 /// How many devices are under way at once.
-const DEVICES: usize = 8;
+const DEVICES: usize = 4;
 /// The one that keeps its session.
 const STAYS: usize = DEVICES;
+/// One that is met where the other is not.
+const NEIGHBOUR: &str = "urn:dev:neighbour";
+/// How long the other is listened for.
+const SILENCE: Duration = Duration::from_secs(8);
 /// How long a bootstrap may take when something dies meanwhile, on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(45);
+const PATIENCE: Duration = Duration::from_secs(90);
 /// How long a device waits for a handshake to end before it begins another one.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// How many credentials that were made for a device the ledger keeps; the oldest go.
@@ -27,7 +37,7 @@ const KEPT: usize = 16;
 
 /// What the outside was told of one credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Promise {
+pub(crate) enum Promise {
     /// The device wrote it down.
     Held,
     /// The API answered the report of its use.
@@ -35,7 +45,7 @@ enum Promise {
 }
 
 /// By device and identity: the promise, and when the first promise of it was made.
-type Promises = Arc<Mutex<BTreeMap<(String, String), (Promise, usize)>>>;
+pub(crate) type Promises = Arc<Mutex<BTreeMap<(String, String), (Promise, usize)>>>;
 
 /// The devices.
 pub(crate) struct Fleet {
@@ -48,6 +58,9 @@ pub(crate) struct Fleet {
     failures: Arc<Mutex<Vec<String>>>,
     lives: JoinSet<()>,
     stays: UdpDevice,
+    load: Load,
+    history: History,
+    capture: Arc<Mutex<Capture>>,
 }
 
 fn name(number: usize) -> String {
@@ -68,30 +81,34 @@ pub(crate) fn seed() -> u64 {
 
 impl Fleet {
     /// Enrols devices and switches them on.
-    pub(crate) async fn start(
-        cluster: &Cluster,
-        balancer: SocketAddr,
-        receiver: &Receiver,
-        crypto: Arc<dyn Crypto>,
-    ) -> Self {
+    pub(crate) async fn start(cluster: &Cluster, balancer: &Balancer, receiver: &Receiver) -> Self {
+        let (seed, target) = (seed(), balancer.address);
+        let crypto: Arc<dyn Crypto> = Arc::new(SeededCrypto::new(seed));
         for number in 0..=STAYS {
             let hex = data_encoding::HEXLOWER.encode(&key(number));
             cluster.any().enrol(&name(number), &hex).await;
         }
         let config = DeviceConfig::new(&name(STAYS), psk(key(STAYS)));
-        let stays = UdpDevice::switch_on(balancer, config, crypto.clone()).await;
+        let stays = UdpDevice::switch_on(target, config, crypto.clone()).await;
+        let promises = Promises::default();
+        let patience = (PATIENCE, HANDSHAKE);
+        let load = Load::start(cluster.any(), target, patience, promises.clone());
+        let history = History::start(cluster, (0..DEVICES).map(name).collect(), seed);
         let mut fleet = Self {
-            balancer,
+            balancer: target,
             receiver: receiver.clone(),
             crypto,
-            promises: Promises::default(),
+            promises,
             done: Arc::default(),
             failures: Arc::default(),
             lives: JoinSet::new(),
             stays,
+            load,
+            history,
+            capture: balancer.capture(),
         };
         let account = timeout(PATIENCE, fleet.stays.bootstrap()).await.expect("it ends");
-        fleet.promise(STAYS, &account.expect("it succeeds"), Promise::Held);
+        promise(&fleet.promises, &name(STAYS), &account.expect("it succeeds"), Promise::Held);
         fleet.wake();
         fleet
     }
@@ -106,6 +123,7 @@ impl Fleet {
     /// Switches off all but the one that stays: a balancer of datagrams tears a handshake apart, for
     /// one edge alone holds what has come of it.
     pub(crate) async fn rest(&mut self) {
+        self.load.stop().await;
         self.lives.shutdown().await;
     }
 
@@ -115,7 +133,9 @@ impl Fleet {
             (self.balancer, self.receiver.clone(), self.crypto.clone());
         let (promises, done, failures) =
             (self.promises.clone(), self.done.clone(), self.failures.clone());
+        let reports: Reports = self.history.reports();
         async move {
+            let device = name(number);
             let http = reqwest::Client::new();
             loop {
                 let bootstrap = bootstrap(balancer, number, &crypto);
@@ -131,31 +151,41 @@ impl Fleet {
                         continue;
                     }
                 };
-                promise(&promises, number, &account, Promise::Held);
+                promise(&promises, &device, &account, Promise::Held);
                 done[number].fetch_add(1, Ordering::Relaxed);
                 let identity = String::from_utf8(account.identity.clone()).expect("ours are text");
                 let told = receiver.told();
                 let told = told.get(&identity).expect("the server is told before the device");
                 assert_eq!(told.key, *account.key, "both ends hold the same key");
+                let open = reports.uses(&device, &identity);
                 if report_use(&http, &receiver, told).await {
-                    promise(&promises, number, &account, Promise::Used);
+                    promise(&promises, &device, &account, Promise::Used);
+                    if let Some(open) = open {
+                        reports.used(&open);
+                    }
                 }
             }
         }
     }
 
-    fn promise(&self, number: usize, account: &Account, what: Promise) {
-        promise(&self.promises, number, account, what);
+    /// Bootstraps of each device, and of those that the load test drives, and answers of the API.
+    fn counts(&self) -> Vec<u64> {
+        let done = self.done.iter().map(|count| count.load(Ordering::Relaxed));
+        done.chain([self.load.done() / 2, self.history.answered() / 8]).collect()
     }
 
-    /// Sees every device bootstrap once more, or twice: one may have begun before.
+    /// Sees every device bootstrap once more, or twice: one may have begun before. So do some of those
+    /// that the load test drives, and the API answers.
     pub(crate) async fn works(&mut self, when: &str) {
-        let counts = || self.done.each_ref().map(|count| count.load(Ordering::Relaxed));
-        let (before, begun) = (counts(), Instant::now());
-        while counts().iter().zip(before).any(|(now, before)| *now < before + 2) {
+        let (before, begun) = (self.counts(), Instant::now());
+        while self.counts().iter().zip(&before).any(|(now, before)| *now < before + 2) {
             self.nothing_failed(when);
+            self.history.nothing_was_odd();
+            if !self.load.runs() {
+                self.load.stop().await;
+            }
             let waited = begun.elapsed();
-            assert!(waited < 2 * PATIENCE, "{when}: {before:?} became {:?}", counts());
+            assert!(waited < 2 * PATIENCE, "{when}: {before:?} became {:?}", self.counts());
             if let Some(ended) = self.lives.try_join_next() {
                 ended.expect("no device panics");
             }
@@ -174,7 +204,7 @@ impl Fleet {
         let account = timeout(PATIENCE, self.stays.bootstrap_again()).await;
         let account = account.expect("it gets an answer").expect("it succeeds");
         assert_eq!(self.stays.handshakes, [false], "it opened its session once");
-        self.promise(STAYS, &account, Promise::Held);
+        promise(&self.promises, &name(STAYS), &account, Promise::Held);
     }
 
     /// Revokes what the device proved itself with whose session is open.
@@ -188,16 +218,43 @@ impl Fleet {
         assert_eq!(status, 200, "{body}");
     }
 
-    /// True if it gets nothing more in its session.
-    pub(crate) async fn is_refused(&mut self, within: Duration) -> bool {
-        !matches!(timeout(within, self.stays.bootstrap_again()).await, Ok(Ok(_)))
+    /// Another device with an open session.
+    pub(crate) async fn neighbour(&self, cluster: &Cluster) -> UdpDevice {
+        let key = key(STAYS + 1);
+        cluster.any().enrol(NEIGHBOUR, &data_encoding::HEXLOWER.encode(&key)).await;
+        let config = DeviceConfig::new(NEIGHBOUR, psk(key));
+        let mut device = UdpDevice::switch_on(self.balancer, config, self.crypto.clone()).await;
+        let account = timeout(PATIENCE, device.bootstrap()).await.expect("it ends");
+        promise(&self.promises, NEIGHBOUR, &account.expect("it succeeds"), Promise::Held);
+        device
+    }
+
+    /// Sees that the device whose session was open gets nothing in it, while its neighbour gets an
+    /// answer in its own: that nobody answers anybody would prove nothing.
+    pub(crate) async fn is_not_answered_while(&mut self, neighbour: &mut UdpDevice) {
+        let asks = timeout(SILENCE, self.stays.bootstrap_again());
+        let (silent, served) = tokio::join!(asks, neighbour.bootstrap_again());
+        assert!(!matches!(silent, Ok(Ok(_))), "{silent:?}");
+        let account = served.expect("its neighbour is served");
+        promise(&self.promises, NEIGHBOUR, &account, Promise::Held);
+        assert_eq!((&self.stays.handshakes, &neighbour.handshakes), (&vec![false], &vec![false]));
+    }
+
+    /// Sees that it is told so if it wants another session.
+    pub(crate) async fn opens_no_session(&mut self) {
+        let config = DeviceConfig::new(&name(STAYS), psk(key(STAYS)));
+        let mut device = UdpDevice::switch_on(self.balancer, config, self.crypto.clone()).await;
+        let refused = timeout(PATIENCE, device.bootstrap()).await.expect("it is told");
+        assert!(matches!(refused, Err(Failure::Dtls(_))), "{refused:?}");
+        assert!(device.handshakes.is_empty());
     }
 
     /// Everything that was promised is in the ledger.
     pub(crate) async fn check(&self, at: &Claviger) {
         let promises = self.promises.lock().expect("nobody panics with it").clone();
-        for number in 0..=STAYS {
-            let path = format!("/devices/{}", name(number));
+        let told: BTreeSet<&String> = promises.keys().map(|(device, _)| device).collect();
+        for name in told {
+            let path = format!("/devices/{name}");
             let begun = Instant::now();
             let (status, device) = loop {
                 let (status, device) = at.api("GET", &path, None).await;
@@ -208,18 +265,25 @@ impl Fleet {
                 sleep(Duration::from_millis(50)).await;
             };
             assert_eq!(status, 200, "an enrolled device is gone: {device}");
-            check_device(number, &device, &promises);
+            check_device(name, &device, &promises);
         }
     }
 
-    /// Switches all off; then what was promised is there, and nothing has failed.
+    /// Switches all off; then what was promised is there, nothing has failed, what the API said has an
+    /// order, and no number of a session was used twice.
     pub(crate) async fn end(mut self, at: &Claviger) {
+        self.load.stop().await;
         self.lives.shutdown().await;
         self.nothing_failed("at the end");
         self.check(at).await;
+        self.history.end().await;
+        self.capture.lock().expect("nobody panics with it").check();
+        let loaded = self.load.done();
         let done: u64 = self.done.iter().map(|count| count.load(Ordering::Relaxed)).sum();
         let promises = self.promises.lock().expect("nobody panics with it").len();
-        eprintln!("{done} bootstraps, {promises} credentials told of");
+        eprintln!(
+            "{done} bootstraps and {loaded} of the load test, {promises} credentials told of"
+        );
     }
 }
 
@@ -236,6 +300,11 @@ async fn bootstrap(
         let mut patience = HANDSHAKE;
         loop {
             match timeout(patience, device.bootstrap()).await {
+                // It comes again.
+                Ok(Err(failure)) if failure.asks_to_come_later() => {
+                    sleep(Duration::from_secs(1)).await;
+                    break;
+                }
                 Ok(ended) => return ended,
                 Err(_) if device.handshakes.is_empty() => break,
                 Err(_) => patience = PATIENCE,
@@ -249,29 +318,29 @@ fn note(failures: &Mutex<Vec<String>>, number: usize, failure: &Failure) {
     failures.lock().expect("nobody panics with it").push(words);
 }
 
-fn promise(promises: &Promises, number: usize, account: &Account, what: Promise) {
+/// Notes what a device was told.
+pub(crate) fn promise(promises: &Promises, device: &str, account: &Account, what: Promise) {
     let identity = String::from_utf8(account.identity.clone()).expect("ours are text");
     let mut promises = promises.lock().expect("nobody panics with it");
-    let place = (name(number), identity);
+    let place = (device.to_owned(), identity);
     let order = promises.get(&place).map_or(promises.len(), |(_, order)| *order);
     promises.insert(place, (what, order));
 }
 
 fn check_device(
-    number: usize,
+    name: &str,
     device: &serde_json::Value,
     promises: &BTreeMap<(String, String), (Promise, usize)>,
 ) {
     let credentials = device["credentials"].as_array().expect("a list");
     let made = credentials.iter().filter(|credential| credential["origin"] == "claviger");
     let made: Vec<&str> = made.filter_map(|credential| credential["identity"].as_str()).collect();
-    for ((_, identity), (what, order)) in
-        promises.iter().filter(|((device, _), _)| *device == name(number))
+    for ((_, identity), (what, order)) in promises.iter().filter(|((device, _), _)| device == name)
     {
         let found = credentials.iter().find(|it| it["identity"] == identity.as_str());
         let Some(found) = found else {
             // Only the oldest of more than are kept may be gone.
-            let place = |made: &&str| promises.get(&(name(number), (*made).to_owned()));
+            let place = |made: &&str| promises.get(&(name.to_owned(), (*made).to_owned()));
             let newer = made.iter().filter_map(place).all(|(_, other)| other > order);
             assert!(made.len() >= KEPT && newer, "{identity} is gone: {device}");
             continue;

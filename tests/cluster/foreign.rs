@@ -1,7 +1,7 @@
 //! Stacks that are not ours at a cluster: their open sessions, and a bootstrap, when an edge or the
 //! leader dies. `tests/setup` installs them; without them these tests fail.
 
-use crate::{BINARY, Lab, rounds};
+use crate::{BINARY, Folder, Lab, rounds};
 use claviger_tests::{Cluster, Ground, Peer, Spread, installed, java};
 use core::time::Duration;
 use serde_json::Value;
@@ -94,7 +94,7 @@ fn words(lab: &Lab, name: &str, cid: &str) -> Vec<String> {
 }
 
 async fn with_two_edges() -> Lab {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = Folder::new();
     let mut cluster =
         Cluster::found(BINARY, folder.path(), Ground::Loopback).await.grown_to(3).await;
     cluster.with_edge("edge-0").await;

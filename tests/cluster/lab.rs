@@ -1,29 +1,33 @@
 //! The same in a network of namespaces, where cables can be cut: each node of the ledger and each edge
 //! is a host, and devices come through a router that balances them. It takes root, ip and nft.
 
-use crate::BINARY;
-use crate::fleet::{self, Fleet};
-use claviger_machine::Crypto;
-use claviger_tests::{Cluster, Ground, Lab, Receiver, SeededCrypto};
+use crate::fleet::Fleet;
+use crate::{BINARY, Folder};
+use claviger_tests::{Balancer, Cluster, Ground, Lab, Receiver, Spread};
 use core::net::SocketAddr;
 use core::time::Duration;
 use std::path::Path;
-use std::sync::Arc;
+use std::time::Instant;
 
 /// What makes the network.
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/lab");
 /// The numbers of the edges in the network; the nodes of the ledger are 1 to 3.
 const EDGES: [usize; 2] = [4, 5];
 
+/// How long an edge that is cut off may think that it is ready.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 struct Site {
     cluster: Cluster,
     fleet: Fleet,
-    _folder: tempfile::TempDir,
+    /// Between the devices and the router that balances: it sees what they say.
+    _tap: Balancer,
+    _folder: Folder,
 }
 
 impl Site {
     async fn build(lab: Lab) -> Self {
-        let folder = tempfile::tempdir().expect("a folder can be made");
+        let folder = Folder::new();
         let mut cluster = Cluster::found(BINARY, folder.path(), Ground::Lab(lab)).await;
         cluster = cluster.grown_to(3).await;
         cluster.with_edge("edge-0").await;
@@ -32,9 +36,9 @@ impl Site {
         let any = cluster.any();
         any.configure(&receiver.url, &receiver.secret, "coaps://10.78.0.2:5999").await;
         lab_of(&cluster).balance("flows", 1, &EDGES);
-        let crypto: Arc<dyn Crypto> = Arc::new(SeededCrypto::new(fleet::seed()));
-        let fleet = Fleet::start(&cluster, SocketAddr::from(Lab::SERVICE), &receiver, crypto).await;
-        Self { cluster, fleet, _folder: folder }
+        let tap = Balancer::start(Spread::Flows, vec![SocketAddr::from(Lab::SERVICE)]).await;
+        let fleet = Fleet::start(&cluster, &tap, &receiver).await;
+        Self { cluster, fleet, _tap: tap, _folder: folder }
     }
 
     fn lab(&self) -> &Lab {
@@ -126,7 +130,9 @@ fn an_edge_that_is_cut_off_answers_nobody_and_its_devices_go_on_elsewhere() {
             }
             // The nodes of the ledger are edges too.
             site.edges_are(4).await;
+            let begun = Instant::now();
             while site.cluster.members[3].running().page("/readyz").await.0 == 200 {
+                assert!(begun.elapsed() < PATIENCE, "an edge that nobody reaches is ready");
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
             site.lab().balance("flows", 2, &EDGES[1..]);

@@ -1,0 +1,87 @@
+//! The load test's driver: devices of its own that bootstrap all the time, beside those of the test.
+
+use crate::fleet::{Promise, Promises, promise};
+use claviger_loadtest::{Api, Credential, Goal, Hooks, Kind, Load as Driven, Lwm2m, Pace, endure};
+use claviger_tests::Claviger;
+use core::net::SocketAddr;
+use core::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use tokio::task::JoinHandle;
+
+/// How many devices there are.
+pub(crate) const DEVICES: u32 = 8;
+/// How many are under way at once.
+const AT_ONCE: u32 = 2;
+/// How many bootstraps there are between two looks whether it is to stop.
+const ROUND: u32 = 16;
+
+/// A load that runs until it is stopped.
+pub(crate) struct Load {
+    stopped: Arc<AtomicBool>,
+    done: Arc<AtomicU64>,
+    driver: Option<JoinHandle<Result<(), String>>>,
+}
+
+impl Load {
+    /// Enrols its devices at `at`, and lets them come to `target`: a bootstrap fails after `patience`,
+    /// and a handshake that does not end is begun again after `again`. What they were given is
+    /// promised to them.
+    pub(crate) fn start(
+        at: &Claviger,
+        target: SocketAddr,
+        (patience, again): (Duration, Duration),
+        promises: Promises,
+    ) -> Self {
+        let (stopped, done) = (Arc::<AtomicBool>::default(), Arc::<AtomicU64>::default());
+        let (url, token) = (at.url.clone(), at.token.clone());
+        let (ends, counts) = (stopped.clone(), done.clone());
+        let drive = move || {
+            let words = |error: &dyn ToString| error.to_string();
+            // Nobody is told of its credentials; the other devices' server is.
+            let api = Api::new(&url, &token).map_err(|error| words(&error))?;
+            api.prepare_pull(0..DEVICES).map_err(|error| words(&error))?;
+            let check = move |endpoint: &str, account: &_| {
+                promise(&promises, endpoint, account, Promise::Held);
+                counts.fetch_add(1, Ordering::Relaxed);
+                Ok(())
+            };
+            let kind = Kind { cid: true, version: Lwm2m::V1_1, credential: Credential::Psk };
+            let (devices, count, pace) = (DEVICES, ROUND, Pace::Closed(AT_ONCE));
+            let (first, goal) = (0, Goal::Bootstrap);
+            let load = Driven { target, first, devices, count, pace, patience, kind, goal };
+            while !ends.load(Ordering::Relaxed) {
+                let mut hooks = Hooks { check: &check, watch: &mut |_| {} };
+                let tally = endure(&load, again, &mut hooks).map_err(|error| words(&error))?;
+                tally.all_succeeded().map_err(|error| words(&error))?;
+            }
+            Ok(())
+        };
+        Self { stopped, done, driver: Some(tokio::task::spawn_blocking(drive)) }
+    }
+
+    /// How many bootstraps are done.
+    pub(crate) fn done(&self) -> u64 {
+        self.done.load(Ordering::Relaxed)
+    }
+
+    /// True while it runs, and none has failed.
+    pub(crate) fn runs(&self) -> bool {
+        self.driver.as_ref().is_none_or(|driver| !driver.is_finished())
+    }
+
+    /// Lets those that are under way come to their end, which must be a good one; there is no more
+    /// load then.
+    pub(crate) async fn stop(&mut self) {
+        self.stopped.store(true, Ordering::Relaxed);
+        let Some(driver) = self.driver.take() else { return };
+        driver.await.expect("the driver does not panic").expect("every bootstrap succeeds");
+    }
+}
+
+impl Drop for Load {
+    /// The runtime waits for the driver, which must not go on.
+    fn drop(&mut self) {
+        self.stopped.store(true, Ordering::Relaxed);
+    }
+}
