@@ -198,7 +198,7 @@ async fn leshan_bootstraps_while_the_leader_dies() {
 /// After which datagram of a device the leader dies: its Finished, its Bootstrap-Request, an answer to
 /// what is written.
 fn moments() -> Vec<u64> {
-    if rounds(1) > 1 { (1..=12).collect() } else { vec![3, 4, 6] }
+    if rounds(1) > 1 { (1..=8).collect() } else { vec![3, 4, 6] }
 }
 
 async fn leshans_server(lab: &Lab) -> Peer {
