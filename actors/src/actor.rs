@@ -5,7 +5,7 @@ use crate::counters::count;
 use crate::device::Device;
 use crate::proof::KnownBy;
 use crate::propose::millis;
-use crate::region::{Region, Rest, Stranded};
+use crate::region::{Home, Rest, Stranded};
 use crate::step::{About, Effect, Input, World};
 use crate::{EdgeId, Ports};
 use actix::prelude::*;
@@ -20,8 +20,6 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use tracing::Instrument;
 
-/// How long an actor stays awake with nothing to do.
-const DROWSY: Duration = Duration::from_secs(120);
 /// How many proposals of one device may be on their way at once.
 const PROPOSING: u32 = 8;
 /// How many frames of edges wait in an actor's mailbox.
@@ -91,10 +89,9 @@ fn session_of(frame: &ToEdge) -> Option<SessionId> {
 /// One device that is awake.
 pub(crate) struct DeviceActor {
     device: Device,
-    ports: Arc<Ports>,
-    region: Addr<Region>,
-    timer: Option<(Duration, SpawnHandle)>,
-    idle_since: Duration,
+    home: Arc<Home>,
+    /// When it is looked next whether something is due; none while it only waits for its device.
+    timer: Option<Duration>,
     /// Frames in the order of their numbers.
     outgoing: VecDeque<(EdgeId, ToEdge)>,
     confirming: bool,
@@ -103,23 +100,23 @@ pub(crate) struct DeviceActor {
 
 impl DeviceActor {
     pub(crate) fn new(
-        of: DeviceRef,
+        of: Arc<DeviceRef>,
         endpoint: String,
         tenant_key: TenantKey,
-        ports: Arc<Ports>,
-        region: Addr<Region>,
+        home: Arc<Home>,
     ) -> Self {
-        let idle_since = ports.clock.now();
         Self {
             device: Device::new(of, endpoint, tenant_key),
-            ports,
-            region,
+            home,
             timer: None,
-            idle_since,
             outgoing: VecDeque::new(),
             confirming: false,
             proposing: 0,
         }
+    }
+
+    fn ports(&self) -> &Arc<Ports> {
+        &self.home.ports
     }
 
     fn step(&mut self, input: Input, ctx: &mut Context<Self>) {
@@ -127,11 +124,12 @@ impl DeviceActor {
         let entered = before.enter();
         let cause = Cause::of(&input);
         let effects = {
+            let ports = &self.home.ports;
             let mut world = World {
-                now: self.ports.clock.now(),
-                crypto: self.ports.crypto.as_ref(),
-                draw: Draw(self.ports.crypto.clone()),
-                counters: &self.ports.counters,
+                now: ports.clock.now(),
+                crypto: ports.crypto.as_ref(),
+                draw: Draw(ports.crypto.clone()),
+                counters: &ports.counters,
                 effects: Vec::new(),
             };
             self.device.step(&mut world, input);
@@ -150,8 +148,6 @@ impl DeviceActor {
         if self.is_idle() {
             self.device.shrink();
             self.outgoing.shrink_to_fit();
-        } else {
-            self.idle_since = self.ports.clock.now();
         }
         self.arm(ctx);
     }
@@ -159,7 +155,7 @@ impl DeviceActor {
     fn run(&mut self, effect: Effect, ctx: &mut Context<Self>) {
         match effect {
             Effect::Send { edge, frame } => self.outgoing.push_back((edge, frame)),
-            Effect::Wake(credential) => self.ports.outbox.wake(self.device.of(), credential),
+            Effect::Wake(credential) => self.ports().outbox.wake(self.device.of(), credential),
             Effect::Offer { session, credential } => self.offer(session, credential, ctx),
             Effect::Propose { about, command } => self.propose(about, *command, ctx),
         }
@@ -168,14 +164,14 @@ impl DeviceActor {
     /// Looks whether `credential` may still be offered in `session`, behind everything committed
     /// before. Where the ledger takes or confirms nothing, a proposal is to find out what to say.
     fn offer(&mut self, session: SessionId, credential: CredentialId, ctx: &mut Context<Self>) {
-        let ledger = self.ports.ledger.clone();
+        let ledger = self.ports().ledger.clone();
         let confirmed = async move { ledger.ready().is_ok() && ledger.confirm().await.is_ok() };
         let confirmed = confirmed.in_current_span().into_actor(self);
         ctx.spawn(confirmed.map(move |confirmed, actor, ctx| {
-            let at = millis(actor.ports.clock.now());
+            let at = millis(actor.ports().clock.now());
             let mut outcome = None;
             if confirmed {
-                actor.ports.ledger.read(&mut |rows| {
+                actor.ports().ledger.read(&mut |rows| {
                     let of = actor.device.of();
                     outcome = View::new(rows).offer(of, session, credential, at);
                 });
@@ -185,7 +181,7 @@ impl DeviceActor {
     }
 
     fn propose(&mut self, about: About, command: Command, ctx: &mut Context<Self>) {
-        let ports = self.ports.clone();
+        let ports = self.ports().clone();
         self.proposing += 1;
         let name = command.name();
         // A device that has its empty acknowledgement does not ask again: it waits.
@@ -210,7 +206,7 @@ impl DeviceActor {
             Cause::Commit => return self.flush_open(covered, ctx),
             Cause::Other => {}
         }
-        let ledger = self.ports.ledger.clone();
+        let ledger = self.ports().ledger.clone();
         let mut confirmed = Box::pin(async move { ledger.confirm().await });
         // A ledger that has nobody to ask answers at once.
         let mut unwaited = task::Context::from_waker(task::Waker::noop());
@@ -252,7 +248,7 @@ impl DeviceActor {
         let sessions = frames.filter_map(|(_, frame)| session_of(frame));
         let sessions: BTreeSet<SessionId> = sessions.collect();
         let mut closed = Vec::new();
-        self.ports.ledger.read(&mut |rows| {
+        self.ports().ledger.read(&mut |rows| {
             let view = View::new(rows);
             let ended = sessions.iter().filter(|id| !view.is_open(self.device.of(), **id));
             closed = ended.copied().collect();
@@ -268,7 +264,7 @@ impl DeviceActor {
         for (edge, frame) in self.outgoing.drain(..covered) {
             let session = session_of(&frame);
             if session.is_some_and(|session| closed.contains(&session))
-                || self.ports.edges.send(edge, frame.encode())
+                || self.home.ports.edges.send(edge, frame.encode())
             {
                 continue;
             }
@@ -278,8 +274,8 @@ impl DeviceActor {
             }
         }
         for ((session, edge), contents) in stranded {
-            let device = self.device.of().clone();
-            self.region.do_send(Stranded { device, session, edge, contents });
+            let device = (**self.device.of()).clone();
+            self.home.region.do_send(Stranded { device, session, edge, contents });
         }
     }
 
@@ -287,46 +283,42 @@ impl DeviceActor {
         self.device.is_idle() && self.outgoing.is_empty() && self.proposing == 0
     }
 
-    /// When something is due first.
-    fn next_timeout(&self) -> Duration {
-        let rest = self.idle_since + DROWSY;
-        self.device.next_timeout().map_or(rest, |due| due.min(rest))
+    /// When something is due first. An idle actor needs no timer: what it still remembers goes
+    /// when it sleeps, or with what comes next.
+    fn next_timeout(&self) -> Option<Duration> {
+        if self.is_idle() { None } else { self.device.next_timeout() }
     }
 
-    /// Sees to it that the timer fires when something is due. One that is set for sooner stays:
-    /// what each message of a device puts off by seconds is not worth a new timer each time.
+    /// Sees to it that a timer fires when something is due. One that is set for sooner stays: what
+    /// each message of a device puts off by seconds is not worth a new timer each time. One that is
+    /// set for later stays too, and does nothing.
     fn arm(&mut self, ctx: &mut Context<Self>) {
-        let due = self.next_timeout();
-        if let Some((set, handle)) = self.timer {
-            if set <= due {
-                return;
-            }
-            ctx.cancel_future(handle);
+        let Some(due) = self.next_timeout() else { return };
+        if self.timer.is_some_and(|set| set <= due) {
+            return;
         }
-        let wait = due.saturating_sub(self.ports.clock.now());
-        let handle = ctx.run_later(wait, |actor, ctx| {
-            actor.timer = None;
-            actor.due(ctx);
+        let wait = due.saturating_sub(self.ports().clock.now());
+        ctx.run_later(wait, move |actor, ctx| {
+            if actor.timer == Some(due) {
+                actor.timer = None;
+                actor.due(ctx);
+            }
         });
-        self.timer = Some((due, handle));
+        self.timer = Some(due);
     }
 
     fn due(&mut self, ctx: &mut Context<Self>) {
-        let now = self.ports.clock.now();
-        if self.next_timeout() > now {
-            return self.arm(ctx);
+        let now = self.ports().clock.now();
+        match self.next_timeout() {
+            Some(due) if due <= now => self.step(Input::Tick, ctx),
+            _ => self.arm(ctx),
         }
-        if self.is_idle() && now >= self.idle_since + DROWSY {
-            self.region.do_send(Rest::Drowsy(self.device.of().clone()));
-            self.idle_since = now;
-        }
-        self.step(Input::Tick, ctx);
     }
 
     /// Reads a session that this incarnation does not know yet; `false` if there is none.
     fn recover(&mut self, edge: EdgeId, id: SessionId, numbers: Option<Numbers>) -> Option<Input> {
         let mut known = None;
-        self.ports.ledger.read(&mut |rows| {
+        self.ports().ledger.read(&mut |rows| {
             let (view, of) = (View::new(rows), self.device.of());
             known = view.session(of, id).map(|session| {
                 let credential = view.credential(of, session.credential);
@@ -364,9 +356,9 @@ impl DeviceActor {
                 true
             }
             None => {
-                count(&self.ports.counters.frames_rejected);
+                count(&self.ports().counters.frames_rejected);
                 let close = ToEdge::Close(Close { session: id.0 });
-                self.ports.edges.send(edge, close.encode());
+                self.ports().edges.send(edge, close.encode());
                 false
             }
         }
@@ -378,12 +370,11 @@ impl Actor for DeviceActor {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(MAILBOX);
-        self.ports.counters.actors.fetch_add(1, Ordering::Relaxed);
-        self.arm(ctx);
+        self.ports().counters.actors.fetch_add(1, Ordering::Relaxed);
     }
 
     fn stopped(&mut self, _: &mut Self::Context) {
-        self.ports.counters.actors.fetch_sub(1, Ordering::Relaxed);
+        self.ports().counters.actors.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -399,7 +390,7 @@ impl Handler<ToActor> for DeviceActor {
             ToActor::Deliver { edge, frame, .. }
                 if self.proposing >= PROPOSING && self.device.knows(SessionId(frame.session)) =>
             {
-                count(&self.ports.counters.mailbox_full);
+                count(&self.ports().counters.mailbox_full);
                 self.step(Input::TurnAway { edge, frame }, ctx);
             }
             ToActor::Deliver { edge, numbers, frame } => {
@@ -419,11 +410,11 @@ impl Handler<ToActor> for DeviceActor {
             }
             ToActor::Sleep if self.is_idle() => {
                 let of = self.device.of().clone();
-                self.region.do_send(Rest::Asleep(of, self.device.numbers()));
+                self.home.region.do_send(Rest::Asleep(of, self.device.numbers()));
                 ctx.stop();
             }
             ToActor::Stop => ctx.stop(),
-            ToActor::Sleep => self.region.do_send(Rest::Awake(self.device.of().clone())),
+            ToActor::Sleep => self.home.region.do_send(Rest::Awake(self.device.of().clone())),
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::pen::{Numbered, Pen};
 use claviger_coap::{Association, Params};
 use claviger_dtls::ReplayWindow;
 use claviger_front::Content;
-use std::collections::VecDeque;
+use std::sync::{Arc, LazyLock};
 
 /// What survives an actor's sleep, in memory: the numbers of a session.
 #[derive(Debug, Clone, Copy)]
@@ -14,6 +14,9 @@ pub(crate) struct Numbers {
     pub(crate) numbering: Numbering,
     pub(crate) window: ReplayWindow,
 }
+
+/// CoAP's parameters, the same for all.
+static PARAMS: LazyLock<Arc<Params>> = LazyLock::new(Arc::default);
 
 /// One session, while its device's actor is awake.
 pub(crate) struct Conversation {
@@ -35,7 +38,7 @@ impl Conversation {
     pub(crate) fn resumed(edge: EdgeId, numbers: Numbers, message_id: u16) -> Self {
         Self {
             edge,
-            association: Association::new(Params::default(), message_id),
+            association: Association::new(PARAMS.clone(), message_id),
             window: numbers.window,
             pen: Pen::Ready(numbers.numbering),
         }
@@ -46,7 +49,7 @@ impl Conversation {
     pub(crate) fn recovered(edge: EdgeId, highest_read: u64, message_id: u16) -> Self {
         Self {
             edge,
-            association: Association::new(Params::default(), message_id),
+            association: Association::new(PARAMS.clone(), message_id),
             window: ReplayWindow::above(highest_read),
             pen: Pen::raising(),
         }
@@ -58,7 +61,7 @@ impl Conversation {
     }
 
     /// A new generation is committed: gives what waited for it.
-    pub(crate) fn raised(&mut self, generation: u32) -> VecDeque<Content> {
+    pub(crate) fn raised(&mut self, generation: u32) -> Vec<Content> {
         self.pen.raised(generation)
     }
 

@@ -73,19 +73,16 @@ pub(crate) fn count(counter: &AtomicU64) {
 }
 
 impl Counters {
-    /// Adds what an association counted between two looks at it.
-    pub(crate) fn add_coap(
-        &self,
-        before: &claviger_coap::Counters,
-        after: &claviger_coap::Counters,
-    ) {
+    /// Adds what an association has counted, if it counted anything.
+    pub(crate) fn add_coap(&self, counted: Option<claviger_coap::Counters>) {
+        let Some(counted) = counted else { return };
         let pairs = [
-            (&self.coap_retransmissions, after.retransmissions - before.retransmissions),
-            (&self.coap_duplicates, after.duplicates - before.duplicates),
+            (&self.coap_retransmissions, counted.retransmissions),
+            (&self.coap_duplicates, counted.duplicates),
         ];
-        let refused =
-            after.refused.iter().zip(before.refused).map(|(after, before)| after - before);
-        for (counter, more) in pairs.into_iter().chain(self.coap_refused.iter().zip(refused)) {
+        for (counter, more) in
+            pairs.into_iter().chain(self.coap_refused.iter().zip(counted.refused))
+        {
             counter.fetch_add(more, Ordering::Relaxed);
         }
     }

@@ -7,14 +7,14 @@
 use crate::EdgeId;
 use crate::conversation::{Conversation, Numbers};
 use crate::counters::count;
+use crate::line::{Line, Lines};
 use crate::lwm2m::Bootstrapping;
-use crate::path::{self, Path};
 use crate::pen::Numbered;
 use crate::propose::millis;
 use crate::step::{About, Effect, Input, World};
 use claviger_coap::{Association, ExchangeId, Output, Refusal};
 use claviger_dtls::PathMessage;
-use claviger_front::{Check, Close, Content, Deliver, ToEdge, Trace, Transmit};
+use claviger_front::{Check, Close, Content, Deliver, ToEdge, Trace};
 use claviger_ledger::{
     CloseSession, CredentialId, DeviceRef, NoteFailure, Outcome, RaiseGeneration, SessionId,
     Unavailable,
@@ -24,93 +24,44 @@ use claviger_machine::{Code, Request, Response};
 use claviger_seal::TenantKey;
 use core::net::SocketAddr;
 use core::time::Duration;
-use std::collections::BTreeMap;
+use std::sync::Arc;
 use tracing::Span;
 
-/// How long a record is worth sending.
-const WORTH: Duration = Duration::from_secs(5);
 /// How many sessions one actor holds in memory; the ledger allows a credential four.
 const SESSIONS: usize = 8;
-
-/// A session and the way to its peer.
-pub(crate) struct Line {
-    pub(crate) talk: Conversation,
-    pub(crate) path: Path,
-    /// Where its last record came from.
-    heard: SocketAddr,
-    /// Where it asked for us last (RFC 9853).
-    asked_at: SocketAddr,
-    /// True if what was proven to open it names the endpoint.
-    named_by_identity: bool,
-    /// What was staged with it and not yet asked for.
-    pub(crate) prepared: Option<CredentialId>,
-    /// Until when it may still send the request again that began a bootstrap which is done: another
-    /// node was asked, and this one has gone on without having seen it.
-    pub(crate) repeats_until: Duration,
-    /// Which refusals are on the timeline already, a bit for each: a device that errs on and on
-    /// does not fill the ledger.
-    noted: u8,
-    /// The trace that its last record belongs to.
-    trace: Trace,
-}
 
 /// The bit in [`Line::noted`] behind those of [`Refusal`].
 const NOT_SERVED: usize = Refusal::LABELS.len();
 const _: () = assert!(NOT_SERVED < u8::BITS as usize, "`noted` has a bit for each");
-impl Line {
-    fn transmit(
-        &mut self,
-        world: &mut World<'_>,
-        session: SessionId,
-        sequence: u64,
-        content: Content,
-    ) {
-        let to = match &content {
-            Content::Application(bytes) => self.path.target(bytes.len()),
-            Content::CloseNotify | Content::Finished => self.path.target(0),
-            Content::PathResponse(_) => match self.path.back(self.asked_at, path::CHECK) {
-                Some(address) => address,
-                None => return,
-            },
-            Content::PathChallenge(cookie) => match self.path.checked(cookie) {
-                Some(address) => address,
-                None => return,
-            },
-        };
-        let deadline = world.now + WORTH;
-        let frame = ToEdge::Transmit(Transmit {
-            session: session.0,
-            sequence,
-            deadline: millis(deadline),
-            to: Some(to),
-            content,
-        });
-        world.effects.push(Effect::Send { edge: self.talk.edge, frame });
-    }
-}
 
 /// One device.
 pub(crate) struct Device {
-    of: DeviceRef,
-    endpoint: String,
+    /// Shared with whoever finds its actor by it.
+    of: Arc<DeviceRef>,
+    endpoint: Box<str>,
     tenant_key: TenantKey,
-    /// Boxed: a node of the map has room for eleven, and most devices have one.
-    lines: BTreeMap<SessionId, Box<Line>>,
+    lines: Lines,
     /// Boxed: most devices that are awake have none, and it is taken out for each of its steps.
     bootstrapping: Option<Box<Bootstrapping>>,
 }
 
 impl Device {
-    pub(crate) fn new(of: DeviceRef, endpoint: String, tenant_key: TenantKey) -> Self {
-        Self { of, endpoint, tenant_key, lines: BTreeMap::new(), bootstrapping: None }
+    pub(crate) fn new(of: Arc<DeviceRef>, endpoint: String, tenant_key: TenantKey) -> Self {
+        let (endpoint, lines) = (endpoint.into(), Lines::default());
+        Self { of, endpoint, tenant_key, lines, bootstrapping: None }
     }
 
-    pub(crate) fn of(&self) -> &DeviceRef {
+    pub(crate) fn of(&self) -> &Arc<DeviceRef> {
         &self.of
     }
 
+    /// Its name, for a command.
+    fn device(&self) -> DeviceRef {
+        (*self.of).clone()
+    }
+
     pub(crate) fn knows(&self, session: SessionId) -> bool {
-        self.lines.contains_key(&session)
+        self.lines.has(session)
     }
 
     /// The span of what is under way.
@@ -121,23 +72,23 @@ impl Device {
 
     /// True if nothing is under way.
     pub(crate) fn is_idle(&self) -> bool {
-        self.bootstrapping.is_none() && self.lines.values().all(|line| line.talk.is_idle())
+        self.bootstrapping.is_none() && self.lines.all().all(|(_, line)| line.talk.is_idle())
     }
 
     /// Gives back the room that what is over has left: a device that is awake mostly waits.
     pub(crate) fn shrink(&mut self) {
-        self.lines.values_mut().for_each(|line| line.talk.association.shrink());
+        self.lines.all_mut().for_each(|line| line.talk.association.shrink());
     }
 
     /// The numbers of its sessions, to be kept while it sleeps.
     pub(crate) fn numbers(&self) -> Vec<(SessionId, Numbers)> {
-        let lines = self.lines.iter();
-        lines.filter_map(|(id, line)| Some((*id, line.talk.numbers()?))).collect()
+        let lines = self.lines.all();
+        lines.filter_map(|(id, line)| Some((id, line.talk.numbers()?))).collect()
     }
 
     /// When [`Input::Tick`] is due.
     pub(crate) fn next_timeout(&self) -> Option<Duration> {
-        let lines = self.lines.values().filter_map(|line| line.talk.association.next_timeout());
+        let lines = self.lines.all().filter_map(|(_, line)| line.talk.association.next_timeout());
         let bootstrap = self.bootstrapping.as_deref().and_then(Bootstrapping::deadline);
         lines.chain(bootstrap).min()
     }
@@ -167,13 +118,13 @@ impl Device {
             Input::Deliver { edge, frame } => self.deliver(world, edge, &frame),
             Input::TurnAway { edge, frame } => self.turn_away(world, edge, &frame),
             Input::Repeat { edge, session } => {
-                if let Some(line) = self.lines.get_mut(&session) {
+                if let Some(line) = self.lines.line_mut(session) {
                     line.talk.edge = edge;
                     self.send(world, session, Content::Finished);
                 }
             }
             Input::Moved { session, from, to, contents } => {
-                if let Some(line) = self.lines.get_mut(&session) {
+                if let Some(line) = self.lines.line_mut(session) {
                     // Perhaps the device has shown another way meanwhile.
                     if line.talk.edge == from {
                         line.talk.edge = to;
@@ -217,7 +168,7 @@ impl Device {
                 self.with_bootstrap(world, Bootstrapping::abandon);
                 self.bootstrapping = None;
             }
-            self.lines.remove(session);
+            self.lines.remove(*session);
         }
     }
 
@@ -234,7 +185,7 @@ impl Device {
                 // One that is being delivered goes on in the ledger, not here.
                 self.bootstrapping = None;
             }
-            if let Some(line) = self.lines.remove(session) {
+            if let Some(line) = self.lines.remove(*session) {
                 let frame = ToEdge::Close(Close { session: session.0 });
                 world.effects.push(Effect::Send { edge: line.talk.edge, frame });
             }
@@ -258,30 +209,16 @@ impl Device {
     ) {
         if self.lines.len() >= SESSIONS {
             let bootstrapping = self.bootstrapping.as_deref().map(Bootstrapping::session);
-            let oldest = self
-                .lines
-                .iter()
-                .find(|(id, line)| Some(**id) != bootstrapping && line.talk.is_idle());
-            let oldest = oldest.map(|(id, _)| *id);
-            oldest.map(|id| self.lines.remove(&id));
+            let is_free =
+                |(id, line): &(SessionId, &Line)| Some(*id) != bootstrapping && line.talk.is_idle();
+            let oldest = self.lines.all().find(is_free).map(|(id, _)| id);
+            oldest.map(|id| self.lines.remove(id));
         }
-        let (path, trace) = (Path::proven(peer), Trace::default());
-        let line = Line {
-            talk,
-            path,
-            heard: peer,
-            asked_at: peer,
-            named_by_identity,
-            prepared,
-            repeats_until: Duration::ZERO,
-            noted: 0,
-            trace,
-        };
-        self.lines.insert(session, Box::new(line));
+        self.lines.add(session, Line::new(talk, peer, named_by_identity, prepared));
     }
 
     fn raise(&self, world: &mut World<'_>, session: SessionId, highest_read: u64) {
-        let command = RaiseGeneration { device: self.of.clone(), session, highest_read };
+        let command = RaiseGeneration { device: self.device(), session, highest_read };
         world.propose(About::Generation(session), command);
     }
 
@@ -293,26 +230,24 @@ impl Device {
             Some(Check::Answered) => self.challenge(world, session),
             None => {}
         }
-        let Some(line) = self.lines.get_mut(&session) else { return };
+        let Some(line) = self.lines.line_mut(session) else { return };
         if frame.alert {
             return self.alert(world, session, &frame.payload, newest);
         }
-        let before = *line.talk.association.counters();
         line.talk.association.receive(world.now, &frame.payload, &mut world.draw);
-        world.counters.add_coap(&before, line.talk.association.counters());
+        world.counters.add_coap(line.talk.association.take_counters());
     }
 
     /// Takes in what a record says by itself, once: whether it is newer than all before.
     fn accept(&mut self, world: &World<'_>, edge: EdgeId, frame: &Deliver) -> Option<bool> {
-        let line = self.lines.get_mut(&SessionId(frame.session))?;
+        let line = self.lines.line_mut(SessionId(frame.session))?;
         let Some(newest) = line.talk.window.accept(frame.sequence) else {
             count(&world.counters.replays);
             return None;
         };
         line.talk.edge = edge;
-        line.path.received(frame.from, newest, frame.payload.len());
-        line.heard = frame.from;
-        line.trace = frame.trace;
+        line.hear(frame.from, newest, frame.payload.len());
+        line.sampled = frame.trace.sampled;
         if let Some(limit) = frame.limit {
             line.talk.association.keep_within(limit.into());
         }
@@ -327,16 +262,15 @@ impl Device {
             return;
         }
         let taken = self.accept(world, edge, frame);
-        if let (Some(_), Some(line)) = (taken, self.lines.get_mut(&SessionId(frame.session))) {
-            let before = *line.talk.association.counters();
+        if let (Some(_), Some(line)) = (taken, self.lines.line_mut(SessionId(frame.session))) {
             line.talk.association.turn_away(world.now, &frame.payload);
-            world.counters.add_coap(&before, line.talk.association.counters());
+            world.counters.add_coap(line.talk.association.take_counters());
         }
     }
 
     /// Asks a peer that may have moved whether it is there (RFC 9853).
     fn challenge(&mut self, world: &mut World<'_>, session: SessionId) {
-        let Some(line) = self.lines.get_mut(&session) else { return };
+        let Some(line) = self.lines.line_mut(session) else { return };
         if let Some(cookie) = line.path.check(world.now, || world.crypto.random()) {
             self.send(world, session, Content::PathChallenge(cookie));
         }
@@ -344,13 +278,13 @@ impl Device {
 
     /// A message that checks an address, ours or the peer's.
     fn check(&mut self, world: &mut World<'_>, session: SessionId, message: &[u8]) {
-        let Some(line) = self.lines.get_mut(&session) else { return };
+        let Some(line) = self.lines.line_mut(session) else { return };
         match PathMessage::decode(message) {
             Some(PathMessage::Challenge(cookie)) => {
-                line.asked_at = line.heard;
+                line.asked();
                 self.send(world, session, Content::PathResponse(cookie));
             }
-            Some(PathMessage::Response(cookie)) => line.path.answered(line.heard, &cookie),
+            Some(PathMessage::Response(cookie)) => line.path.answered(line.heard(), &cookie),
             // To drop a path is the answer to a challenge there: of one to the old path, which we
             // do not send.
             Some(PathMessage::Drop(_)) | None => {}
@@ -370,10 +304,10 @@ impl Device {
         if self.bootstrapping.as_ref().is_some_and(|b| b.session() == session) {
             self.with_bootstrap(world, Bootstrapping::abandon);
         }
-        if let Some(line) = self.lines.remove(&session) {
+        if let Some(line) = self.lines.remove(session) {
             let frame = ToEdge::Close(Close { session: session.0 });
             world.effects.push(Effect::Send { edge: line.talk.edge, frame });
-            let (device, words) = (self.of.clone(), words.to_owned());
+            let (device, words) = (self.device(), words.to_owned());
             world.propose(About::Note, CloseSession { device, session, words });
         }
     }
@@ -419,7 +353,7 @@ impl Device {
     ) {
         match result {
             Ok(Outcome::Generation(generation)) => {
-                let Some(line) = self.lines.get_mut(&session) else { return };
+                let Some(line) = self.lines.line_mut(session) else { return };
                 for content in line.talk.raised(generation) {
                     self.send(world, session, content);
                 }
@@ -428,7 +362,7 @@ impl Device {
             Ok(_) => self.close(world, session, "The session's credential may not be used."),
             // Without a generation nothing may be sent; what is next asks for one again.
             Err(_) => {
-                if let Some(line) = self.lines.get_mut(&session) {
+                if let Some(line) = self.lines.line_mut(session) {
                     line.talk.not_raised();
                 }
             }
@@ -436,10 +370,9 @@ impl Device {
     }
 
     fn tick(&mut self, world: &mut World<'_>) {
-        for line in self.lines.values_mut() {
-            let before = *line.talk.association.counters();
+        for line in self.lines.all_mut() {
             line.talk.association.handle_timeout(world.now);
-            world.counters.add_coap(&before, line.talk.association.counters());
+            world.counters.add_coap(line.talk.association.take_counters());
         }
         let due = self.bootstrapping.as_deref().and_then(Bootstrapping::deadline);
         if due.is_some_and(|due| due <= world.now) {
@@ -449,10 +382,10 @@ impl Device {
 
     /// Takes everything out of the associations until they have no more.
     fn drain(&mut self, world: &mut World<'_>) {
-        let sessions: Vec<SessionId> = self.lines.keys().copied().collect();
+        let sessions: Vec<SessionId> = self.lines.all().map(|(id, _)| id).collect();
         for session in sessions {
             while let Some(output) =
-                self.lines.get_mut(&session).and_then(|line| line.talk.association.poll())
+                self.lines.line_mut(session).and_then(|line| line.talk.association.poll())
             {
                 self.output(world, session, output);
             }
@@ -467,8 +400,8 @@ impl Device {
                 if !Bootstrapping::is_for(&request) {
                     return self.not_served(world, session, exchange, &request);
                 }
-                if let Some(line) = self.lines.get_mut(&session)
-                    && world.now < core::mem::take(&mut line.repeats_until)
+                if let Some(line) = self.lines.line_mut(session)
+                    && millis(world.now) < core::mem::take(&mut line.repeats_until)
                 {
                     let done = Response::new(Code::CHANGED);
                     return line.talk.association.respond(world.now, exchange, done);
@@ -479,8 +412,8 @@ impl Device {
                 });
             }
             Output::Response { request, result } => {
-                if let (Ok(_), Some(line)) = (&result, self.lines.get_mut(&session)) {
-                    line.path.proved(line.heard, request);
+                if let (Ok(_), Some(line)) = (&result, self.lines.line_mut(session)) {
+                    line.path.proved(line.heard(), request);
                 }
                 self.with_bootstrap(world, |bootstrap, line, world| {
                     if bootstrap.session() == session {
@@ -500,7 +433,7 @@ impl Device {
         exchange: ExchangeId,
         request: &Request,
     ) {
-        let Some(line) = self.lines.get_mut(&session) else { return };
+        let Some(line) = self.lines.line_mut(session) else { return };
         let refusal = claviger_lwm2m::request::unsupported(request);
         line.talk.association.respond(world.now, exchange, refusal);
         if let Some(event) = claviger_lwm2m::not_served(request) {
@@ -517,14 +450,14 @@ impl Device {
         kind: usize,
         words: impl FnOnce() -> String,
     ) {
-        let Some(line) = self.lines.get_mut(&session) else { return };
+        let Some(line) = self.lines.line_mut(session) else { return };
         let bit = 1 << kind;
         if line.noted & bit != 0 {
             return;
         }
         line.noted |= bit;
         let words = format!("{} More of this kind in this session are only counted.", words());
-        let device = self.of.clone();
+        let device = self.device();
         let note = NoteFailure { device, credential: None, refused: false, words };
         world.propose(About::Note, note);
     }
@@ -537,11 +470,12 @@ impl Device {
             self.bootstrapping = None;
         }
         let (of, key, endpoint) = (&self.of, &self.tenant_key, &self.endpoint);
-        let trace = self.lines.get(&session).map(|line| line.trace).unwrap_or_default();
-        let named_by_identity = self.lines.get(&session).is_some_and(|l| l.named_by_identity);
+        let line = self.lines.line(session);
+        let trace = Trace::of(session.0, line.is_some_and(|line| line.sampled));
+        let named_by_identity = line.is_some_and(|line| line.named_by_identity);
         self.bootstrapping.get_or_insert_with(|| {
-            let plan = Plan { endpoint: endpoint.clone(), named_by_identity };
-            Box::new(Bootstrapping::new(of.clone(), key.clone(), plan, session, &trace))
+            let plan = Plan { endpoint: endpoint.to_string(), named_by_identity };
+            Box::new(Bootstrapping::new((**of).clone(), key.clone(), plan, session, &trace))
         });
     }
 
@@ -552,7 +486,7 @@ impl Device {
         step: impl FnOnce(&mut Bootstrapping, &mut Line, &mut World<'_>),
     ) {
         let Some(mut bootstrap) = self.bootstrapping.take() else { return };
-        let Some(line) = self.lines.get_mut(&bootstrap.session()) else { return };
+        let Some(line) = self.lines.line_mut(bootstrap.session()) else { return };
         step(&mut bootstrap, line, world);
         if !bootstrap.is_over() {
             self.bootstrapping = Some(bootstrap);
@@ -561,7 +495,7 @@ impl Device {
 
     /// Numbers one record and sends it, or lets it wait for a generation.
     fn send(&mut self, world: &mut World<'_>, session: SessionId, content: Content) {
-        let Some(line) = self.lines.get_mut(&session) else { return };
+        let Some(line) = self.lines.line_mut(session) else { return };
         match line.talk.number(content) {
             Numbered::Send(sequence, content) => line.transmit(world, session, sequence, content),
             Numbered::Raise => {

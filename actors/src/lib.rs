@@ -23,6 +23,7 @@ mod finding;
 mod fresh;
 mod identity;
 mod leading;
+mod line;
 mod lwm2m;
 #[cfg(test)]
 mod model;
@@ -39,6 +40,8 @@ mod roster;
 mod step;
 mod trace;
 mod unproven;
+#[cfg(test)]
+mod weight;
 
 pub use counters::{BOOTSTRAP_RESULTS, Counters, FIND_RESULTS, OPEN_REFUSALS, STAGE_OUTCOMES};
 pub use devices::Devices;

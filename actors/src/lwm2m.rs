@@ -1,8 +1,9 @@
 //! The LwM2M bootstrap of a device: the machine's effects as CoAP, commands and notes.
 
 use crate::counters::{Counters, count};
-use crate::device::Line;
 use crate::fresh;
+use crate::line::Line;
+use crate::propose::millis;
 use crate::step::{About, Effect, World};
 use crate::trace;
 use claviger_coap::{ExchangeId, RequestId};
@@ -405,7 +406,7 @@ impl Bootstrapping {
             }
             Said::Deliver { credential } => {
                 if self.unasked {
-                    line.repeats_until = world.now + REPEATS;
+                    line.repeats_until = millis(world.now + REPEATS);
                 }
                 let command = DeliverCredential {
                     device: self.of.clone(),

@@ -19,14 +19,15 @@ pub(crate) const CHECK: usize = 9;
 pub(crate) type Cookie = [u8; 8];
 
 /// The peer's address, and perhaps one that it may have moved to.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(crate) struct Path {
     proven: SocketAddr,
-    candidate: Option<Candidate>,
+    /// Boxed: few peers move.
+    candidate: Option<Box<Candidate>>,
 }
 
 /// An address that a newer record came from, proven by nothing.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct Candidate {
     address: SocketAddr,
     /// How many bytes it may still get.
@@ -41,6 +42,11 @@ impl Path {
     /// A path to an address that a cookie proved.
     pub(crate) const fn proven(address: SocketAddr) -> Self {
         Self { proven: address, candidate: None }
+    }
+
+    /// The address that is proven.
+    pub(crate) const fn known(&self) -> SocketAddr {
+        self.proven
     }
 
     /// A record of `length` bytes came from `from`; `newest` if above all that were read before.
@@ -58,7 +64,8 @@ impl Path {
             candidate => {
                 if newest {
                     let (address, budget) = (from, credit);
-                    *candidate = Some(Candidate { address, budget, challenge: None, check: None });
+                    let new = Candidate { address, budget, challenge: None, check: None };
+                    *candidate = Some(Box::new(new));
                 }
             }
         }
@@ -80,7 +87,7 @@ impl Path {
         let proves = |candidate: &Candidate| {
             candidate.address == from && candidate.challenge == Some(request)
         };
-        if self.candidate.as_ref().is_some_and(proves) {
+        if self.candidate.as_deref().is_some_and(proves) {
             self.proven = from;
             self.candidate = None;
         }
@@ -113,8 +120,8 @@ impl Path {
         let proves = |candidate: &Candidate| {
             candidate.address == from && candidate.check.is_some_and(|it| it.1 == *cookie)
         };
-        if let Some(candidate) = self.candidate.filter(proves) {
-            *self = Self::proven(candidate.address);
+        if self.candidate.as_deref().is_some_and(proves) {
+            *self = Self::proven(from);
         }
     }
 

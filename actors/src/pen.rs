@@ -2,7 +2,6 @@
 
 use crate::numbering::{Next, Numbering};
 use claviger_front::Content;
-use std::collections::VecDeque;
 
 /// How much may wait for a generation.
 const WAITING: usize = 16;
@@ -13,7 +12,7 @@ pub(crate) enum Pen {
     /// A generation of ours is committed.
     Ready(Numbering),
     /// The next generation is being committed; what is to be sent waits.
-    Raising(VecDeque<Content>),
+    Raising(Vec<Content>),
     /// The session has ended.
     Down,
 }
@@ -36,7 +35,7 @@ pub(crate) enum Numbered {
 impl Pen {
     /// That of a session whose numbers are lost: a new generation must be committed first.
     pub(crate) const fn raising() -> Self {
-        Self::Raising(VecDeque::new())
+        Self::Raising(Vec::new())
     }
 
     /// Numbers one record, or keeps it until that may be done.
@@ -45,7 +44,7 @@ impl Pen {
             Self::Ready(numbering) => match numbering.take() {
                 Next::Sequence(sequence) => Numbered::Send(sequence, content),
                 Next::Exhausted => {
-                    *self = Self::Raising(VecDeque::from([content]));
+                    *self = Self::Raising(vec![content]);
                     Numbered::Raise
                 }
                 Next::Finished(sequence) => {
@@ -54,7 +53,7 @@ impl Pen {
                 }
             },
             Self::Raising(waiting) if waiting.len() < WAITING => {
-                waiting.push_back(content);
+                waiting.push(content);
                 Numbered::Waits
             }
             Self::Raising(_) | Self::Down => Numbered::Dropped,
@@ -63,8 +62,8 @@ impl Pen {
 
     /// A new generation is committed: gives what waited for it. One that nobody waits for is
     /// spent: the numbers in use are not exchanged for older ones.
-    pub(crate) fn raised(&mut self, generation: u32) -> VecDeque<Content> {
-        let Self::Raising(waiting) = self else { return VecDeque::new() };
+    pub(crate) fn raised(&mut self, generation: u32) -> Vec<Content> {
+        let Self::Raising(waiting) = self else { return Vec::new() };
         let waiting = core::mem::take(waiting);
         *self = Self::Ready(Numbering::begin(generation));
         waiting

@@ -68,6 +68,8 @@ pub struct Ports {
     pub unproven: Arc<Unproven>,
     /// What is counted.
     pub counters: Arc<Counters>,
+    /// How long an actor stays awake with nothing to do, in whole seconds.
+    pub sleep_after: Duration,
 }
 
 impl core::fmt::Debug for Ports {

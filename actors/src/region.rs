@@ -5,6 +5,7 @@
 
 mod edges;
 mod opens;
+mod resting;
 mod reviving;
 
 use crate::actor::{DeviceActor, ToActor};
@@ -22,30 +23,44 @@ use actix::prelude::*;
 use claviger_front::{Close, Content, Deliver, FromEdge, Repeat, ToEdge};
 use claviger_ledger::{CredentialId, DeviceRef, Ended, Session, SessionId, View};
 use claviger_seal::TenantKey;
+use core::time::Duration;
 use opens::Call;
+pub(crate) use resting::Rest;
+use resting::Watch;
 use reviving::Revival;
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use zeroize::Zeroizing;
-
-/// How many frames wait for an actor that is being put to sleep.
-const PARKED: usize = 16;
-/// Of how many sleeping sessions the numbers are kept; of the others a generation is spent.
-const DORMANT: usize = 100_000;
 
 /// To how many frames beyond a full mailbox a device is told that it is too busy.
 const TURNED_AWAY: u8 = 8;
 
-enum Slot {
-    /// With how many frames came beyond its mailbox since it had room.
-    Awake(Addr<DeviceActor>, u8),
-    Draining(Addr<DeviceActor>, Vec<ToActor>),
+/// A device whose actor is awake.
+struct Slot {
+    actor: Addr<DeviceActor>,
+    /// When it was handed something last, in seconds since the region began.
+    handed: u32,
+    /// How many frames came beyond its mailbox since it had room.
+    beyond: u8,
+    /// True while it is asked to sleep: what comes for it is parked.
+    draining: bool,
+}
+
+/// What all actors have in common. An address is three allocations, so they share one.
+pub(crate) struct Home {
+    pub(crate) ports: Arc<Ports>,
+    pub(crate) region: Addr<Region>,
 }
 
 /// The actors of this node.
 pub(crate) struct Region {
     ports: Arc<Ports>,
-    slots: HashMap<DeviceRef, Slot>,
+    began: Duration,
+    /// As long as an actor has it: the region does not keep itself.
+    home: Weak<Home>,
+    slots: HashMap<Arc<DeviceRef>, Slot>,
+    parked: HashMap<Arc<DeviceRef>, Vec<ToActor>>,
+    watch: Watch,
     dormant: HashMap<SessionId, (u64, Numbers)>,
     dormant_order: VecDeque<(u64, SessionId)>,
     sleeps: u64,
@@ -109,24 +124,16 @@ pub(crate) struct Stranded {
     pub(crate) contents: Vec<Content>,
 }
 
-/// What an actor says about its sleep.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub(crate) enum Rest {
-    /// It has nothing to do.
-    Drowsy(DeviceRef),
-    /// It was asked to sleep and does; these are its sessions' numbers.
-    Asleep(DeviceRef, Vec<(SessionId, Numbers)>),
-    /// It was asked to sleep and has something to do.
-    Awake(DeviceRef),
-}
-
 impl Region {
     pub(crate) fn new(ports: Arc<Ports>) -> Self {
         let keys = EdgeKeys::new(ports.keys.clone());
         Self {
+            began: ports.clock.now(),
             ports,
+            home: Weak::new(),
             slots: HashMap::new(),
+            parked: HashMap::new(),
+            watch: Watch::default(),
             dormant: HashMap::new(),
             dormant_order: VecDeque::new(),
             sleeps: 0,
@@ -167,9 +174,10 @@ impl Region {
     ) -> bool {
         match self.slots.get(device) {
             // One that broke: its device must not be shut out until a restart.
-            Some(Slot::Awake(actor, _) | Slot::Draining(actor, _)) if !actor.connected() => {
+            Some(slot) if !slot.actor.connected() => {
                 tracing::error!(%device, "an actor has broken; it is spawned anew");
                 self.slots.remove(device);
+                self.parked.remove(device);
             }
             Some(_) => return true,
             None => {}
@@ -208,39 +216,44 @@ impl Region {
         tenant_key: TenantKey,
         ctx: &mut Context<Self>,
     ) {
-        let region = ctx.address();
-        let actor =
-            DeviceActor::new(device.clone(), endpoint, tenant_key, self.ports.clone(), region);
-        self.slots.insert(device, Slot::Awake(actor.start(), 0));
+        let home = self.home.upgrade().unwrap_or_else(|| {
+            let home = Arc::new(Home { ports: self.ports.clone(), region: ctx.address() });
+            self.home = Arc::downgrade(&home);
+            home
+        });
+        let device = Arc::new(device);
+        let actor = DeviceActor::new(device.clone(), endpoint, tenant_key, home).start();
+        let slot = Slot { actor, handed: self.second(), beyond: 0, draining: false };
+        self.slots.insert(device.clone(), slot);
+        self.watch_over(device, ctx);
     }
 
     /// Hands `message` to the device's actor. What must not be lost passes a full mailbox.
     fn hand(&mut self, device: &DeviceRef, message: ToActor, must: bool) {
+        let second = self.second();
         let dropped = match self.slots.get_mut(device) {
-            Some(Slot::Awake(actor, _)) if must => {
-                actor.do_send(message);
+            Some(slot) if slot.draining => !self.park(device, message, must),
+            Some(slot) if must => {
+                slot.handed = second;
+                slot.actor.do_send(message);
                 false
             }
-            Some(Slot::Awake(actor, beyond)) => match actor.try_send(message) {
+            Some(slot) => match slot.actor.try_send(message) {
                 Ok(()) => {
-                    *beyond = 0;
+                    (slot.handed, slot.beyond) = (second, 0);
                     false
                 }
                 // It has the numbers to say so; nothing else is done with what is turned away.
                 Err(SendError::Full(ToActor::Deliver { edge, frame, .. }))
-                    if *beyond < TURNED_AWAY =>
+                    if slot.beyond < TURNED_AWAY =>
                 {
-                    *beyond += 1;
-                    actor.do_send(ToActor::TurnAway { edge, frame });
+                    slot.beyond += 1;
+                    slot.actor.do_send(ToActor::TurnAway { edge, frame });
                     true
                 }
                 Err(_) => true,
             },
-            Some(Slot::Draining(_, parked)) if must || parked.len() < PARKED => {
-                parked.push(message);
-                false
-            }
-            Some(Slot::Draining(..)) | None => true,
+            None => true,
         };
         if dropped {
             count(&self.ports.counters.mailbox_full);
@@ -250,46 +263,6 @@ impl Region {
     /// Where the edge has gone, its devices ask another one.
     fn send(&self, edge: EdgeId, frame: ToEdge) {
         let _ = self.ports.edges.send(edge, frame.encode());
-    }
-
-    fn keep_numbers(&mut self, sessions: Vec<(SessionId, Numbers)>) {
-        for (session, numbers) in sessions {
-            self.sleeps += 1;
-            self.dormant.insert(session, (self.sleeps, numbers));
-            self.dormant_order.push_back((self.sleeps, session));
-            if self.dormant_order.len() > DORMANT
-                && let Some((sleep, oldest)) = self.dormant_order.pop_front()
-                && self.dormant.get(&oldest).is_some_and(|(kept, _)| *kept == sleep)
-            {
-                self.dormant.remove(&oldest);
-            }
-        }
-    }
-
-    fn take_numbers(&mut self, session: SessionId) -> Option<Numbers> {
-        self.dormant.remove(&session).map(|(_, numbers)| numbers)
-    }
-
-    fn asleep(&mut self, device: &DeviceRef, ctx: &mut Context<Self>) {
-        let Some(Slot::Draining(_, parked)) = self.slots.remove(device) else {
-            return;
-        };
-        for message in parked {
-            let (edge, session) = match &message {
-                ToActor::Step(Input::Opened { edge, session, .. })
-                | ToActor::Repeat { edge, session, .. }
-                | ToActor::Revive { edge, session, .. } => (*edge, *session),
-                ToActor::Deliver { edge, frame, .. } => (*edge, SessionId(frame.session)),
-                // Nothing of what has ended is awake.
-                ToActor::Step(_) | ToActor::TurnAway { .. } | ToActor::Sleep | ToActor::Stop => {
-                    continue;
-                }
-            };
-            if self.wake(edge, device, session, ctx) {
-                let message = message.with_numbers(self.take_numbers(session));
-                self.hand(device, message, true);
-            }
-        }
     }
 }
 
@@ -341,8 +314,8 @@ impl Handler<Stop> for Region {
     type Result = ();
 
     fn handle(&mut self, _: Stop, ctx: &mut Self::Context) {
-        for (_, Slot::Awake(actor, _) | Slot::Draining(actor, _)) in self.slots.drain() {
-            actor.do_send(ToActor::Stop);
+        for (_, slot) in self.slots.drain() {
+            slot.actor.do_send(ToActor::Stop);
         }
         ctx.stop();
     }
@@ -379,34 +352,6 @@ impl Handler<CredentialsEnded> for Region {
             if self.slots.contains_key(&device) {
                 let ended = Input::Ended { closed, withdrawn };
                 self.hand(&device, ToActor::Step(ended), true);
-            }
-        }
-    }
-}
-
-impl Handler<Rest> for Region {
-    type Result = ();
-
-    fn handle(&mut self, rest: Rest, ctx: &mut Self::Context) {
-        match rest {
-            Rest::Drowsy(device) => {
-                if let Some(slot @ Slot::Awake(..)) = self.slots.get_mut(&device) {
-                    let Slot::Awake(actor, _) = slot else { return };
-                    actor.do_send(ToActor::Sleep);
-                    *slot = Slot::Draining(actor.clone(), Vec::new());
-                }
-            }
-            Rest::Asleep(device, sessions) => {
-                self.keep_numbers(sessions);
-                self.asleep(&device, ctx);
-            }
-            Rest::Awake(device) => {
-                if let Some(slot) = self.slots.get_mut(&device)
-                    && let Slot::Draining(actor, parked) = slot
-                {
-                    parked.drain(..).for_each(|message| actor.do_send(message));
-                    *slot = Slot::Awake(actor.clone(), 0);
-                }
             }
         }
     }

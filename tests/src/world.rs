@@ -186,6 +186,7 @@ impl World {
             edges: Arc::new(queue),
             unproven: unproven.clone(),
             counters: counters.clone(),
+            sleep_after: Duration::from_secs(120),
         };
         let devices = Devices::start(ports.clone());
         Self {

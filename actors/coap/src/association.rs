@@ -11,6 +11,7 @@ use crate::{Counters, ExchangeId, Output, Params, Refusal, RequestId};
 use claviger_machine::{Request, Response, Unanswered};
 use core::time::Duration;
 use rand_core::CryptoRng;
+use std::sync::Arc;
 
 /// CoAP with one peer over one DTLS session; the crate's page says how to drive it.
 ///
@@ -23,10 +24,11 @@ pub struct Association {
 }
 
 impl Association {
-    /// An association whose messages are numbered from `first_message_id`, a random number.
-    pub fn new(params: Params, first_message_id: u16) -> Self {
+    /// An association whose messages are numbered from `first_message_id`, a random number. An owner
+    /// of many shares `params` between them.
+    pub fn new(params: impl Into<Arc<Params>>, first_message_id: u16) -> Self {
         Self {
-            wire: Wire::new(params, first_message_id),
+            wire: Wire::new(params.into(), first_message_id),
             client: Client::default(),
             server: Server::default(),
         }
@@ -37,7 +39,7 @@ impl Association {
     pub fn keep_within(&mut self, longest: usize) {
         /// What stands before a block, with room to spare.
         const AROUND: usize = 64;
-        let szx = &mut self.wire.params.block_szx;
+        let szx = &mut self.wire.block_szx;
         while *szx > 0 && size_of(*szx) + AROUND > longest {
             *szx -= 1;
         }
@@ -51,7 +53,7 @@ impl Association {
         };
         match (message.kind, message.class) {
             (Kind::Confirmable, Class::Empty) => {
-                self.wire.counters.pings += 1;
+                self.wire.count().pings += 1;
                 self.wire.reject(message.message_id);
             }
             (Kind::Acknowledgement, Class::Empty) => self.acknowledged(now, message.message_id),
@@ -120,11 +122,11 @@ impl Association {
         while let Some(lost) = self.wire.retransmit(now) {
             match lost.cargo {
                 Cargo::Request => {
-                    self.wire.counters.timeouts += 1;
+                    self.wire.count().timeouts += 1;
                     let why = Unanswered::TimedOut;
                     self.client.failed(now, &mut self.wire, lost.message_id, why);
                 }
-                Cargo::Response => self.wire.counters.responses_lost += 1,
+                Cargo::Response => self.wire.count().responses_lost += 1,
             }
         }
         self.client.handle_timeout(now, &mut self.wire);
@@ -163,9 +165,15 @@ impl Association {
             && self.server.is_idle()
     }
 
-    /// What happened so far.
-    pub fn counters(&self) -> &Counters {
-        &self.wire.counters
+    /// What happened since the counters were taken.
+    pub fn counters(&self) -> Counters {
+        self.wire.counters()
+    }
+
+    /// Takes what happened since the last time; none if nothing did. For an owner that adds it up
+    /// elsewhere.
+    pub fn take_counters(&mut self) -> Option<Counters> {
+        self.wire.take_counters()
     }
 
     /// A format error: a confirmable message is rejected, another ignored (RFC 7252 §4.2, §4.3).
@@ -187,7 +195,7 @@ impl Association {
     fn rejected(&mut self, now: Duration, message_id: u16) {
         match self.wire.settle(message_id) {
             Some(cargo) => {
-                self.wire.counters.resets += 1;
+                self.wire.count().resets += 1;
                 if cargo == Cargo::Request {
                     let why = Unanswered::Reset;
                     self.client.failed(now, &mut self.wire, message_id, why);

@@ -11,13 +11,12 @@ use claviger_machine::{Code, Request, Response, Unanswered};
 use coap_lite::{CoapOption, Packet};
 use core::time::Duration;
 use rand_core::CryptoRng;
-use std::collections::VecDeque;
 use zeroize::Zeroize;
 
 /// The client half of an association: our requests, in the order in which they were made.
 #[derive(Default)]
 pub(crate) struct Client {
-    asked: VecDeque<Asked>,
+    asked: Vec<Asked>,
     next_request: u64,
     /// The largest block that the peer takes, once it has said less than ours: what it said of
     /// one body holds for the next ones.
@@ -70,13 +69,13 @@ impl Client {
     ) -> RequestId {
         let id = RequestId(self.next_request);
         self.next_request += 1;
-        let szx = self.peer_szx.unwrap_or(wire.params.block_szx);
+        let szx = self.peer_szx.unwrap_or(wire.block_szx);
         let body = match request.payload.len() {
             length if length <= size_of(szx) => Body::Whole,
             _ => Body::Upload { offset: 0, szx },
         };
         let too_large = request.payload.len() > wire.params.max_body;
-        self.asked.push_back(Asked { id, request, token, state: State::Queued, body });
+        self.asked.push(Asked { id, request, token, state: State::Queued, body });
         if too_large {
             self.finish(wire, self.asked.len() - 1, Err(Unanswered::Garbled));
         }
@@ -86,7 +85,7 @@ impl Client {
 
     pub(crate) fn cancel(&mut self, now: Duration, wire: &mut Wire, id: RequestId) {
         let Some(index) = self.asked.iter().position(|asked| asked.id == id) else { return };
-        if let Some(Asked { state: State::Sent { message_id }, .. }) = self.asked.remove(index) {
+        if let State::Sent { message_id } = self.asked.remove(index).state {
             wire.settle(message_id);
         }
         self.send_next(now, wire);
@@ -135,11 +134,11 @@ impl Client {
         }
         match answer
             .ok_or(Unanswered::Garbled)
-            .and_then(|answer| asked.advance(&wire.params, answer))
+            .and_then(|answer| asked.advance(&wire.params, wire.block_szx, answer))
         {
             Ok(Next::Block(body)) => {
                 if let Body::Upload { szx, .. } = body {
-                    self.peer_szx = (szx < wire.params.block_szx).then_some(szx);
+                    self.peer_szx = (szx < wire.block_szx).then_some(szx);
                 }
                 asked.body = body;
                 let mut token = [0; 8];
@@ -159,7 +158,7 @@ impl Client {
         let late =
             |asked: &Asked| matches!(asked.state, State::Acknowledged { until } if until <= now);
         while let Some(index) = self.asked.iter().position(late) {
-            wire.counters.timeouts += 1;
+            wire.count().timeouts += 1;
             self.finish(wire, index, Err(Unanswered::TimedOut));
         }
         self.send_next(now, wire);
@@ -196,13 +195,11 @@ impl Client {
     }
 
     fn finish(&mut self, wire: &mut Wire, index: usize, result: Result<Response, Unanswered>) {
-        let Some(asked) = self.asked.remove(index) else { return };
+        let asked = self.asked.remove(index);
         if !matches!(asked.body, Body::Whole) || result == Err(Unanswered::Garbled) {
             match &result {
-                Ok(response) if response.code.is_success() => {
-                    wire.counters.blockwise_completed += 1
-                }
-                _ => wire.counters.blockwise_failed += 1,
+                Ok(response) if response.code.is_success() => wire.count().blockwise_completed += 1,
+                _ => wire.count().blockwise_failed += 1,
             }
         }
         wire.outputs.push_back(Output::Response { request: asked.id, result });
@@ -267,9 +264,9 @@ impl Asked {
     }
 
     /// What follows from one response.
-    fn advance(&mut self, params: &Params, answer: Answer) -> Result<Next, Unanswered> {
+    fn advance(&mut self, params: &Params, szx: u8, answer: Answer) -> Result<Next, Unanswered> {
         match core::mem::replace(&mut self.body, Body::Whole) {
-            Body::Whole => match self.smaller(&answer, 0, params.block_szx) {
+            Body::Whole => match self.smaller(&answer, 0, szx) {
                 Some(body) => Ok(Next::Block(body)),
                 None => self.begin_download(params, answer),
             },

@@ -1,7 +1,6 @@
 //! The message ids that have come, and what they were answered with (RFC 7252 §4.5).
 
 use core::time::Duration;
-use std::collections::VecDeque;
 use zeroize::Zeroizing;
 
 /// What a repetition of a message gets.
@@ -15,7 +14,7 @@ pub(crate) enum Again {
 /// A bounded table, oldest first.
 #[derive(Default)]
 pub(crate) struct Seen {
-    entries: VecDeque<Entry>,
+    entries: Vec<Entry>,
 }
 
 struct Entry {
@@ -34,9 +33,9 @@ impl Seen {
     pub(crate) fn insert(&mut self, now: Duration, message_id: u16, until: Duration, limit: usize) {
         self.entries.retain(|entry| entry.until > now && entry.message_id != message_id);
         while self.entries.len() >= limit.max(1) {
-            self.entries.pop_front();
+            self.entries.remove(0);
         }
-        self.entries.push_back(Entry { message_id, until, again: Again::Silence });
+        self.entries.push(Entry { message_id, until, again: Again::Silence });
     }
 
     /// Sets what a repetition gets.
@@ -60,7 +59,7 @@ impl Seen {
     pub(crate) fn expire(&mut self, now: Duration) {
         self.entries.retain(|entry| entry.until > now);
         if self.entries.is_empty() {
-            self.entries = VecDeque::new();
+            self.entries = Vec::new();
         }
     }
 

@@ -16,9 +16,16 @@ use core::time::Duration;
 #[derive(Default)]
 pub(crate) struct Server {
     open: Vec<Exchange>,
+    /// None while nothing goes in blocks: most associations are silent.
+    transfers: Option<Box<Transfers>>,
+    next_exchange: u64,
+}
+
+/// What goes in blocks.
+#[derive(Default)]
+struct Transfers {
     uploads: Uploads,
     served: Served,
-    next_exchange: u64,
 }
 
 /// A request that waits for its response.
@@ -82,9 +89,11 @@ impl Server {
         piece: Piece,
     ) -> Option<Vec<u8>> {
         let block = piece.block;
-        match self.uploads.take(now, &wire.params, piece) {
+        match self.transfers.get_or_insert_default().uploads.take(now, &wire.params, piece) {
             Step::Whole(body) => {
-                wire.counters.blockwise_completed += u64::from(block.num > 0);
+                if block.num > 0 {
+                    wire.count().blockwise_completed += 1;
+                }
                 Some(body)
             }
             Step::More => {
@@ -102,7 +111,7 @@ impl Server {
                 None
             }
             Step::TooLarge => {
-                wire.counters.blockwise_failed += 1;
+                wire.count().blockwise_failed += 1;
                 too_large(now, wire, to, Some(block));
                 None
             }
@@ -120,7 +129,8 @@ impl Server {
         block: Block,
         method: Method,
     ) -> bool {
-        if let Some(response) = self.served.find(now, &wire.params, key) {
+        let served = self.transfers.as_mut().map(|transfers| &mut transfers.served);
+        if let Some(response) = served.and_then(|served| served.find(now, &wire.params, key)) {
             send_block(now, wire, to, response, block, None);
             return true;
         }
@@ -161,12 +171,12 @@ impl Server {
         };
         let exchange = self.open.remove(position);
         let response = if response.payload.len() > wire.params.max_body {
-            wire.counters.blockwise_failed += 1;
+            wire.count().blockwise_failed += 1;
             Response::new(Code::INTERNAL_SERVER_ERROR)
         } else {
             response
         };
-        let large = response.payload.len() > size_of(wire.params.block_szx);
+        let large = response.payload.len() > size_of(wire.block_szx);
         let asked = exchange.block2.filter(|_| response.code.is_success());
         if asked.is_none() && !large {
             let mut packet = write_response(&response);
@@ -174,11 +184,16 @@ impl Server {
             echo(&mut packet, exchange.block1);
             return wire.reply(now, exchange.to, response.code.0, &mut packet);
         }
-        let first = Block { num: 0, more: false, szx: wire.params.block_szx };
+        let first = Block { num: 0, more: false, szx: wire.block_szx };
         let more =
             send_block(now, wire, exchange.to, &response, asked.unwrap_or(first), exchange.block1);
         if more {
-            self.served.keep(now, &wire.params, exchange.key, response);
+            self.transfers.get_or_insert_default().served.keep(
+                now,
+                &wire.params,
+                exchange.key,
+                response,
+            );
         }
     }
 
@@ -200,9 +215,13 @@ impl Server {
         }
         let before = self.open.len();
         self.open.retain(|exchange| exchange.given_up(wire) > now);
-        wire.counters.never_answered += (before - self.open.len()) as u64;
-        wire.counters.blockwise_failed += self.uploads.expire(now);
-        self.served.expire(now);
+        let unanswered = before - self.open.len();
+        let stale = self.transfers.as_mut().map_or(0, |transfers| transfers.expire(now));
+        self.transfers.take_if(|transfers| transfers.next_expiry().is_none());
+        if unanswered > 0 || stale > 0 {
+            wire.count().never_answered += unanswered as u64;
+            wire.count().blockwise_failed += stale;
+        }
     }
 
     pub(crate) fn next_timeout(&self, wire: &Wire) -> Option<Duration> {
@@ -210,7 +229,7 @@ impl Server {
             .open
             .iter()
             .map(|exchange| exchange.ack_due(wire).unwrap_or_else(|| exchange.given_up(wire)));
-        exchanges.chain(self.uploads.next_expiry()).chain(self.served.next_expiry()).min()
+        exchanges.chain(self.transfers.as_ref().and_then(|it| it.next_expiry())).min()
     }
 
     /// Gives back unused room.
@@ -221,6 +240,19 @@ impl Server {
     /// True if no request waits for us.
     pub(crate) fn is_idle(&self) -> bool {
         self.open.is_empty()
+    }
+}
+
+impl Transfers {
+    /// Drops what is stale; gives how many uploads that were.
+    fn expire(&mut self, now: Duration) -> u64 {
+        self.served.expire(now);
+        self.uploads.expire(now)
+    }
+
+    /// When the next one is stale; none if there is nothing.
+    fn next_expiry(&self) -> Option<Duration> {
+        [self.uploads.next_expiry(), self.served.next_expiry()].into_iter().flatten().min()
     }
 }
 
@@ -254,12 +286,14 @@ fn send_block(
     asked: Block,
     block1: Option<Block>,
 ) -> bool {
-    let Some((mut packet, block)) = cut(response, asked, wire.params.block_szx) else {
+    let Some((mut packet, block)) = cut(response, asked, wire.block_szx) else {
         bad_block(now, wire, to, None, Code::BAD_REQUEST);
         return false;
     };
     echo(&mut packet, block1);
-    wire.counters.blockwise_completed += u64::from(block.num > 0 && !block.more);
+    if block.num > 0 && !block.more {
+        wire.count().blockwise_completed += 1;
+    }
     wire.reply(now, to, response.code.0, &mut packet);
     block.more
 }
@@ -292,7 +326,7 @@ fn turn_away(now: Duration, wire: &mut Wire, to: ReplyTo) {
 
 /// Refuses a block that is not where it should be.
 fn bad_block(now: Duration, wire: &mut Wire, to: ReplyTo, block: Option<Block>, code: Code) {
-    wire.counters.blockwise_failed += 1;
+    wire.count().blockwise_failed += 1;
     wire.refuse(Refusal::BadBlock);
     let mut packet = write_response(&Response::new(code));
     echo(&mut packet, block);

@@ -7,11 +7,16 @@ use crate::{Counters, Output, Params, Refusal, Token};
 use coap_lite::Packet;
 use core::time::Duration;
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 /// What both halves of an association share.
 pub(crate) struct Wire {
-    pub(crate) params: Params,
-    pub(crate) counters: Counters,
+    /// The same for all associations of an owner that has many.
+    pub(crate) params: Arc<Params>,
+    /// The largest block that is sent here, as SZX.
+    pub(crate) block_szx: u8,
+    /// None while there is nothing to count: most associations are silent.
+    counters: Option<Box<Counters>>,
     pub(crate) outputs: VecDeque<Output>,
     transmissions: Vec<Transmission>,
     seen: Seen,
@@ -37,16 +42,30 @@ pub(crate) struct Lost {
 }
 
 impl Wire {
-    pub(crate) fn new(params: Params, first_message_id: u16) -> Self {
+    pub(crate) fn new(params: Arc<Params>, first_message_id: u16) -> Self {
         Self {
+            block_szx: params.block_szx,
             params,
-            counters: Counters::default(),
+            counters: None,
             outputs: VecDeque::new(),
             transmissions: Vec::new(),
             seen: Seen::default(),
             next_message_id: first_message_id,
             jitter: u64::from(first_message_id),
         }
+    }
+
+    /// What is counted, to be added to.
+    pub(crate) fn count(&mut self) -> &mut Counters {
+        self.counters.get_or_insert_default()
+    }
+
+    pub(crate) fn counters(&self) -> Counters {
+        self.counters.as_deref().copied().unwrap_or_default()
+    }
+
+    pub(crate) fn take_counters(&mut self) -> Option<Counters> {
+        self.counters.take().map(|counted| *counted)
     }
 
     /// Mixes random bits into the spreading of timers.
@@ -99,7 +118,7 @@ impl Wire {
     /// Counts a message that came to nothing, and says so. One that matches nothing may as well
     /// be late as wrong: it is only counted.
     pub(crate) fn refuse(&mut self, why: Refusal) {
-        self.counters.refused[why.index()] += 1;
+        self.count().refused[why.index()] += 1;
         if why != Refusal::Unmatched {
             self.outputs.push_back(Output::Refused(why));
         }
@@ -116,7 +135,7 @@ impl Wire {
         if let Again::Bytes(bytes) = again {
             self.outputs.push_back(Output::Send(bytes.to_vec()));
         }
-        self.counters.duplicates += 1;
+        self.count().duplicates += 1;
         true
     }
 
@@ -148,7 +167,7 @@ impl Wire {
             if sent.due > now {
                 index += 1;
             } else if sent.back_off(now, &self.params) {
-                self.counters.retransmissions += 1;
+                self.counters.get_or_insert_default().retransmissions += 1;
                 self.outputs.push_back(Output::Send(sent.bytes.to_vec()));
                 index += 1;
             } else {

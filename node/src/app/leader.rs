@@ -38,6 +38,7 @@ pub(super) struct Leader {
     pub(super) actors: Handle,
     pub(super) unproven: Arc<Unproven>,
     pub(super) counters: Arc<Counters>,
+    pub(super) sleep_after: Duration,
     pub(super) outbox: Arc<outbox::Counters>,
     pub(super) keys: Arc<keys::Counters>,
 }
@@ -136,6 +137,7 @@ impl Leader {
             edges,
             unproven: self.unproven.clone(),
             counters: self.counters.clone(),
+            sleep_after: self.sleep_after,
         };
         let devices = match self.actors.spawn(async { Devices::start(ports) }).await {
             Ok(devices) => devices,

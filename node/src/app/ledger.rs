@@ -67,6 +67,7 @@ pub(super) async fn start(
         actors: ground.actors.handle(),
         unproven: Arc::default(),
         counters: Arc::default(),
+        sleep_after: Duration::from_secs(config.devices.sleep_after.get().into()),
         outbox: Arc::default(),
         keys: Arc::default(),
     };

@@ -5,7 +5,7 @@ use super::exit::Failure;
 use super::output::{self, Format};
 use super::serve::serve;
 use crate::app::Addresses;
-use crate::config::{Cluster, Coaps, Config, Http, Kek, Log, Node, PublicUrl};
+use crate::config::{Cluster, Coaps, Config, Devices, Http, Kek, Log, Node, PublicUrl};
 use crate::crypto::SystemCrypto;
 use crate::http::AdminToken;
 use clap::Args;
@@ -58,6 +58,7 @@ impl Dev {
                 hide_unknown_identity: self.hide_unknown_identity,
                 ..Coaps::default()
             }],
+            devices: Devices::default(),
             kek: Kek::default(),
             log: overridden(Log::default())?,
         };

@@ -104,6 +104,7 @@ async fn lead(hub: &Arc<Hub>, term: u64) -> Devices {
         edges,
         unproven: Arc::default(),
         counters: Arc::default(),
+        sleep_after: Duration::from_secs(120),
     };
     let devices = Devices::start(ports);
     hub.open(serial, term, devices.clone());

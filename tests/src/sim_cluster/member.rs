@@ -9,6 +9,7 @@ use claviger_ledger::{CredentialId, DeviceRef, Ledger};
 use claviger_machine::Crypto;
 use claviger_raft::{Node, SimulatedDisk};
 use claviger_seal::Keyring;
+use core::time::Duration;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc::UnboundedSender;
@@ -166,6 +167,7 @@ impl Member {
             edges: hub(),
             unproven: common.unproven.clone(),
             counters: common.counters.clone(),
+            sleep_after: Duration::from_secs(120),
         };
         let devices = Devices::start(ports);
         self.leading = Some(Leading { term, devices, gate, edges });
