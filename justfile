@@ -83,6 +83,11 @@ bench-sessions *options:
     cargo build --release --locked -p claviger -p claviger-loadtest
     cargo run --release --locked -p claviger-loadtest -- sessions {{options}}
 
+# A million devices: enrolment, memory awake and asleep, restart, and the tail of bootstraps beside 10,000.
+bench-scale *options:
+    cargo build --release --locked -p claviger -p claviger-loadtest
+    cargo run --release --locked -p claviger-loadtest -- scale {{options}}
+
 # Where a bootstrap's CPU time goes, as flamegraph.svg. Needs perf (Debian: linux-perf) and `cargo install inferno`.
 flamegraph *options:
     cargo build --release --locked -p claviger -p claviger-loadtest

@@ -26,7 +26,7 @@ const LINGERING: usize = 1024;
 const SETTLE: Duration = Duration::from_millis(300);
 /// The same for a storm: the server's first repetition comes 2 to 3 s after its Finish.
 const SETTLE_STORM: Duration = Duration::from_secs(4);
-/// How many of the kept devices ask at a time.
+/// How many of those that were kept ask at a time.
 const PROBES_AT_ONCE: usize = 16;
 
 /// Drives a load to its end. The first failure is the last beginning: those under way still end.
@@ -34,7 +34,7 @@ const PROBES_AT_ONCE: usize = 16;
 /// # Errors
 /// If the system has no sockets, or they cannot be waited for.
 pub fn drive(load: &Load, hooks: &mut Hooks<'_>) -> io::Result<Tally> {
-    let mut driver = Driver::new(load, hooks, false)?;
+    let mut driver = Driver::new(load, hooks, 0)?;
     driver.run()?;
     driver.end_of_tally()
 }
@@ -46,16 +46,17 @@ pub fn drive(load: &Load, hooks: &mut Hooks<'_>) -> io::Result<Tally> {
 /// # Errors
 /// As [`drive`].
 pub fn endure(load: &Load, patience: Duration, hooks: &mut Hooks<'_>) -> io::Result<Tally> {
-    let mut driver = Driver::new(load, hooks, false)?;
+    let mut driver = Driver::new(load, hooks, 0)?;
     driver.handshake = Some(patience);
     driver.run()?;
     driver.end_of_tally()
 }
 
-/// A load whose devices keep their sessions, and what some of them say at its end.
+/// A load whose sessions stay open at the server, and what some of its devices say at its end.
 ///
 /// `between` is called when all are open. Then `probes` of them, evenly from the oldest to the
-/// newest, ask to be bootstrapped in the session that they have; the second tally is theirs.
+/// newest, ask to be bootstrapped in the session that they have; the second tally is theirs. The
+/// others are switched off without a word, since the driver has no room for millions.
 ///
 /// # Errors
 /// As [`drive`].
@@ -65,12 +66,13 @@ pub fn hold(
     hooks: &mut Hooks<'_>,
     between: &mut dyn FnMut() -> io::Result<()>,
 ) -> io::Result<(Tally, Tally)> {
-    let mut driver = Driver::new(load, hooks, true)?;
+    let probes = u32::try_from(probes).unwrap_or(load.count).min(load.count);
+    let mut driver = Driver::new(load, hooks, probes)?;
     driver.run()?;
     let opened = driver.end_of_tally()?;
     between()?;
     if opened.failures.is_empty() {
-        driver.probe(probes)?;
+        driver.probe()?;
     }
     let probed = driver.end_of_tally()?;
     Ok((opened, probed))
@@ -95,8 +97,8 @@ struct Flight {
 struct Driver<'a, 'b> {
     load: &'a Load,
     hooks: &'a mut Hooks<'b>,
-    /// True if nobody is switched off.
-    keeps: bool,
+    /// How many are kept to the end, to ask again.
+    probes: u32,
     /// How long a handshake may take before its device begins another one.
     handshake: Option<Duration>,
     start: Instant,
@@ -110,6 +112,8 @@ struct Driver<'a, 'b> {
     free: Vec<usize>,
     /// Those that are over and still answer, oldest first.
     lingering: VecDeque<usize>,
+    /// Those that are over and kept.
+    kept: Vec<usize>,
     timers: BinaryHeap<Reverse<(Duration, usize, u64)>>,
     begun: u32,
     /// Handshakes that were begun again.
@@ -121,11 +125,11 @@ struct Driver<'a, 'b> {
 }
 
 impl<'a, 'b> Driver<'a, 'b> {
-    fn new(load: &'a Load, hooks: &'a mut Hooks<'b>, keeps: bool) -> io::Result<Self> {
+    fn new(load: &'a Load, hooks: &'a mut Hooks<'b>, probes: u32) -> io::Result<Self> {
         Ok(Self {
             load,
             hooks,
-            keeps,
+            probes,
             handshake: None,
             start: Instant::now(),
             counting: Duration::ZERO,
@@ -135,6 +139,7 @@ impl<'a, 'b> Driver<'a, 'b> {
             flights: Vec::new(),
             free: Vec::new(),
             lingering: VecDeque::new(),
+            kept: Vec::new(),
             timers: BinaryHeap::new(),
             begun: 0,
             again: 0,
@@ -169,14 +174,13 @@ impl<'a, 'b> Driver<'a, 'b> {
         Ok(())
     }
 
-    /// Lets some of those that are over ask in their sessions.
-    fn probe(&mut self, probes: usize) -> io::Result<()> {
+    /// Lets those that were kept ask in their sessions.
+    fn probe(&mut self) -> io::Result<()> {
         (self.probing, self.counting) = (true, self.now());
-        let (all, probes) = (self.lingering.len(), probes.min(self.lingering.len()));
         let mut asked = 0;
-        while asked < probes || self.running > 0 {
-            while asked < probes && (self.running as usize) < PROBES_AT_ONCE {
-                let slot = self.lingering[asked * all / probes];
+        while asked < self.kept.len() || self.running > 0 {
+            while asked < self.kept.len() && (self.running as usize) < PROBES_AT_ONCE {
+                let slot = self.kept[asked];
                 asked += 1;
                 self.ask(slot)?;
             }
@@ -362,6 +366,7 @@ impl<'a, 'b> Driver<'a, 'b> {
             return;
         };
         flight.over = true;
+        let nth = flight.generation;
         self.running -= 1;
         match how {
             Ok(()) => {
@@ -377,12 +382,21 @@ impl<'a, 'b> Driver<'a, 'b> {
             }
         }
         if !self.probing {
-            self.lingering.push_back(slot);
+            match self.is_probe(nth) {
+                true => self.kept.push(slot),
+                false => self.lingering.push_back(slot),
+            }
         }
         let closed = matches!(self.load.pace, Pace::Closed(_));
-        if closed && !self.keeps && self.lingering.len() > LINGERING {
+        if closed && self.lingering.len() > LINGERING {
             self.switch_off();
         }
+    }
+
+    /// Whether the `nth` to begin is one of those that are kept: they are spread evenly.
+    fn is_probe(&self, nth: u64) -> bool {
+        let before = |nth: u64| nth * u64::from(self.probes) / u64::from(self.load.count);
+        before(nth) < before(nth + 1)
     }
 
     /// Switches the oldest of those off that are over.

@@ -33,6 +33,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub struct Api {
     http: reqwest::Client,
+    server: String,
     base: String,
     token: String,
     credential: Credential,
@@ -48,9 +49,10 @@ impl Api {
         // What is measured is on this machine, or near: never by a proxy.
         let http = reqwest::Client::builder().no_proxy().build();
         let http = http.map_err(Failure::because("cannot set up HTTP"))?;
-        let base = format!("{}/api/v1/tenants/default", server.trim_end_matches('/'));
+        let server = server.trim_end_matches('/').to_owned();
+        let base = format!("{server}/api/v1/tenants/default");
         let (token, credential) = (token.to_owned(), Credential::Psk);
-        Ok(Self { http, base, token, credential, busy: Arc::default() })
+        Ok(Self { http, server, base, token, credential, busy: Arc::default() })
     }
 
     /// The same, for devices that prove themselves by this.
@@ -66,11 +68,9 @@ impl Api {
     /// What the API said, or that it does not answer.
     pub fn prepare(&self, numbers: Range<u32>) -> Result<Told, Failure> {
         let (url, told) = webhook::start()?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(Failure::because("the system gives no threads"))?;
-        runtime.block_on(async {
+        runtime()?.block_on(async {
             self.configure(Some(&url)).await?;
-            self.enrol(numbers).await
+            self.enrol(numbers, &mut |_| {}).await
         })?;
         Ok(told)
     }
@@ -81,12 +81,35 @@ impl Api {
     /// # Errors
     /// What the API said, or that it does not answer.
     pub fn prepare_pull(&self, numbers: Range<u32>) -> Result<(), Failure> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(Failure::because("the system gives no threads"))?;
-        runtime.block_on(async {
+        self.prepare_many(numbers, &mut |_| {})
+    }
+
+    /// The same; `watch` hears now and then how many devices are enrolled.
+    ///
+    /// # Errors
+    /// What the API said, or that it does not answer.
+    pub fn prepare_many(
+        &self,
+        numbers: Range<u32>,
+        watch: &mut dyn FnMut(usize),
+    ) -> Result<(), Failure> {
+        runtime()?.block_on(async {
             self.configure(None).await?;
-            self.enrol(numbers).await
+            self.enrol(numbers, watch).await
         })
+    }
+
+    /// The value of one of Claviger's metrics: the line that begins with `series`.
+    ///
+    /// # Errors
+    /// If it does not answer, or has no such metric.
+    pub fn metric(&self, series: &str) -> Result<f64, Failure> {
+        let url = format!("{}/metrics", self.server);
+        let answer = runtime()?.block_on(self.answer(self.http.get(&url), &url))?;
+        let text = String::from_utf8_lossy(&answer.1);
+        let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        line.and_then(|value| value.parse().ok())
+            .ok_or_else(|| Failure::new(format!("{url} has no {series}")))
     }
 
     /// Sets the connector and the profile of the load test; `webhook` is where the LwM2M server
@@ -108,11 +131,24 @@ impl Api {
         Ok(())
     }
 
-    async fn enrol(&self, numbers: Range<u32>) -> Result<(), Failure> {
+    async fn enrol(
+        &self,
+        numbers: Range<u32>,
+        watch: &mut dyn FnMut(usize),
+    ) -> Result<(), Failure> {
         let end = numbers.end;
         let parts = numbers.step_by(LINES).map(|first| first..end.min(first + LINES as u32));
-        let all = stream::iter(parts).map(|part| self.enrol_part(part));
-        all.buffer_unordered(AT_ONCE).try_for_each(|()| async { Ok(()) }).await
+        let all = stream::iter(parts).map(|part| {
+            let count = part.len();
+            async move { self.enrol_part(part).await.map(|()| count) }
+        });
+        let mut all = all.buffer_unordered(AT_ONCE);
+        let mut done = 0;
+        while let Some(enrolled) = all.try_next().await? {
+            done += enrolled;
+            watch(done);
+        }
+        Ok(())
     }
 
     /// Enrols devices by one request, and those that Claviger could not take just then by further
@@ -166,6 +202,11 @@ impl Api {
         let bytes = answer.bytes().await.map_err(Failure::because(silent()))?;
         Ok((status, bytes))
     }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(Failure::because("the system gives no threads"))
 }
 
 fn refused(url: &str, status: StatusCode, body: &[u8]) -> Failure {

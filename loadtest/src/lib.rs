@@ -27,6 +27,7 @@ mod peers;
 mod process;
 mod profile;
 mod report;
+pub mod scale;
 mod sessions;
 mod tally;
 pub mod webhook;

@@ -120,7 +120,7 @@ impl Drop for Running {
     }
 }
 
-/// A running `claviger dev`.
+/// A running Claviger.
 #[derive(Debug)]
 pub struct Claviger {
     running: Running,
@@ -133,6 +133,13 @@ struct Ready {
     http: String,
     coaps: SocketAddr,
     admin_token: String,
+}
+
+/// What `claviger server -o json` says.
+#[derive(Debug, Deserialize)]
+struct ServerReady {
+    http: String,
+    coaps: Vec<SocketAddr>,
 }
 
 impl Claviger {
@@ -151,6 +158,34 @@ impl Claviger {
         let ready = serde_json::from_str(&running.said);
         let ready = ready.map_err(Failure::because(format!("{name} said something else")))?;
         Ok(Self { running, ready })
+    }
+
+    /// Starts `claviger server`, which keeps its actors awake for so many seconds, on free ports, and
+    /// on the data in `folder` if there is some.
+    ///
+    /// # Errors
+    /// If it does not start.
+    pub fn serve(binary: &Path, folder: &Path, sleep_after: u32) -> Result<Self, Failure> {
+        let (data, config) = (folder.join("data"), folder.join("claviger.toml"));
+        let text = format!(
+            "[node]\ndata = {data:?}\n[http]\nlisten = '127.0.0.1:0'\n[[coaps]]\n\
+             listen = '127.0.0.1:0'\n[devices]\nsleep_after = {sleep_after}\n"
+        );
+        let written = std::fs::write(&config, text);
+        written.map_err(Failure::because(config.display()))?;
+        let mut command = Command::new(binary);
+        command.args(["server", "-o", "json", "--config"]).arg(&config);
+        command.env("CLAVIGER_LOG", "warn,openraft=error");
+        let name = binary.display().to_string();
+        let running = Running::start(command, &name, Some(folder))?;
+        let said: Result<ServerReady, _> = serde_json::from_str(&running.said);
+        let said = said.map_err(Failure::because(format!("{name} said something else")))?;
+        let none = || Failure::new(format!("{name} has no listener for devices"));
+        let coaps = said.coaps.first().copied().ok_or_else(none)?;
+        let file = data.join("admin-token");
+        let token = std::fs::read_to_string(&file).map_err(Failure::because(file.display()))?;
+        let admin_token = token.trim().to_owned();
+        Ok(Self { running, ready: Ready { http: said.http, coaps, admin_token } })
     }
 
     /// Where its devices bootstrap.

@@ -4,7 +4,7 @@
 
 use claviger_loadtest::{
     Api, Credential, Failure, Goal, Hooks, Kind, Load, Lwm2m, Pace, Process, Report, Sessions,
-    Tally, drive_foreign, measure, measure_by, measure_sessions,
+    Tally, drive_foreign, measure, measure_by, measure_sessions, scale,
 };
 use claviger_tests::{Claviger, Place};
 use core::time::Duration;
@@ -258,4 +258,30 @@ async fn a_device_with_another_key_is_not_enrolled_and_not_bootstrapped() {
     let words = driven.unwrap_err().to_string();
     let expected = "1 device failed:\n  load-00000000: not bootstrapped after 1s";
     assert_eq!(words, expected);
+}
+
+#[tokio::test]
+async fn a_fleet_is_enrolled_wakes_sleeps_and_outlives_a_kill() {
+    let data = tempfile::tempdir().expect("a folder");
+    let plan = scale::Plan {
+        binary: env!("CARGO_BIN_EXE_claviger").into(),
+        data: data.path().to_owned(),
+        devices: 120,
+        beside: 20,
+        rounds: 1,
+        bootstraps: 10,
+        concurrency: 4,
+        sleep_after: 20,
+        fill: false,
+    };
+
+    let ran = tokio::task::spawn_blocking(move || scale::run(&plan, &mut |_| {})).await;
+
+    let report = ran.expect("it does not panic").expect("it can be measured");
+    // Those of the round before are awake too.
+    assert_eq!((report.enrolled.actors, report.awake.actors), (0, 120));
+    assert_eq!((report.asleep.actors, report.restarted.actors), (0, 0));
+    assert_eq!((report.before.len(), report.after.len()), (1, 1));
+    assert!(report.ready_in > 0.0 && report.log_mib > 0.0, "{report:?}");
+    assert!(report.table().contains("120 actors"), "{}", report.table());
 }

@@ -7,6 +7,7 @@ mod handshakes;
 mod ledger;
 mod output;
 mod peer;
+mod scale;
 mod server;
 mod sessions;
 
@@ -41,6 +42,8 @@ enum Command {
     /// Run one node of `ledger`; it is started by that.
     #[command(hide = true)]
     LedgerNode(ledger::LedgerNode),
+    /// See what a fleet of a million costs: memory, restart, and the tail of bootstraps.
+    Scale(scale::Scale),
     /// Open more and more sessions that stay, and see whether the old ones live.
     Sessions(sessions::Sessions),
     /// Put the same load on Claviger and on a peer, turn by turn.
@@ -59,6 +62,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Handshakes(handshakes) => handshakes.run(),
         Command::Ledger(ledger) => ledger.run(),
         Command::LedgerNode(node) => node.run(),
+        Command::Scale(scale) => scale.run(),
         Command::Sessions(sessions) => sessions.run(),
         Command::Compare(compare) => compare.run(),
         Command::Peer(peer) => peer.run(),

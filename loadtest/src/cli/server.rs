@@ -45,7 +45,7 @@ pub(super) struct Own {
     claviger: Option<PathBuf>,
     /// Where Claviger's data folder is made, on a real disk; it is removed at the end.
     #[arg(long, value_name = "DIR", default_value = "/var/tmp")]
-    data: PathBuf,
+    pub(super) data: PathBuf,
 }
 
 /// The servers that can be started.
