@@ -19,14 +19,19 @@ use std::collections::BTreeMap;
 
 /// What was derived by first steps whose second has not come: the keys of sessions that may never
 /// be. Each is dropped, and wiped, after one to two spans of time, and earlier in a rush.
-#[derive(Default)]
-pub(crate) struct Begun {
-    young: BTreeMap<[u8; 16], Derived>,
-    old: BTreeMap<[u8; 16], Derived>,
+pub(crate) struct Begun<T = Derived> {
+    young: BTreeMap<[u8; 16], T>,
+    old: BTreeMap<[u8; 16], T>,
     turned_at: Duration,
 }
 
-impl Begun {
+impl<T> Default for Begun<T> {
+    fn default() -> Self {
+        Self { young: BTreeMap::new(), old: BTreeMap::new(), turned_at: Duration::ZERO }
+    }
+}
+
+impl<T> Begun<T> {
     /// Handshakes take seconds, and end after a minute.
     const SPAN: Duration = Duration::from_secs(30);
     /// How many begin in a span at most: of more, the older half is made again.
@@ -34,7 +39,7 @@ impl Begun {
 
     /// Of one handle the newest is kept. Anybody who reads along can name it, and costs its device's
     /// second step what it derives.
-    fn keep(&mut self, handle: [u8; 16], derived: Derived) {
+    fn keep(&mut self, handle: [u8; 16], derived: T) {
         if self.young.len() >= Self::MOST {
             self.old = core::mem::take(&mut self.young);
         }
@@ -42,7 +47,7 @@ impl Begun {
     }
 
     /// What was derived for the second step about this handle.
-    pub(crate) fn take(&mut self, handle: &[u8; 16]) -> Option<Derived> {
+    pub(crate) fn take(&mut self, handle: &[u8; 16]) -> Option<T> {
         self.young.remove(handle).or_else(|| self.old.remove(handle))
     }
 
@@ -149,4 +154,48 @@ pub(crate) fn check(
     let command = opening::command(ports, &proof, &opened, &evidence, &place)?;
     let command = OpenSession { resumed: true, ..command };
     Ok(opening::ready(&view, ports, proof, opened, command, now))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn handle(number: usize) -> [u8; 16] {
+        (number as u128).to_be_bytes()
+    }
+
+    #[test]
+    fn what_was_begun_is_taken_once_and_within_a_minute() {
+        let mut begun = Begun::default();
+        let at = |seconds: u64| Duration::from_secs(1_800_000_000 + seconds);
+        begun.turn(at(0));
+        for number in 0..3 {
+            begun.keep(handle(number), number);
+        }
+
+        assert_eq!([begun.take(&handle(0)), begun.take(&handle(0))], [Some(0), None]);
+        begun.turn(at(29));
+        begun.turn(at(30));
+        assert_eq!(begun.take(&handle(1)), Some(1));
+        begun.turn(at(59));
+        begun.turn(at(60));
+        assert_eq!(begun.take(&handle(2)), None);
+    }
+
+    #[test]
+    fn of_a_handle_the_newest_counts_and_of_a_rush_the_newer_half() {
+        let mut begun = Begun::default();
+        begun.keep(handle(0), usize::MAX);
+        for number in 0..3 * Begun::<usize>::MOST {
+            begun.keep(handle(number), number);
+        }
+
+        assert_eq!(begun.take(&handle(0)), None);
+        let newest = 3 * Begun::<usize>::MOST - 1;
+        assert_eq!(begun.take(&handle(newest)), Some(newest));
+        assert!(begun.young.len() + begun.old.len() < 2 * Begun::<usize>::MOST);
+        begun.keep(handle(newest), 1);
+        begun.keep(handle(newest), 2);
+        assert_eq!(begun.take(&handle(newest)), Some(2));
+    }
 }
