@@ -51,7 +51,7 @@ impl Identities {
         ports.ledger.read(&mut |rows| {
             let view = View::new(rows);
             loaded = match view.tenant_of_realm(&sign.realm) {
-                Some((tenant, _)) => self.refresh(ports, &view, &sign.realm, &tenant).err(),
+                Some(_) => self.refresh(ports, &view, &sign.realm).err(),
                 None => Some(Failure::Broken("no tenant")),
             };
         });
@@ -68,22 +68,17 @@ impl Identities {
     }
 
     /// Sees to it that the signer is the one of the rows.
-    fn refresh(
-        &mut self,
-        ports: &Ports,
-        view: &View<'_>,
-        realm: &str,
-        tenant: &str,
-    ) -> Result<(), Failure> {
-        let Some(identity) = view.server_identity(tenant) else {
-            self.signers.remove(realm);
-            return Err(Failure::Broken("the tenant has no key for its listeners"));
-        };
-        if self.signers.get(realm).is_some_and(|(version, _)| *version == identity.version) {
+    fn refresh(&mut self, ports: &Ports, view: &View<'_>, realm: &str) -> Result<(), Failure> {
+        // A realm has its tenant's name.
+        let identity = view.server_identity(realm);
+        let version = identity.as_ref().map(|identity| identity.version);
+        if self.signers.get(realm).is_some_and(|(known, _)| Some(*known) == version) {
             return Ok(());
         }
         self.signers.remove(realm);
-        let signer = unseal(ports, view, tenant, &identity)?;
+        let none = Failure::Broken("the tenant has no key for its listeners");
+        let identity = identity.ok_or(none)?;
+        let signer = unseal(ports, view, realm, &identity)?;
         self.signers.insert(realm.to_owned(), (identity.version, signer));
         Ok(())
     }
@@ -124,7 +119,8 @@ fn unseal(
 /// What the listeners of `realm` may present now.
 pub(crate) fn present(view: &View<'_>, realm: &str) -> Present {
     let realm = realm.to_owned();
-    let identity = view.tenant_of_realm(&realm).and_then(|(name, _)| view.server_identity(&name));
+    let tenant = view.tenant_of_realm(&realm);
+    let identity = tenant.and_then(|_| view.server_identity(&realm));
     let Some(identity) = identity else { return Present { realm, ..Present::default() } };
     let ServerIdentity { chain, public_key, group, scheme, version, .. } = identity;
     Present { realm, chain, public_key, group, scheme, version: Some(version) }

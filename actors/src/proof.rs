@@ -144,12 +144,14 @@ fn of_chain(
     (chain, subject): (&[Vec<u8>], &Subject),
     now: Duration,
 ) -> Result<Proof, Failure> {
-    let (tenant, _) = view.tenant_of_realm(realm).ok_or(Failure::Broken("no tenant"))?;
+    view.tenant_of_realm(realm).ok_or(Failure::Broken("no tenant"))?;
+    // A realm has its tenant's name.
+    let tenant = realm;
     let leads_to = |anchor: &TrustAnchor| {
         let certificates: Vec<&[u8]> = anchor.certificates.iter().map(|it| &it[..]).collect();
         ports.pki.validate(chain, &certificates, now).is_ok()
     };
-    let anchors = view.trust_anchors(&tenant).into_iter();
+    let anchors = view.trust_anchors(tenant).into_iter();
     let anchors: Vec<_> = anchors.filter(|(_, anchor)| leads_to(anchor)).collect();
     if anchors.is_empty() {
         return Err(Failure::Unproven(Reason::UntrustedChain));
@@ -169,7 +171,7 @@ fn of_chain(
             && let Some(profile) = &anchor.enrol_with
             && view.endpoint(realm, named).is_none()
         {
-            let device = DeviceRef { tenant: tenant.clone(), device: named.to_owned() };
+            let device = DeviceRef { tenant: tenant.to_owned(), device: named.to_owned() };
             if view.was_deleted(realm, named) {
                 reason = Reason::Deleted;
                 continue;

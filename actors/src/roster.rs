@@ -33,12 +33,15 @@ pub(crate) struct Roster {
 struct Post {
     /// By realm.
     listeners: BTreeMap<String, Listen>,
-    /// The bucket of the keys that it was sent last.
-    keys_of: Option<u64>,
+    /// Of which time the keys are that it was sent last.
+    keys_of: Option<KeysOf>,
     /// The whole edge is one prefix.
     finds: PrefixLimits,
     signs: PrefixLimits,
 }
+
+/// The bucket of cookies, and the generation of the keys of edges.
+pub(crate) type KeysOf = (u64, u32);
 
 impl Default for Post {
     fn default() -> Self {
@@ -49,17 +52,17 @@ impl Default for Post {
 }
 
 impl Roster {
-    /// A listener of `edge` is there, which gets the keys of `bucket`. False if there is no such
+    /// A listener of `edge` is there, which gets the keys of `keys_of`. False if there is no such
     /// realm, or the edge stands for too many.
     pub(crate) fn listen(
         &mut self,
         ports: &Ports,
         edge: EdgeId,
         listen: Listen,
-        bucket: u64,
+        keys_of: KeysOf,
     ) -> bool {
         let post = self.edges.entry(edge).or_default();
-        post.keys_of = Some(bucket);
+        post.keys_of = Some(keys_of);
         let mut known = false;
         let realm = &listen.realm;
         ports.ledger.read(&mut |rows| known = View::new(rows).tenant_of_realm(realm).is_some());
@@ -86,11 +89,11 @@ impl Roster {
         self.edges.contains_key(&edge)
     }
 
-    /// Every edge, and whether it is to have the keys of `bucket` now.
-    pub(crate) fn beat(&mut self, bucket: u64) -> Vec<(EdgeId, bool)> {
+    /// Every edge, and whether it is to have the keys of `keys_of` now.
+    pub(crate) fn beat(&mut self, keys_of: KeysOf) -> Vec<(EdgeId, bool)> {
         let edges = self.edges.iter_mut();
         let told = |(edge, post): (&EdgeId, &mut Post)| {
-            (*edge, post.keys_of.replace(bucket) != Some(bucket))
+            (*edge, post.keys_of.replace(keys_of) != Some(keys_of))
         };
         edges.map(told).collect()
     }

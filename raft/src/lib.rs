@@ -32,6 +32,7 @@ mod restore;
 mod runtime;
 mod serve;
 mod simulated;
+mod snapshot_now;
 mod space;
 mod spool;
 mod state;

@@ -19,6 +19,7 @@ use openraft::BasicNode;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -198,7 +199,7 @@ fn fresh(folder: &Path) -> io::Result<PathBuf> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    fs::create_dir_all(&draft)?;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(&draft)?;
     Ok(draft)
 }
 

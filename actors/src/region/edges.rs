@@ -63,21 +63,33 @@ impl Region {
     /// A listener is there: it is told what it needs before it can answer anybody.
     pub(super) fn listen(&mut self, edge: EdgeId, listen: Listen, ctx: &mut Context<Self>) {
         let (now, realm) = (self.ports.clock.now(), listen.realm.clone());
-        if !self.roster.listen(&self.ports, edge, listen, CookieKeys::bucket(now)) {
+        let generation = self.generation();
+        let keys_of = (CookieKeys::bucket(now), generation);
+        if !self.roster.listen(&self.ports, edge, listen, keys_of) {
             count(&self.ports.counters.frames_rejected);
         }
-        self.send(edge, ToEdge::Keys(self.keys.at(now)));
+        self.send(edge, ToEdge::Keys(self.keys.at(now, generation)));
         self.send(edge, ToEdge::Beat(millis(now)));
         self.present(&[edge], &realm);
         self.look_again(ctx);
+    }
+
+    /// The generation of the keys of edges.
+    fn generation(&self) -> u32 {
+        let mut generation = 0;
+        self.ports.ledger.read(&mut |rows| {
+            generation = View::new(rows).edge_keys().generation;
+        });
+        generation
     }
 
     fn beat(&mut self) {
         let now = self.ports.clock.now();
         self.begun.turn(now);
         let beat = ToEdge::Beat(millis(now)).encode();
-        let keys = ToEdge::Keys(self.keys.at(now)).encode();
-        for (edge, keys_too) in self.roster.beat(CookieKeys::bucket(now)) {
+        let generation = self.generation();
+        let keys = ToEdge::Keys(self.keys.at(now, generation)).encode();
+        for (edge, keys_too) in self.roster.beat((CookieKeys::bucket(now), generation)) {
             let frames = keys_too.then_some(&keys).into_iter().chain([&beat]);
             if !frames.into_iter().all(|frame| self.ports.edges.send(edge, frame.clone())) {
                 self.roster.gone(edge);

@@ -118,6 +118,24 @@ impl Authority {
         self.sign(profile, number, validity(not_before, not_after)?, node.spki)
     }
 
+    /// A certificate, in DER, that says of another authority (its own certificate in DER) what that
+    /// one says of itself, between two times: whoever trusts this one alone believes that one, too.
+    ///
+    /// # Errors
+    /// [`NotIssued`].
+    pub fn cross(
+        &self,
+        other: &[u8],
+        not_before: Duration,
+        not_after: Duration,
+    ) -> Result<Vec<u8>, NotIssued> {
+        let other = Certificate::from_der(other).map_err(|_| NotIssued)?;
+        let other = other.tbs_certificate();
+        let spki = other.subject_public_key_info().to_der().map_err(|_| NotIssued)?;
+        let profile = self.profile(other.subject().clone(), Usage::Authority);
+        self.sign(profile, serial(&spki)?, validity(not_before, not_after)?, &spki)
+    }
+
     fn profile(&self, subject: Name, usage: Usage) -> Profile {
         Profile { issuer: self.name.clone(), subject, usage }
     }
@@ -287,6 +305,25 @@ mod tests {
         let anchors = Anchors::new([made.certificate()]).unwrap();
         assert_eq!(anchors.verify_client(&[certificate], NOW), Ok(()));
         assert_eq!(Authority::known(other, made.certificate().to_vec()).err(), Some(NotIssued));
+    }
+
+    #[test]
+    fn who_trusts_an_authority_believes_its_successor_by_what_it_says_of_it() {
+        let fresh = || SigningKey::from_pkcs8(&SigningKey::generate().unwrap()).unwrap();
+        let made = || Authority::new("a cluster", fresh(), NOW, NOW + YEAR).unwrap();
+        let (old, new) = (made(), made());
+        let cross = old.cross(new.certificate(), NOW, NOW + YEAR).unwrap();
+        let spki = fresh().public_key().unwrap();
+        let node = NodeCertificate { name: "n", uri: "u:1", spki: &spki, serial: [1; 16] };
+        let leaf = new.issue_node(&node, NOW, NOW + YEAR).unwrap();
+
+        let of_old = Anchors::new([old.certificate()]).unwrap();
+        let chain = [leaf, new.certificate().to_vec(), cross];
+        assert!(of_old.verify_client(&chain[..2], NOW).is_err());
+        assert_eq!(of_old.verify_client(&chain, NOW), Ok(()));
+        assert!(of_old.verify_client(&chain, NOW + 2 * YEAR).is_err());
+        let of_other = Anchors::new([made().certificate()]).unwrap();
+        assert!(of_other.verify_client(&chain, NOW).is_err());
     }
 
     #[test]

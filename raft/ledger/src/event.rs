@@ -75,6 +75,10 @@ event_codes! {
     64 NodeCertified "node.certified" Audit "A node was given its next certificate.";
     66 NodeRefused "node.refused" Audit "A node showed a key that is not its newest: two may have its certificate.";
     65 NodeDismissed "node.dismissed" Audit "A node was dismissed: its certificates are not accepted any more.";
+    67 NodeReadmitted "node.readmitted" Audit "A ledger node that lost its certificate may join anew under its id.";
+    68 EdgeKeysRotated "edge_keys.rotated" Audit "The keys that edges are handed were replaced.";
+    69 NodeAuthorityReplaced "node_authority.replaced" Audit "The cluster got another authority for its nodes.";
+    71 NodeAuthorityRetired "node_authority.retired" Audit "The authority before is not trusted any more.";
     70 ClusterRestored "cluster.restored" Audit "The cluster goes on from a copy of the ledger.";
     90 RootKeyMade "root_key.made" Audit "The cluster's root key was made.";
     91 RootKeyReplaced "root_key.replaced" Audit "The cluster's root key was replaced by a new version.";

@@ -60,6 +60,7 @@ pub(crate) enum Kind {
     NodeAuthority = 60,
     JoinToken = 61,
     Node = 62,
+    EdgeKeys = 63,
     Incarnation = 70,
     RootKeys = 90,
     /// Tenants whose key is being replaced.

@@ -39,10 +39,11 @@ pub use command::{
     AdmitNode, CloseSession, Command, ConfirmOutbox, ConfirmWithdrawal, CreateJoinToken,
     CreateTenant, DeleteConnector, DeleteDevice, DeleteImportKey, DeleteProfile, DeleteTrustAnchor,
     DeliverCredential, DestroyRootKey, DestroyTenantKey, DismissNode, EnrolDevice, Envelope,
-    Escrow, ExpireCredentials, Found, NoteEscrow, NoteExport, NoteFailure, NoteNodeCertificate,
-    OpenSession, PutConnector, PutImportKey, PutNodeAuthority, PutProfile, PutRootKey,
-    PutServerIdentity, PutTrustAnchor, RaiseGeneration, RaiseLevel, ReplaceTenantKey, ReportUse,
-    Reseal, Resealed, RevokeCredential, RevokeJoinToken, RotateCredential, SealedPlace,
+    Escrow, ExpireCredentials, ForgetEdges, Found, NoteEscrow, NoteExport, NoteFailure,
+    NoteNodeCertificate, OpenSession, PutConnector, PutImportKey, PutNodeAuthority, PutProfile,
+    PutRootKey, PutServerIdentity, PutTrustAnchor, RaiseGeneration, RaiseLevel, ReadmitNode,
+    ReplaceNodeAuthority, ReplaceTenantKey, ReportUse, Reseal, Resealed, RetireNodeAuthority,
+    RevokeCredential, RevokeJoinToken, RotateCredential, RotateEdgeKeys, SealedPlace,
     StageCredential, UpdateDevice, WrapRootKey, WrapTenantKey, apply,
 };
 pub use event::{AuditEntry, Event, EventCode, FeedEntry, TimelineEntry};
@@ -54,11 +55,11 @@ pub use notice::Notice;
 pub use outcome::{Account, Ended, Outcome, Refusal};
 pub use port::{Ledger, Unavailable};
 pub use record::{
-    Admitted, Connector, ConnectorKind, Credential, CredentialKind, Device, ImportKey, Incarnation,
-    JoinToken, Keyed, LEVEL, Meta, NamePlace, NodeAuthority, NodeRecord, NodeRole, Origin,
-    OutboxItem, Profile, Resumable, Resumption, RetiringKey, RetiringRoot, RootKeys,
-    ServerIdentity, Session, State, Tenant, Transition, TrustAnchor, Withdrawal, Wrapping,
-    transition,
+    Admitted, Connector, ConnectorKind, Credential, CredentialKind, Device, EdgeKeys, ImportKey,
+    Incarnation, JoinToken, Keyed, LEVEL, Meta, NamePlace, NodeAuthority, NodeRecord, NodeRole,
+    Origin, OutboxItem, Profile, Resumable, Resumption, RetiringAuthority, RetiringKey,
+    RetiringRoot, RootKeys, ServerIdentity, Session, State, Tenant, Transition, TrustAnchor,
+    Withdrawal, Wrapping, transition,
 };
 pub use rows::{Apply, Damage, Rows};
 pub use sealed::SealedRow;

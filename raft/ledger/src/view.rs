@@ -3,9 +3,9 @@
 use crate::event::{AuditEntry, TimelineEntry};
 use crate::key::{self, Kind, SLOTS};
 use crate::record::{
-    Connector, Credential, Device, ImportKey, Incarnation, JoinToken, Meta, NodeAuthority,
-    NodeRecord, OutboxItem, Profile, Resumption, RootKeys, ServerIdentity, Session, Tenant,
-    TrustAnchor,
+    Connector, Credential, Device, EdgeKeys, ImportKey, Incarnation, JoinToken, Meta,
+    NodeAuthority, NodeRecord, OutboxItem, Profile, Resumption, RootKeys, ServerIdentity, Session,
+    Tenant, TrustAnchor,
 };
 use crate::story::{self, TIMELINE};
 use crate::{CredentialId, DeviceRef, Rows, SessionId, frame};
@@ -77,6 +77,11 @@ impl<'a> View<'a> {
         let rows = self.under(&key::of_all(Kind::Node, &[])).into_iter();
         let id = |rest: Vec<u8>| rest.try_into().ok().map(u64::from_be_bytes);
         rows.filter_map(|(rest, node)| Some((id(rest)?, node))).collect()
+    }
+
+    /// Which keys of edges hold now.
+    pub fn edge_keys(&self) -> EdgeKeys {
+        self.load(&key::of_all(Kind::EdgeKeys, &[])).unwrap_or_default()
     }
 
     /// A node that was given a certificate.
@@ -286,11 +291,9 @@ impl<'a> View<'a> {
         self.load(&key::public_key(realm, spki))
     }
 
-    /// The tenant whose devices prove themselves in `realm`.
-    pub fn tenant_of_realm(&self, realm: &str) -> Option<(String, Tenant)> {
-        // A realm has its tenant's name.
-        let tenant = self.tenant(realm).filter(|tenant| tenant.realm == realm)?;
-        Some((realm.to_owned(), tenant))
+    /// The tenant whose devices prove themselves in `realm`, which has the realm's name.
+    pub fn tenant_of_realm(&self, realm: &str) -> Option<Tenant> {
+        self.tenant(realm).filter(|tenant| tenant.realm == realm)
     }
 
     /// The session that a handle stands for, as it can be resumed.

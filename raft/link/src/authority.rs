@@ -4,6 +4,7 @@ use crate::credential::pin;
 use crate::{Identity, Role};
 use claviger_curves::{self as curves, NodeCertificate, SigningKey};
 use data_encoding::HEXLOWER;
+use sha2::{Digest, Sha256};
 use std::fmt;
 use std::time::Duration;
 use zeroize::Zeroizing;
@@ -12,6 +13,9 @@ const DAY: Duration = Duration::from_secs(86_400);
 
 /// How long an authority lasts.
 const AUTHORITY: Duration = Duration::from_secs(20 * 365 * 86_400);
+
+/// How long what it says of its successor holds: longer than any certificate of a node.
+const CROSS: Duration = Duration::from_secs(60 * 86_400);
 
 /// How much the clocks of two nodes may differ.
 const SKEW: Duration = Duration::from_secs(300);
@@ -40,7 +44,10 @@ impl Authority {
     ) -> Result<(Zeroizing<Vec<u8>>, Vec<u8>), NotIssued> {
         let pkcs8 = SigningKey::generate().map_err(|_| NotIssued)?;
         let key = SigningKey::from_pkcs8(&pkcs8).map_err(|_| NotIssued)?;
-        let name = format!("Claviger cluster {}", HEXLOWER.encode(&cluster));
+        // One that takes its place has another name, for people.
+        let key_hash = Sha256::digest(key.public_key().map_err(|_| NotIssued)?);
+        let (cluster, key_hash) = (HEXLOWER.encode(&cluster), HEXLOWER.encode(&key_hash[..4]));
+        let name = format!("Claviger cluster {cluster} {key_hash}");
         let from = now.saturating_sub(SKEW);
         let made = curves::Authority::new(&name, key, from, now + AUTHORITY);
         Ok((pkcs8, made.map_err(|_| NotIssued)?.certificate().to_vec()))
@@ -60,6 +67,16 @@ impl Authority {
     /// Its certificate in DER.
     pub fn certificate(&self) -> &[u8] {
         self.inner.certificate()
+    }
+
+    /// What this authority says of its successor (its own certificate in DER), from `now` on: a
+    /// certificate, in DER.
+    ///
+    /// # Errors
+    /// [`NotIssued`].
+    pub fn cross(&self, successor: &[u8], now: Duration) -> Result<Vec<u8>, NotIssued> {
+        let (from, to) = (now.saturating_sub(SKEW), now + CROSS);
+        self.inner.cross(successor, from, to).map_err(|_| NotIssued)
     }
 
     /// The cluster's id.

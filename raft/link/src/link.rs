@@ -1,12 +1,13 @@
 //! One node's end of all its links.
 
 use crate::counters::{Counters, Refusal, one};
+use crate::credential::pin;
 use crate::incoming::{self, DONE, Incomings};
 use crate::pool::{Attempted, Pool, Reached};
 use crate::reset;
 use crate::stream::{self, Purpose};
-use crate::tls::{self, Showing};
-use crate::{Credential, Identity, Role};
+use crate::tls::{self, Believed, Showing};
+use crate::{Authorities, Credential, Identity, Role, Token};
 use claviger_raft::{Channel, Kind, Transport};
 use futures::future::BoxFuture;
 use quinn::crypto::rustls::QuicServerConfig;
@@ -16,7 +17,7 @@ use quinn::{
 };
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::net::lookup_host;
 use tokio::time::{Instant, timeout};
@@ -66,6 +67,9 @@ struct Inner {
     endpoint: Endpoint,
     client: ClientConfig,
     shown: Arc<Showing>,
+    believed: Arc<Believed>,
+    /// What is shown, and what leads from its authority to others.
+    showing: Mutex<(Credential, Vec<Vec<u8>>)>,
     admits: Admits,
     pool: Pool,
     counters: Arc<Counters>,
@@ -161,16 +165,19 @@ impl Link {
         let LinkConfig { listen, credential, admits } = config;
         let identity = credential.identity();
         let shown = Showing::new(&credential).map_err(misused)?;
-        let accepts = listen.as_ref().map(|_| tls::server(&shown, credential.authority()));
+        let believed = Arc::<Believed>::default();
+        believed.replace(vec![credential.authority().to_vec()]);
+        let accepts = listen.as_ref().map(|_| tls::server(&shown, &believed));
         let accepts = accepts.transpose();
         let accepts = accepts.map_err(misused)?.map(server);
         let endpoint = endpoint(reset::endpoint(&credential), listen, accepts)?;
-        let client = client(tls::client(&shown, credential.authority()).map_err(misused)?);
+        let client = client(tls::client(&shown, &believed).map_err(misused)?);
         let counters = Arc::new(Counters::default());
         let (accepting, counting) = (endpoint.clone(), counters.clone());
         let incomings = incoming::receive(accepting, identity.cluster, admits.clone(), counting);
-        let pool = Pool::default();
-        let inner = Inner { identity, endpoint, client, shown, admits, pool, counters };
+        let (pool, showing) = (Pool::default(), Mutex::new((credential, Vec::new())));
+        let inner =
+            Inner { identity, endpoint, client, shown, believed, showing, admits, pool, counters };
         Ok((Self(Arc::new(inner)), incomings))
     }
 
@@ -216,6 +223,18 @@ impl Link {
         Ok(stream::channel(purpose, (send, receive), limit, &self.0.counters))
     }
 
+    /// The peers that this node has reached, and how long a round trip takes to each.
+    pub fn peers(&self) -> Vec<(u64, Duration)> {
+        self.0.pool.reached()
+    }
+
+    /// When the next certificate of this node is to be asked for, and until when the one that it
+    /// shows holds, since the Unix epoch.
+    pub fn certified(&self) -> (Duration, Duration) {
+        let (credential, _) = &*self.showing();
+        (credential.renews(), credential.expires())
+    }
+
     /// Shows another credential of the same node from now on: new channels are opened on new
     /// connections, and those that stand go on until the old one expires.
     ///
@@ -225,8 +244,46 @@ impl Link {
         if credential.identity() != self.0.identity {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is another node's"));
         }
-        self.0.shown.replace(credential).map_err(misused)?;
+        let mut showing = self.showing();
+        self.0.shown.replace(credential, &showing.1).map_err(misused)?;
+        let (before, now) = (showing.0.authority(), credential.authority());
+        let mut believed = vec![now.to_vec()];
+        // While nodes go over from one authority to another, those of both are there.
+        if before != now {
+            believed.push(before.to_vec());
+        }
+        self.0.believed.replace(believed);
+        showing.0 = credential.clone();
+        drop(showing);
         self.forget_peers();
+        Ok(())
+    }
+
+    fn showing(&self) -> MutexGuard<'_, (Credential, Vec<Vec<u8>>)> {
+        self.0.showing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The certificate, in DER, of the authority that issued what this node shows.
+    pub fn authority(&self) -> Vec<u8> {
+        self.showing().0.authority().to_vec()
+    }
+
+    /// Whether a token is of the authority that issued what this node shows.
+    pub fn is_of(&self, token: &Token) -> bool {
+        let (credential, _) = &*self.showing();
+        pin(credential.authority()) == Some(token.authority)
+    }
+
+    /// Believes these authorities from now on, and shows what leads from the newest to one before.
+    ///
+    /// # Errors
+    /// If that cannot be shown.
+    pub fn believe(&self, authorities: Authorities) -> io::Result<()> {
+        let Authorities { believed, bridge } = authorities;
+        let mut showing = self.showing();
+        self.0.shown.replace(&showing.0, &bridge).map_err(misused)?;
+        self.0.believed.replace(believed);
+        showing.1 = bridge;
         Ok(())
     }
 

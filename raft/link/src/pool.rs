@@ -3,6 +3,7 @@
 //! Whoever waits for a connection waits for the same attempt; it goes on when they have gone, so
 //! that the next finds it done.
 
+use core::time::Duration;
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared};
 use quinn::Connection;
@@ -53,6 +54,15 @@ impl Pool {
         let attempt = task.map(move |done| done.unwrap_or_else(ended)).boxed().shared();
         attempts.insert(to, (address.to_owned(), attempt.clone()));
         attempt
+    }
+
+    /// The peers to which a connection stands, and its round trip.
+    pub(crate) fn reached(&self) -> Vec<(u64, Duration)> {
+        let reached = |(to, (_, attempt)): (&u64, &(String, Attempt))| {
+            let stands = attempt.peek()?.as_ref().ok().filter(|_| is_of_use(attempt))?;
+            Some((*to, stands.connection.rtt()))
+        };
+        self.attempts().iter().filter_map(reached).collect()
     }
 
     /// Forgets all connections: the next channels are opened on new ones.

@@ -10,13 +10,14 @@ use crate::{
 };
 use aws_lc_rs::rand;
 use claviger_ledger::{
-    AdmitNode, Command, CreateJoinToken, Envelope, Ledger, NodeAuthority, NodeRole,
-    NoteNodeCertificate, Outcome, PutNodeAuthority, Refusal, RequestId, Unavailable, View,
+    AdmitNode, Command, CreateJoinToken, Envelope, Ledger, NodeAuthority, NodeRecord, NodeRole,
+    NoteNodeCertificate, Outcome, PutNodeAuthority, Refusal, ReplaceNodeAuthority, RequestId,
+    RetireNodeAuthority, RetiringAuthority, Unavailable, View,
 };
 use claviger_seal::{DoesNotOpen, Keyring, Label, Sealed};
 use sha2::{Digest, Sha256};
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// How long a node waits for a certificate after its last one.
@@ -28,7 +29,30 @@ const PURPOSE: &str = "authority";
 pub struct Registrar {
     ledger: Arc<dyn Ledger>,
     keys: Arc<Keyring>,
-    authority: OnceLock<Arc<Authority>>,
+    /// The one that was opened last.
+    authority: Mutex<Option<Arc<Authority>>>,
+}
+
+/// The authorities of a cluster, as certificates in DER.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Authorities {
+    /// Those that a node is to believe, the newest first.
+    pub believed: Vec<Vec<u8>>,
+    /// What it shows behind a certificate of the newest, for those who believe one before.
+    pub bridge: Vec<Vec<u8>>,
+}
+
+/// How far the cluster has gone over from one authority to the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Handover {
+    /// When the newest authority was made, in ms since the Unix epoch.
+    pub since: u64,
+    /// True while the one before is trusted.
+    pub replaces: bool,
+    /// How many nodes have a certificate that holds.
+    pub nodes: usize,
+    /// How many of these are of the authority before.
+    pub left: usize,
 }
 
 impl fmt::Debug for Registrar {
@@ -78,6 +102,15 @@ impl From<Role> for NodeRole {
     }
 }
 
+impl From<NodeRole> for Role {
+    fn from(role: NodeRole) -> Self {
+        match role {
+            NodeRole::Ledger => Self::Ledger,
+            NodeRole::Edge => Self::Edge,
+        }
+    }
+}
+
 fn random<const N: usize>() -> Result<[u8; N], RegistrarError> {
     let mut bytes = [0; N];
     rand::fill(&mut bytes).map_err(|_| RegistrarError::NoRandomness)?;
@@ -92,7 +125,7 @@ impl Registrar {
     /// One over this ledger; a key of the cluster on this ring seals the authority's private key.
     /// What it proposes must reach the leader, wherever that is.
     pub fn new(ledger: Arc<dyn Ledger>, keys: Arc<Keyring>) -> Self {
-        Self { ledger, keys, authority: OnceLock::new() }
+        Self { ledger, keys, authority: Mutex::new(None) }
     }
 
     /// Something of the ledger's rows.
@@ -121,8 +154,12 @@ impl Registrar {
     /// # Errors
     /// [`RegistrarError`].
     pub async fn authority(&self, now: Duration) -> Result<Arc<Authority>, RegistrarError> {
-        if let Some(authority) = self.authority.get() {
-            return Ok(authority.clone());
+        let known = self.authority.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let kept = self.look(|view| view.node_authority());
+        if let (Some(known), Some(kept)) = (known, kept)
+            && known.certificate() == kept.certificate
+        {
+            return Ok(known);
         }
         let cluster = self.look(|view| view.meta()).ok_or(RegistrarError::NotFounded)?.cluster;
         if self.look(|view| view.node_authority()).is_none() {
@@ -133,14 +170,80 @@ impl Registrar {
         let key = self.keys.cluster_key(PURPOSE)?;
         let private = key.open(Label::Authority { cluster: &cluster }, &kept.sealed_key)?;
         let authority = Arc::new(Authority::open(cluster, &private, kept.certificate)?);
-        Ok(self.authority.get_or_init(|| authority).clone())
+        *self.authority.lock().unwrap_or_else(PoisonError::into_inner) = Some(authority.clone());
+        Ok(authority)
     }
 
-    async fn make(&self, cluster: [u8; 16], now: Duration) -> Result<(), RegistrarError> {
+    /// Puts another authority in the place of the one that there is, which stays trusted until
+    /// [`Registrar::retire`].
+    ///
+    /// # Errors
+    /// [`RegistrarError`]; also while another one is being replaced.
+    pub async fn replace(&self, now: Duration) -> Result<(), RegistrarError> {
+        self.ledger.confirm().await?;
+        let old = self.authority(now).await?;
+        let mut authority = self.new_authority(old.cluster(), now)?;
+        let cross = old.cross(&authority.certificate, now)?;
+        let certificate = old.certificate().to_vec();
+        authority.retiring = Some(RetiringAuthority { certificate, cross });
+        self.propose(ReplaceNodeAuthority { authority }, now).await
+    }
+
+    /// How far nodes have gone over to the newest authority; nothing before there is one.
+    pub fn handover(&self, now: Duration) -> Option<Handover> {
+        let (authority, nodes) = self.look(|view| Some((view.node_authority()?, view.nodes())))?;
+        let now = milliseconds(now);
+        let holds = |node: &&NodeRecord| !node.dismissed && node.certified_until > now;
+        let nodes: Vec<_> = nodes.iter().map(|(_, node)| node).filter(holds).collect();
+        let is_of_before = |node: &&&NodeRecord| {
+            let lifetime = Authority::lifetime(Role::from(node.role));
+            node.certified_until < authority.created_at.saturating_add(milliseconds(lifetime))
+        };
+        let replaces = authority.retiring.is_some();
+        let left = if replaces { nodes.iter().filter(is_of_before).count() } else { 0 };
+        Some(Handover { since: authority.created_at, replaces, nodes: nodes.len(), left })
+    }
+
+    /// Ends the trust in the authority before, if no certificate of that holds any more.
+    ///
+    /// # Errors
+    /// [`RegistrarError`].
+    pub async fn retire(&self, now: Duration) -> Result<(), RegistrarError> {
+        let retiring = self.look(|view| view.node_authority()?.retiring);
+        match (retiring, self.handover(now)) {
+            (Some(RetiringAuthority { certificate, .. }), Some(Handover { left: 0, .. })) => {
+                self.propose(RetireNodeAuthority { certificate }, now).await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The authorities that nodes are to believe; nothing before there is one.
+    pub fn believed(&self) -> Option<Authorities> {
+        let NodeAuthority { certificate, retiring, .. } =
+            self.look(|view| view.node_authority())?;
+        let mut authorities = Authorities { believed: vec![certificate], bridge: Vec::new() };
+        if let Some(RetiringAuthority { certificate, cross }) = retiring {
+            authorities.bridge = vec![cross, certificate.clone()];
+            authorities.believed.push(certificate);
+        }
+        Some(authorities)
+    }
+
+    /// A new authority of the cluster, with its private key sealed.
+    fn new_authority(
+        &self,
+        cluster: [u8; 16],
+        now: Duration,
+    ) -> Result<NodeAuthority, RegistrarError> {
         let (private, certificate) = Authority::make(cluster, now)?;
         let label = Label::Authority { cluster: &cluster };
         let sealed_key = self.keys.cluster_key(PURPOSE)?.seal(label, &private, random()?);
-        let authority = NodeAuthority { certificate, sealed_key, created_at: 0 };
+        Ok(NodeAuthority { certificate, sealed_key, created_at: 0, retiring: None })
+    }
+
+    async fn make(&self, cluster: [u8; 16], now: Duration) -> Result<(), RegistrarError> {
+        let authority = self.new_authority(cluster, now)?;
         match self.propose(PutNodeAuthority { authority }, now).await {
             // Somebody else was first.
             Err(RegistrarError::Refused(Refusal::Taken { .. })) => Ok(()),
@@ -268,10 +371,7 @@ impl Registrar {
         if !bool::from(alike) {
             return Err(invalid().into());
         }
-        let role = match kept.role {
-            NodeRole::Ledger => Role::Ledger,
-            NodeRole::Edge => Role::Edge,
-        };
+        let role = Role::from(kept.role);
         let issued = self.issue(role, request, now).await?;
         let command = AdmitNode {
             token,

@@ -8,6 +8,7 @@ use futures::future::BoxFuture;
 use quinn::{RecvStream, SendStream};
 use std::io;
 use std::sync::Arc;
+use zeroize::{Zeroize, Zeroizing};
 
 /// Bytes that are taken from a stream at once.
 const CHUNK: usize = 64 << 10;
@@ -50,6 +51,12 @@ impl Purpose {
             Self::Snapshot => Some(Kind::Snapshot),
             Self::Edge | Self::Join => None,
         }
+    }
+
+    /// Whether its frames may bear what must not stay in memory: keys, or the secret of a token. What
+    /// the ledger's bear is sealed.
+    const fn is_secret(self) -> bool {
+        matches!(self, Self::Edge | Self::Join)
     }
 
     /// Its byte on the wire.
@@ -116,7 +123,12 @@ impl Sender for Sending {
             }
             let length = (frame.len() as u32).to_be_bytes();
             self.counters.sent(self.purpose).frame(frame.len());
-            let mut parts = [Bytes::copy_from_slice(&length), Bytes::from(frame)];
+            let frame = if self.purpose.is_secret() {
+                Bytes::from_owner(Zeroizing::new(frame))
+            } else {
+                Bytes::from(frame)
+            };
+            let mut parts = [Bytes::copy_from_slice(&length), frame];
             self.stream.write_all_chunks(&mut parts).await.map_err(io::Error::from)
         })
     }
@@ -134,6 +146,29 @@ struct Receiving {
 }
 
 impl Receiving {
+    /// Lets go of what was given.
+    fn drop_read(&mut self) {
+        let left = self.held.len() - self.read;
+        self.held.copy_within(self.read.., 0);
+        if self.purpose.is_secret() {
+            self.held[left..].zeroize();
+        }
+        self.held.truncate(left);
+        self.read = 0;
+    }
+
+    fn hold(&mut self, bytes: &[u8]) {
+        let needed = self.held.len() + bytes.len();
+        if self.purpose.is_secret() && needed > self.held.capacity() {
+            // A vector that grows by itself leaves a copy behind.
+            let mut larger = Vec::with_capacity(needed.next_power_of_two());
+            larger.extend_from_slice(&self.held);
+            self.held.zeroize();
+            self.held = larger;
+        }
+        self.held.extend_from_slice(bytes);
+    }
+
     /// The next frame if it is there as a whole.
     fn take(&mut self) -> io::Result<Option<Vec<u8>>> {
         let rest = &self.held[self.read..];
@@ -151,6 +186,14 @@ impl Receiving {
     }
 }
 
+impl Drop for Receiving {
+    fn drop(&mut self) {
+        if self.purpose.is_secret() {
+            self.held.zeroize();
+        }
+    }
+}
+
 impl Receiver for Receiving {
     fn receive(&mut self) -> BoxFuture<'_, io::Result<Option<Vec<u8>>>> {
         Box::pin(async move {
@@ -158,8 +201,7 @@ impl Receiver for Receiving {
                 if let Some(frame) = self.take()? {
                     return Ok(Some(frame));
                 }
-                self.held.drain(..self.read);
-                self.read = 0;
+                self.drop_read();
                 let Some(chunk) = self.stream.read_chunk(CHUNK, true).await? else {
                     if self.held.is_empty() {
                         return Ok(None);
@@ -167,7 +209,7 @@ impl Receiver for Receiving {
                     let words = "the stream ended within a frame";
                     return Err(io::Error::new(io::ErrorKind::UnexpectedEof, words));
                 };
-                self.held.extend_from_slice(&chunk.bytes);
+                self.hold(&chunk.bytes);
             }
         })
     }

@@ -38,8 +38,17 @@ pub(crate) fn identity(certificate: &[u8]) -> Option<Identity> {
 
 /// That an authority issued a certificate which holds now; else why not.
 pub(crate) fn issued_by(certificate: &[u8], authority: &[u8], now: Duration) -> Result<(), String> {
-    let anchors = Anchors::new([authority]).map_err(|error| error.to_string())?;
-    anchors.verify_client(&[certificate.to_vec()], now).map_err(|error| error.to_string())
+    leads_to(&[certificate.to_vec()], [authority], now)
+}
+
+/// That a chain which begins with a certificate leads to one of these authorities; else why not.
+fn leads_to<'a>(
+    chain: &[Vec<u8>],
+    authorities: impl IntoIterator<Item = &'a [u8]>,
+    now: Duration,
+) -> Result<(), String> {
+    let anchors = Anchors::new(authorities).map_err(|error| error.to_string())?;
+    anchors.verify_client(chain, now).map_err(|error| error.to_string())
 }
 
 fn provider() -> Arc<CryptoProvider> {
@@ -50,13 +59,29 @@ fn bad(words: String) -> Error {
     Error::General(words)
 }
 
+/// The authorities that a node believes; they can be replaced while connections stand.
+#[derive(Debug, Default)]
+pub(crate) struct Believed(RwLock<Vec<Vec<u8>>>);
+
+impl Believed {
+    pub(crate) fn replace(&self, authorities: Vec<Vec<u8>>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = authorities;
+    }
+
+    fn now(&self) -> Vec<Vec<u8>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
 /// The credential that is shown now; it can be replaced while connections stand.
 #[derive(Debug)]
 pub(crate) struct Showing(RwLock<Arc<CertifiedKey>>);
 
-fn certified(credential: &Credential) -> Result<Arc<CertifiedKey>, Error> {
-    let chain = [credential.certificate(), credential.authority()];
-    let chain = chain.map(|der| CertificateDer::from(der.to_vec())).to_vec();
+/// A credential, and what leads from its authority to others.
+fn certified(credential: &Credential, bridge: &[Vec<u8>]) -> Result<Arc<CertifiedKey>, Error> {
+    let chain = [credential.certificate(), credential.authority()].into_iter();
+    let chain = chain.chain(bridge.iter().map(Vec::as_slice));
+    let chain = chain.map(|der| CertificateDer::from(der.to_vec())).collect();
     let key = PrivateKeyDer::Pkcs8(credential.expose_key().to_vec().into());
     let key = provider().key_provider.load_private_key(key)?;
     Ok(Arc::new(CertifiedKey::new(chain, key)))
@@ -64,11 +89,11 @@ fn certified(credential: &Credential) -> Result<Arc<CertifiedKey>, Error> {
 
 impl Showing {
     pub(crate) fn new(credential: &Credential) -> Result<Arc<Self>, Error> {
-        Ok(Arc::new(Self(RwLock::new(certified(credential)?))))
+        Ok(Arc::new(Self(RwLock::new(certified(credential, &[])?))))
     }
 
-    pub(crate) fn replace(&self, credential: &Credential) -> Result<(), Error> {
-        let certified = certified(credential)?;
+    pub(crate) fn replace(&self, credential: &Credential, bridge: &[Vec<u8>]) -> Result<(), Error> {
+        let certified = certified(credential, bridge)?;
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = certified;
         Ok(())
     }
@@ -97,8 +122,8 @@ impl ResolvesClientCert for Showing {
 /// How a node knows whom to believe.
 #[derive(Debug)]
 enum Trust {
-    /// It has the authority's certificate.
-    Authority(Vec<u8>),
+    /// It has the authorities' certificates.
+    Authorities(Arc<Believed>),
     /// It knows only SHA-256 of the authority's public key, and the cluster.
     Pin([u8; 32]),
 }
@@ -121,15 +146,18 @@ impl Verifier {
         others: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<(), Error> {
-        let authority: &[u8] = match &self.trust {
-            Trust::Authority(authority) => authority,
+        let authorities = match &self.trust {
+            Trust::Authorities(believed) => believed.now(),
             Trust::Pin(wanted) => {
                 let pinned = others.iter().find(|other| pin(other).as_ref() == Some(wanted));
-                pinned.ok_or_else(|| Error::from(CertificateError::UnknownIssuer))?
+                let pinned = pinned.ok_or_else(|| Error::from(CertificateError::UnknownIssuer))?;
+                vec![pinned.to_vec()]
             }
         };
         let now = Duration::from_secs(now.as_secs());
-        issued_by(certificate, authority, now).map_err(bad)?;
+        let chain: Vec<_> =
+            core::iter::once(certificate).chain(others).map(|it| it.to_vec()).collect();
+        leads_to(&chain, authorities.iter().map(Vec::as_slice), now).map_err(bad)?;
         let none = || bad("the certificate names no node".to_owned());
         identity(certificate).map(drop).ok_or_else(none)
     }
@@ -225,9 +253,12 @@ impl ClientCertVerifier for Verifier {
     }
 }
 
-/// How a node accepts connections: from the nodes that its authority knows, and from strangers.
-pub(crate) fn server(shown: &Arc<Showing>, authority: &[u8]) -> Result<QuicServerConfig, Error> {
-    let verifier = Verifier::new(Trust::Authority(authority.to_vec()));
+/// How a node accepts connections: from the nodes that its authorities know, and from strangers.
+pub(crate) fn server(
+    shown: &Arc<Showing>,
+    believed: &Arc<Believed>,
+) -> Result<QuicServerConfig, Error> {
+    let verifier = Verifier::new(Trust::Authorities(believed.clone()));
     let mut config = ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&TLS13])?
         .with_client_cert_verifier(verifier)
@@ -239,8 +270,11 @@ pub(crate) fn server(shown: &Arc<Showing>, authority: &[u8]) -> Result<QuicServe
 }
 
 /// How a node connects to others.
-pub(crate) fn client(shown: &Arc<Showing>, authority: &[u8]) -> Result<QuicClientConfig, Error> {
-    let verifier = Verifier::new(Trust::Authority(authority.to_vec()));
+pub(crate) fn client(
+    shown: &Arc<Showing>,
+    believed: &Arc<Believed>,
+) -> Result<QuicClientConfig, Error> {
+    let verifier = Verifier::new(Trust::Authorities(believed.clone()));
     let builder = ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&TLS13])?
         .dangerous()

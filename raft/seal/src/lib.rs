@@ -57,13 +57,6 @@ pub enum Label<'a> {
         /// The session's id.
         session: &'a [u8; 16],
     },
-    /// A remembered response.
-    Response {
-        /// The tenant's name.
-        tenant: &'a str,
-        /// The session's id.
-        session: &'a [u8; 16],
-    },
     /// A connector's signing secret.
     Connector {
         /// The tenant's name.

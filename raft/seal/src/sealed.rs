@@ -114,7 +114,7 @@ fn aad(head: Vec<u8>, label: Label<'_>) -> Vec<u8> {
             (1, [tenant.as_bytes(), device.as_bytes(), credential])
         }
         Label::Session { tenant, session } => (2, [tenant.as_bytes(), session, &[]]),
-        Label::Response { tenant, session } => (3, [tenant.as_bytes(), session, &[]]),
+        // 3 was that of remembered responses.
         Label::Connector { tenant, connector } => {
             (4, [tenant.as_bytes(), connector.as_bytes(), &[]])
         }

@@ -25,7 +25,6 @@ fn does_not_open_under_another_label() {
         Label::Credential { tenant: "t", device: "e", credential: &[7; 16] },
         Label::Credential { tenant: "td", device: "", credential: &[7; 16] },
         Label::Session { tenant: "t", session: &[7; 16] },
-        Label::Response { tenant: "t", session: &[7; 16] },
         Label::ImportKey { tenant: "t", public: &[7; 32] },
         Label::ServerKey { tenant: "t", fingerprint: &[7; 32] },
         Label::Resumption { tenant: "t", handle: &[7; 16] },

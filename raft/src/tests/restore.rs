@@ -4,6 +4,7 @@ use super::{founded_by, ledger_config, propose, tenant};
 use crate::{Backup, MemoryTransport, Node, Successor, recover, restore, survivor};
 use claviger_ledger::{Begun, ConnectorKind, LEVEL, PutConnector, View};
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use tempfile::{TempDir, tempdir};
 
@@ -72,6 +73,8 @@ async fn a_backup_becomes_a_new_node_in_a_new_incarnation() {
     // When it is restored, and the node is started
     let to = successor(&folder, 8);
     let (known, begun) = restore(&path, &to).unwrap();
+    let mode = std::fs::metadata(&to.folder).unwrap().permissions().mode();
+    assert_eq!(mode & 0o077, 0, "others can read it: {mode:o}");
     let node = open(&to.folder, 99).await;
 
     // Then it has what the backup has, leads alone, and goes on

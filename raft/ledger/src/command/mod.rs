@@ -17,6 +17,7 @@ mod destroy_tenant_key;
 mod dismiss_node;
 mod enrol_device;
 mod expire_credentials;
+mod forget_edges;
 mod found;
 mod note_escrow;
 mod note_export;
@@ -32,12 +33,16 @@ mod put_server_identity;
 mod put_trust_anchor;
 mod raise_generation;
 mod raise_level;
+mod readmit_node;
+mod replace_node_authority;
 mod replace_tenant_key;
 mod report_use;
 mod reseal;
+mod retire_node_authority;
 mod revoke_credential;
 mod revoke_join_token;
 mod rotate_credential;
+mod rotate_edge_keys;
 mod sealed_place;
 mod stage_credential;
 mod update_device;
@@ -61,6 +66,7 @@ pub use destroy_tenant_key::DestroyTenantKey;
 pub use dismiss_node::DismissNode;
 pub use enrol_device::EnrolDevice;
 pub use expire_credentials::ExpireCredentials;
+pub use forget_edges::ForgetEdges;
 pub use found::Found;
 pub use note_escrow::{Escrow, NoteEscrow};
 pub use note_export::NoteExport;
@@ -76,12 +82,16 @@ pub use put_server_identity::PutServerIdentity;
 pub use put_trust_anchor::PutTrustAnchor;
 pub use raise_generation::RaiseGeneration;
 pub use raise_level::RaiseLevel;
+pub use readmit_node::ReadmitNode;
+pub use replace_node_authority::ReplaceNodeAuthority;
 pub use replace_tenant_key::ReplaceTenantKey;
 pub use report_use::ReportUse;
 pub use reseal::{Reseal, Resealed};
+pub use retire_node_authority::RetireNodeAuthority;
 pub use revoke_credential::RevokeCredential;
 pub use revoke_join_token::RevokeJoinToken;
 pub use rotate_credential::RotateCredential;
+pub use rotate_edge_keys::RotateEdgeKeys;
 pub use sealed_place::SealedPlace;
 pub use stage_credential::StageCredential;
 pub use update_device::UpdateDevice;
@@ -150,7 +160,7 @@ macro_rules! commands {
             /// The level that the cluster must have before it is proposed: a node that does not know
             /// a command stops at it.
             pub const fn level(&self) -> u32 {
-                match self { $(Self::$name(_) => if $number < 60 { FIRST_LEVEL } else { 2 },)* }
+                match self { $(Self::$name(_) => level_of($number),)* }
             }
 
             /// What it is about.
@@ -206,7 +216,12 @@ commands! {
     63 AdmitNode |_| Subject::Ledger;
     64 NoteNodeCertificate |_| Subject::Ledger;
     65 DismissNode |_| Subject::Ledger;
+    66 ReadmitNode |_| Subject::Ledger;
+    67 ForgetEdges |_| Subject::Ledger;
+    68 RotateEdgeKeys |_| Subject::Ledger;
+    69 ReplaceNodeAuthority |_| Subject::Ledger;
     70 RaiseLevel |_| Subject::Ledger;
+    71 RetireNodeAuthority |_| Subject::Ledger;
     90 PutRootKey |_| Subject::Ledger;
     91 WrapRootKey |_| Subject::Ledger;
     92 DestroyRootKey |_| Subject::Ledger;
@@ -215,6 +230,15 @@ commands! {
     95 Reseal |c| Subject::Tenant(&c.tenant);
     96 DestroyTenantKey |c| Subject::Tenant(&c.tenant);
     97 NoteEscrow |_| Subject::Ledger;
+}
+
+/// The level that brought the command of this number.
+const fn level_of(number: u32) -> u32 {
+    match number {
+        0..60 => FIRST_LEVEL,
+        66..=69 | 71 => 3,
+        _ => 2,
+    }
 }
 
 /// What a command is about.
@@ -243,7 +267,7 @@ impl Command {
             // Each must raise the generation anew, or two incarnations could share one.
             (Self::RaiseGeneration(_), _) => None,
             // Known by nothing else; they come from any node, and are repeated.
-            (Self::RevokeJoinToken(_) | Self::NoteNodeCertificate(_), _) => {
+            (Self::RevokeJoinToken(_) | Self::NoteNodeCertificate(_) | Self::ReadmitNode(_), _) => {
                 Some(key::of_tenant(Kind::Recent, key::HOME))
             }
             // Known by the cluster's id, by what they leave, or by what they leave to be done.

@@ -3,8 +3,9 @@
 use crate::{frame, key};
 use minicbor::{Decode, Encode};
 
-/// The newest level that this version's `apply` knows. Level 2 has the commands from 60 on.
-pub const LEVEL: u32 = 2;
+/// The newest level that this version's `apply` knows. Level 2 has the commands from 60 on,
+/// level 3 those of [`crate::Command::level`].
+pub const LEVEL: u32 = 3;
 /// The level that every cluster begins at.
 pub(crate) const FIRST_LEVEL: u32 = 1;
 

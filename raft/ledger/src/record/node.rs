@@ -43,6 +43,21 @@ pub struct NodeAuthority {
     /// Ms since the Unix epoch.
     #[n(2)]
     pub created_at: u64,
+    /// The one that it replaces, as long as that is trusted, too.
+    #[n(3)]
+    pub retiring: Option<RetiringAuthority>,
+}
+
+/// An authority that was replaced.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct RetiringAuthority {
+    /// Its certificate, in DER.
+    #[cbor(n(0), with = "minicbor::bytes")]
+    pub certificate: Vec<u8>,
+    /// What it says of its successor: a certificate of that one's key, in DER. Who knows it alone
+    /// believes the successor by this.
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub cross: Vec<u8>,
 }
 
 impl NodeAuthority {
@@ -100,6 +115,18 @@ pub struct NodeRecord {
     pub asked_by: Option<[u8; 32]>,
 }
 
+/// How far the clocks of two nodes may be apart, in ms: a day. A certificate is over everywhere
+/// before it is forgotten that its node was dismissed.
+const SKEW: u64 = 86_400_000;
+
+impl NodeRecord {
+    /// Whether it is an edge whose certificate is over everywhere at `now`, in ms since the Unix
+    /// epoch: each start of one brings a new id.
+    pub const fn is_gone(&self, now: u64) -> bool {
+        matches!(self.role, NodeRole::Edge) && self.certified_until.saturating_add(SKEW) <= now
+    }
+}
+
 /// A node that was let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
 pub struct Admitted {
@@ -116,6 +143,14 @@ impl JoinToken {
     pub const MOST: usize = 256;
     /// How many nodes one token remembers.
     pub const REMEMBERED: usize = 64;
+    /// The uses of a token that lets in any number of nodes, as long as it holds: more than there
+    /// will ever be.
+    pub const ANY: u32 = u32::MAX;
+
+    /// How many more nodes it lets in; none if any number.
+    pub fn uses_left(&self) -> Option<u32> {
+        Some(self.uses_left).filter(|left| *left <= Self::ANY / 2)
+    }
 }
 
 impl fmt::Debug for JoinToken {

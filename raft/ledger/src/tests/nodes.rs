@@ -7,7 +7,8 @@ const DAY: u64 = 86_400_000;
 
 fn authority(certificate: u8) -> PutNodeAuthority {
     let (certificate, sealed_key) = (vec![certificate; 8], vec![3; 40]);
-    PutNodeAuthority { authority: NodeAuthority { certificate, sealed_key, created_at: 0 } }
+    let (created_at, retiring) = (0, None);
+    PutNodeAuthority { authority: NodeAuthority { certificate, sealed_key, created_at, retiring } }
 }
 
 fn token(uses: u32) -> CreateJoinToken {
@@ -231,6 +232,136 @@ fn edges_are_forgotten_when_their_certificates_are_over_and_ledger_nodes_never()
 
     let nodes: Vec<_> = rig.view().nodes().into_iter().map(|(id, _)| id).collect();
     assert_eq!(nodes, [1, 3]);
+}
+
+#[test]
+fn edges_whose_certificates_are_over_are_forgotten_at_the_leaders_word_and_no_others() {
+    let mut rig = Rig::ready();
+    let edge = |node| AdmitNode { role: NodeRole::Edge, token: [0x71; 16], ..admit(node) };
+    let expires_at = START + 9 * DAY;
+    let edges = CreateJoinToken { role: NodeRole::Edge, token: [0x71; 16], expires_at, ..token(9) };
+    rig.run(token(9));
+    rig.run(edges);
+    rig.run(admit(1));
+    rig.run(edge(2));
+    rig.run(AdmitNode { certified_until: START + 9 * DAY, ..edge(3) });
+    rig.now = START + 3 * DAY;
+
+    rig.done(ForgetEdges { nodes: vec![1, 2, 3, 4] });
+
+    let nodes: Vec<_> = rig.view().nodes().into_iter().map(|(id, _)| id).collect();
+    assert_eq!(nodes, [1, 3]);
+    let many = ForgetEdges { nodes: vec![1; ForgetEdges::MOST + 1] };
+    assert!(matches!(rig.refused(many), Refusal::TooLong { .. }));
+}
+
+#[test]
+fn a_node_that_lost_its_certificate_comes_back_by_a_token_once_somebody_says_so() {
+    let mut rig = Rig::ready();
+    rig.run(token(9));
+    rig.run(admit(1));
+    let anew = AdmitNode { key_hash: [7; 32], ..admit(1) };
+    assert_eq!(rig.refused(anew.clone()), taken("node id", "0000000000000001"));
+
+    rig.done(ReadmitNode { node: 1 });
+
+    // What it had is of no use any more, and whoever comes first has the id.
+    assert_eq!(rig.refused(renew(1)), not_found("node", "0000000000000001"));
+    assert_eq!(rig.run(anew), Outcome::Made);
+    assert_eq!(rig.refused(admit(1)), taken("node id", "0000000000000001"));
+    let (told, joined) = (EventCode::NodeReadmitted, EventCode::NodeJoined);
+    assert_eq!(audited(&rig)[2..], [told, joined]);
+}
+
+#[test]
+fn a_node_that_was_dismissed_and_an_edge_do_not_come_back_under_their_ids() {
+    let mut rig = Rig::ready();
+    let edges = CreateJoinToken { role: NodeRole::Edge, token: [0x71; 16], ..token(9) };
+    rig.run(token(9));
+    rig.run(edges);
+    rig.run(admit(1));
+    rig.run(AdmitNode { role: NodeRole::Edge, token: [0x71; 16], ..admit(2) });
+    rig.done(DismissNode { node: 1 });
+
+    for node in [1, 2, 3] {
+        let what = "ledger node that may come back";
+        assert_eq!(rig.refused(ReadmitNode { node }), not_found(what, format!("{node:016x}")));
+    }
+    assert_eq!(rig.view().nodes().len(), 2);
+}
+
+fn successor(certificate: u8, before: u8) -> ReplaceNodeAuthority {
+    let retiring =
+        RetiringAuthority { certificate: vec![before; 8], cross: vec![certificate, before] };
+    let authority = authority(certificate).authority;
+    ReplaceNodeAuthority { authority: NodeAuthority { retiring: Some(retiring), ..authority } }
+}
+
+#[test]
+fn an_authority_is_replaced_and_the_one_before_is_trusted_until_it_is_retired() {
+    let mut rig = Rig::ready();
+    assert_eq!(rig.refused(successor(2, 1)), not_found("authority", "nodes"));
+    rig.run(authority(1));
+    rig.now += 5;
+
+    assert_eq!(rig.refused(successor(3, 2)), taken("authority", "nodes"));
+    assert_eq!(rig.run(successor(2, 1)), Outcome::Made);
+    assert_eq!(rig.run(successor(2, 1)), Outcome::Done);
+    let kept = rig.view().node_authority().unwrap();
+    assert_eq!((kept.certificate, kept.created_at), (vec![2; 8], START + 5));
+    assert_eq!(kept.retiring.unwrap().certificate, vec![1; 8]);
+    assert!(matches!(rig.refused(successor(3, 2)), Refusal::InUse { .. }));
+
+    rig.done(RetireNodeAuthority { certificate: vec![9; 8] });
+    assert!(rig.view().node_authority().unwrap().retiring.is_some());
+    rig.done(RetireNodeAuthority { certificate: vec![1; 8] });
+    rig.done(RetireNodeAuthority { certificate: vec![1; 8] });
+    assert_eq!(rig.view().node_authority().unwrap().retiring, None);
+    assert_eq!(rig.run(successor(3, 2)), Outcome::Made);
+    use EventCode::{NodeAuthorityMade, NodeAuthorityReplaced, NodeAuthorityRetired};
+    let replaced = NodeAuthorityReplaced;
+    assert_eq!(audited(&rig), [NodeAuthorityMade, replaced, NodeAuthorityRetired, replaced]);
+}
+
+#[test]
+fn the_keys_of_edges_have_one_generation_after_the_other() {
+    let mut rig = Rig::ready();
+    assert_eq!(rig.view().edge_keys(), EdgeKeys { generation: 1, since: 0 });
+
+    assert_eq!(rig.run(RotateEdgeKeys { expect: 1 }), Outcome::Made);
+    assert_eq!(rig.run(RotateEdgeKeys { expect: 1 }), Outcome::Done);
+    assert_eq!(rig.view().edge_keys(), EdgeKeys { generation: 2, since: START });
+    let changed = Refusal::Changed { expected: 5, actual: 2 };
+    assert_eq!(rig.refused(RotateEdgeKeys { expect: 5 }), changed);
+    assert_eq!(audited(&rig), [EventCode::EdgeKeysRotated]);
+}
+
+/// What level 3 brought.
+#[test]
+fn commands_of_nodes_that_come_back_are_written_as_they_were_at_first() {
+    let (new, sealed, old) = ("02".repeat(8), "03".repeat(40), "01".repeat(8));
+    let replaces = format!("82184581818448{new}5828{sealed}008248{old}420201");
+    let commands: [(Command, &str); 5] = [
+        (ReadmitNode { node: 1 }.into(), "821842818101"),
+        (ForgetEdges { nodes: vec![1, 2] }.into(), "8218438181820102"),
+        (RotateEdgeKeys { expect: 1 }.into(), "821844818101"),
+        (successor(2, 1).into(), &replaces),
+        (RetireNodeAuthority { certificate: vec![1; 2] }.into(), "8218478181420101"),
+    ];
+    for (command, written) in commands {
+        let envelope = Envelope::new(START, request(7), command);
+        assert_eq!(envelope.command.level(), 3);
+        let bytes = data_encoding::HEXLOWER.encode(&envelope.encode());
+        let before = "01841a000f42405000000000000000000000000000000007f6";
+        assert_eq!(bytes, before.to_owned() + written);
+        assert_eq!(frame::decode::<Envelope>(&envelope.encode()), Some(envelope));
+    }
+    assert_eq!(frame::encode(&EventCode::NodeReadmitted), [1, 0x18, 67]);
+    assert_eq!(frame::encode(&EventCode::EdgeKeysRotated), [1, 0x18, 68]);
+    let mut rig = Rig::ready();
+    rig.done(RotateEdgeKeys { expect: 1 });
+    let row = rig.rows.row(&key::of_all(key::Kind::EdgeKeys, &[])).unwrap();
+    assert_eq!(data_encoding::HEXLOWER.encode(&row), "0182021a000f4240");
 }
 
 #[test]

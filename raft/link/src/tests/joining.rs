@@ -205,6 +205,52 @@ async fn two_registrars_share_one_authority_and_another_key_opens_it_not() {
     cluster.link.close().await;
 }
 
+#[tokio::test]
+async fn another_authority_takes_over_while_both_are_believed() {
+    // Given an edge that knows the first authority alone, and a token of its time
+    let cluster = cluster(CLUSTER).await;
+    let token = cluster.token(Role::Edge, 9).await;
+    let (credential, _) = cluster.join(&token, 9).await.unwrap();
+    let edge = reaching(credential);
+    let believes = |link: &Link| {
+        link.believe(cluster.registrar.believed().unwrap()).unwrap();
+    };
+    let opens = async |link: &Link| {
+        link.forget_peers();
+        link.open(1, &cluster.address, crate::Purpose::Edge).await.is_ok()
+    };
+    let before = cluster.registrar.authority(now()).await.unwrap().pin();
+
+    // When another one takes its place, and the node of the ledger shows a certificate of that
+    cluster.registrar.replace(now()).await.unwrap();
+    assert!(cluster.registrar.replace(now()).await.is_err(), "one after the other");
+    believes(&cluster.link);
+    assert_ne!(cluster.registrar.authority(now()).await.unwrap().pin(), before);
+    let certified = cluster.registrar.certify(1, &FreshKey::generate().unwrap(), now()).await;
+    cluster.link.show(&certified.unwrap()).unwrap();
+    believes(&cluster.link);
+
+    // Then the edge is let in and believes it, and another one joins by the token
+    let left = || cluster.registrar.handover(now()).map(|it| (it.replaces, it.nodes, it.left));
+    assert_eq!(left(), Some((true, 2, 1)));
+    assert!(opens(&edge).await);
+    let (credential, _) = cluster.join(&token, 10).await.unwrap();
+    assert!(opens(&reaching(credential)).await);
+    cluster.registrar.retire(now()).await.unwrap();
+    assert_eq!(left(), Some((true, 3, 1)), "the first edge has its certificate of before");
+
+    // When it has renewed that, the one before is retired
+    cluster.ahead.store(2, Ordering::Relaxed);
+    let key = FreshKey::generate().unwrap();
+    edge.renew(1, &cluster.address, &key, None, now()).await.unwrap();
+    cluster.registrar.retire(now()).await.unwrap();
+    believes(&cluster.link);
+    assert_eq!(left(), Some((false, 3, 0)));
+    assert!(opens(&edge).await);
+    let late = cluster.join(&token, 11).await.unwrap_err();
+    assert!(matches!(late, JoinError::OtherCluster { .. }), "{late}");
+}
+
 /// A connection of somebody without a certificate who knows the cluster.
 async fn stranger(cluster: &Cluster) -> (quinn::Endpoint, quinn::ClientConfig) {
     let pin = cluster.registrar.authority(now()).await.unwrap().pin();
