@@ -10,6 +10,7 @@ use crate::telemetry::{self, Handshake};
 use claviger_actors::{Clock, EdgeId};
 use claviger_dtls::HandshakeEvent;
 use claviger_edge::{Edge, Output, Report};
+use claviger_front::EdgeReport;
 use core::future::poll_fn;
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -43,7 +44,9 @@ pub struct Shown {
     pub frames_lost: AtomicU64,
     /// True while it answers no device, for it hears of no leader.
     silent: AtomicBool,
-    /// True while it takes no new handshakes and none is under way.
+    /// True while it takes no new handshakes.
+    draining: AtomicBool,
+    /// True while besides none is under way.
     drained: AtomicBool,
     listener: String,
     socket: Option<Inode>,
@@ -64,6 +67,19 @@ impl Shown {
     /// True while it answers no device, for it hears of no leader.
     pub fn is_silent(&self) -> bool {
         self.silent.load(Ordering::Relaxed)
+    }
+
+    /// How it stands, as it says it to the leader.
+    pub fn standing(&self) -> EdgeReport {
+        let Report { sessions, half_open, established, failed, .. } = self.report();
+        EdgeReport {
+            sessions: sessions as u64,
+            handshakes: half_open as u64,
+            established,
+            failed: failed.iter().sum(),
+            serves: !self.is_silent(),
+            draining: self.draining.load(Ordering::Relaxed),
+        }
     }
 
     /// True once it was told to drain and no handshake is under way.
@@ -205,6 +221,7 @@ impl Running {
                 Some(ToTask::Way(way)) => self.turn(way),
                 Some(ToTask::Drain) => {
                     self.draining = true;
+                    self.shown.draining.store(true, Ordering::Relaxed);
                     self.edge.drain();
                 }
                 Some(ToTask::Frame(frame)) => {

@@ -1,11 +1,12 @@
-//! The task that ends credentials whose time is over.
+//! The task that ends credentials whose time is over, and forgets edges that are gone.
 //!
 //! Apply checks each of them against the ledger's own time; the sweeper only finds them. Its
 //! rounds are bounded, so that a fleet whose credentials end at once does not hold up the rest.
 
 use claviger_actors::Clock;
 use claviger_ledger::{
-    CredentialId, DeviceRef, Envelope, ExpireCredentials, Ledger, Outcome, RequestId, View,
+    CredentialId, DeviceRef, Envelope, ExpireCredentials, ForgetEdges, Ledger, Outcome, RequestId,
+    View,
 };
 use claviger_machine::Crypto;
 use core::time::Duration;
@@ -42,6 +43,7 @@ impl Sweeper {
         if self.ledger.confirm().await.is_err() {
             return;
         }
+        self.forget_edges().await;
         let mut tenants = Vec::new();
         self.ledger.read(&mut |rows| tenants = View::new(rows).tenants());
         for (tenant, _) in tenants {
@@ -56,6 +58,23 @@ impl Sweeper {
                     break;
                 }
             }
+        }
+    }
+
+    /// Each start of an edge leaves a row, until its certificate is over.
+    async fn forget_edges(&self) {
+        let mut nodes = Vec::new();
+        self.ledger.read(&mut |rows| nodes = View::new(rows).nodes());
+        let gone = nodes.into_iter().filter(|(_, node)| node.is_gone(self.now()));
+        let nodes: Vec<_> = gone.map(|(id, _)| id).take(ForgetEdges::MOST).collect();
+        if nodes.is_empty() {
+            return;
+        }
+        let (count, request) = (nodes.len(), RequestId(self.crypto.random()));
+        let envelope = Envelope::new(self.now(), request, ForgetEdges { nodes }.into());
+        match self.ledger.propose(envelope).await {
+            Ok(_) => tracing::info!(count, "edges that are gone were forgotten"),
+            Err(error) => tracing::debug!(%error, "edges that are gone wait to be forgotten"),
         }
     }
 
@@ -104,8 +123,9 @@ mod tests {
     use super::*;
     use claviger_ledger::memory::MemoryLedger;
     use claviger_ledger::{
-        Command, ConnectorKind, CreateTenant, CredentialKind, EnrolDevice, EventCode, Found,
-        OpenSession, Profile, PutConnector, PutProfile, Session, SessionId, StageCredential, State,
+        AdmitNode, Command, ConnectorKind, CreateJoinToken, CreateTenant, CredentialKind,
+        EnrolDevice, EventCode, Found, NodeRole, OpenSession, Profile, PutConnector, PutProfile,
+        Session, SessionId, StageCredential, State,
     };
     use core::sync::atomic::{AtomicU64, Ordering};
 
@@ -273,5 +293,31 @@ mod tests {
         sweeper.sweep().await;
 
         assert_eq!(expired(&sweeper, 0..1), 1);
+    }
+
+    #[tokio::test]
+    async fn forgets_edges_whose_certificates_are_over_everywhere() {
+        let (sweeper, clock) = rig();
+        found(&sweeper).await;
+        let expires_at = u64::MAX;
+        let (token, secret_hash, role) = ([7; 16], [8; 32], NodeRole::Edge);
+        apply(&sweeper, CreateJoinToken { token, role, secret_hash, expires_at, uses: 9 }).await;
+        for node in [1, 2] {
+            let certified_until = sweeper.now() + node * 86_400_000;
+            let key_hash = [9; 32];
+            let admit = AdmitNode { token, secret_hash, node, role, key_hash, certified_until };
+            apply(&sweeper, admit).await;
+        }
+        let nodes = || {
+            let mut nodes = Vec::new();
+            sweeper.ledger.read(&mut |rows| nodes = View::new(rows).nodes());
+            nodes.into_iter().map(|(id, _)| id).collect::<Vec<_>>()
+        };
+
+        sweeper.sweep().await;
+        assert_eq!(nodes(), [1, 2]);
+        clock.0.fetch_add(2 * 86_400, Ordering::Relaxed);
+        sweeper.sweep().await;
+        assert_eq!(nodes(), [2]);
     }
 }

@@ -11,6 +11,7 @@ mod load;
 use claviger_tests::{Balancer, Cluster, Ground, Receiver, Spread};
 use core::time::Duration;
 use fleet::Fleet;
+use serde_json::{Value, json};
 use std::path::Path;
 use tokio::time::sleep;
 
@@ -69,6 +70,13 @@ impl Lab {
 
     async fn fleet(&self) -> Fleet {
         Fleet::start(&self.cluster, &self.balancer, &self.receiver).await
+    }
+
+    /// What a node answers that is asked to do something.
+    async fn asked(&self, path: &str) -> Value {
+        let answer = self.cluster.any().ask("POST", path, None).await.expect("the API answers");
+        assert_eq!(answer.0, 200, "{path}: {}", answer.1);
+        answer.1
     }
 
     /// The balancer knows which edges run.
@@ -142,6 +150,102 @@ async fn nodes_that_were_off_until_their_certificates_were_over_come_back() {
     fleet.end(lab.cluster.any()).await;
 }
 
+/// Nothing is wrong.
+fn all_is_well(status: &Value) -> bool {
+    status["problems"].as_array().is_some_and(Vec::is_empty)
+}
+
+/// The ids of those that lead, or do not.
+fn ids(status: &Value, leads: bool) -> Vec<String> {
+    let nodes = status["nodes"].as_array().into_iter().flatten();
+    let nodes = nodes.filter(|node| node["leads"] == leads);
+    nodes.filter_map(|node| node["id"].as_str().map(ToOwned::to_owned)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_lost_its_certificate_comes_back_once_it_is_readmitted() {
+    // Given a node that lost its certificate, and cannot open the authority's key to make another
+    let mut lab = Lab::of_three(Spread::Flows).await;
+    let leader = lab.cluster.led().await;
+    // The first has no token to join with.
+    let lost = 1 + usize::from(leader == 1);
+    let before = lab.cluster.until("all is well", all_is_well).await;
+    lab.cluster.kill(lost).await;
+    lab.cluster.members[lost].lose_credential();
+    lab.cluster.hide_kek();
+
+    // When it is started, it says what to do
+    let words = lab.cluster.refused(lost).await;
+    let (_, told) = words.split_once("claviger cluster readmit ").expect(&words);
+    let id = told[..16].to_owned();
+    assert!(ids(&before, false).contains(&id), "{words}");
+
+    // Then it comes back by its token, with its data, and is who it was
+    let path = format!("/cluster/nodes/{id}/readmit");
+    let answer = lab.cluster.members[leader].running().ask("POST", &path, None).await;
+    assert_eq!(answer.expect("the API answers").0, 204);
+    lab.cluster.start(lost, &[]).await;
+    lab.cluster.show_kek();
+    let after = lab.cluster.until("all is well", all_is_well).await;
+    assert!(ids(&after, false).contains(&id), "{after}");
+    assert_eq!(after["nodes"].as_array().map(Vec::len), Some(3));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_of_edges_and_the_authority_are_replaced_and_no_device_notices() {
+    // Given three nodes, and an edge of its own before them
+    let mut lab = Lab::of_three(Spread::Flows).await;
+    lab.cluster.with_edge("edge-0").await;
+    lab.balance();
+    let mut fleet = lab.fleet().await;
+    fleet.works("before anything is replaced").await;
+
+    // When what edges are handed is replaced
+    assert_eq!(lab.asked("/cluster/keys/edges").await["version"], 2);
+    fleet.works("with other keys of edges").await;
+    fleet.goes_on_without_a_handshake().await;
+
+    // And the authority of nodes
+    let replaced = lab.asked("/cluster/authority").await;
+    assert_eq!((&replaced["replaces"], &replaced["left"]), (&json!(true), &json!(4)));
+    let of_edge = |status: &Value| status["authority"]["left"] == 1;
+    lab.cluster.until("nodes of the ledger have new certificates", of_edge).await;
+    fleet.works("with another authority").await;
+    fleet.goes_on_without_a_handshake().await;
+
+    // Then nodes start again, come and lead as before, by certificates of either
+    for number in [0, 3] {
+        lab.cluster.stop(number).await;
+        lab.balance();
+        lab.cluster.start(number, &[]).await;
+        lab.balance();
+    }
+    lab.cluster.until("all is well", all_is_well).await;
+    fleet.works("after restarts").await;
+    fleet.goes_on_without_a_handshake().await;
+    fleet.end(lab.cluster.any()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_leader_is_removed_in_one_step() {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let mut cluster =
+        Cluster::found(BINARY, folder.path(), Ground::Loopback).await.grown_to(5).await;
+    let leader = cluster.led().await;
+    let before = cluster.until("all is well", all_is_well).await;
+    let [id] = &ids(&before, true)[..] else { panic!("one leads: {before}") };
+
+    let path = format!("/cluster/nodes/{id}?even=true");
+    let other = cluster.members[(leader + 1) % 5].running();
+    let answer = other.ask("DELETE", &path, None).await;
+
+    let (status, words) = answer.expect("the API answers");
+    assert_eq!(status, 204, "{words}");
+    cluster.passed_over = Some(leader);
+    let after = cluster.until("another leads", |status| !ids(status, true).is_empty()).await;
+    assert!(!after["nodes"].to_string().contains(id.as_str()), "{after}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn edges_die_and_stop_and_every_flow_moves() {
     // Given three nodes, and two edges before them
@@ -206,10 +310,7 @@ async fn a_leader_that_hangs_is_left_behind() {
     // Then it follows, and nothing that was told is gone
     assert_ne!(next, leader);
     fleet.works("after it has woken").await;
-    let status = lab
-        .cluster
-        .until("all is well", |status| status["problems"].as_array().is_some_and(Vec::is_empty));
-    status.await;
+    lab.cluster.until("all is well", all_is_well).await;
     fleet.goes_on_without_a_handshake().await;
     fleet.end(lab.cluster.any()).await;
 }
@@ -250,11 +351,7 @@ async fn nodes_restart_one_after_the_other() {
         fleet.works(&format!("without node {number}")).await;
         lab.cluster.start(number, &[]).await;
         lab.balance();
-        lab.cluster
-            .until("it has caught up", |status| {
-                status["problems"].as_array().is_some_and(Vec::is_empty)
-            })
-            .await;
+        lab.cluster.until("it has caught up", all_is_well).await;
     }
 
     fleet.goes_on_without_a_handshake().await;

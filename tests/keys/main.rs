@@ -96,12 +96,12 @@ fn a_copy_in_escrow_opens_what_no_kek_does() {
     for code in ["root_key.made", "escrow.made", "escrow.proven", "escrow.used", "kek.changed"] {
         assert!(audit.contains(code), "{code} is not in {audit}");
     }
-    let refused = node.claviger(&["key", "rotate-root"]).unwrap_err();
+    let refused = node.claviger(&["key", "rotate-root", "--yes"]).unwrap_err();
     assert!(refused.contains("which is not here"), "{refused}");
     let status = node.cluster("GET", "/keys", None);
     let lost = status["root"]["keks"][1]["name"].as_str().unwrap();
     node.claviger(&["key", "drop-kek", lost, "--yes"]).unwrap();
-    node.claviger(&["key", "rotate-root"]).unwrap();
+    node.claviger(&["key", "rotate-root", "--yes"]).unwrap();
     let outdated = node.claviger(&[&["key", "prove"], &held[..]].concat()).unwrap_err();
     assert!(outdated.contains("take a newer copy"), "{outdated}");
 }

@@ -7,11 +7,11 @@ use std::process::Command;
 const MODULE: &str = "/usr/lib/softhsm/libsofthsm2.so";
 const PIN: &str = "4711";
 
-/// A token in `folder`, without keys; gives its configuration.
-fn token(folder: &Path) -> PathBuf {
-    let tokens = folder.join("tokens");
+/// A token in a new folder of this name in `folder`, without keys; gives its configuration.
+fn token(folder: &Path, name: &str) -> PathBuf {
+    let tokens = folder.join(name);
     std::fs::create_dir(&tokens).expect("it is so");
-    let config = folder.join("softhsm2.conf");
+    let config = folder.join(format!("{name}.conf"));
     std::fs::write(&config, format!("directories.tokendir = {}\n", tokens.display()))
         .expect("it is so");
     let made = ["--init-token", "--free", "--label", "cluster", "--pin", PIN, "--so-pin", PIN];
@@ -21,7 +21,7 @@ fn token(folder: &Path) -> PathBuf {
 
 /// Puts an AES key of this byte into the token.
 fn import(config: &Path, label: &str, byte: u8) {
-    let file = private(config.with_file_name(format!("{label}.key")), &[byte; 32]);
+    let file = private(config.with_extension(label), &[byte; 32]);
     let (file, id) = (file.display().to_string(), format!("{byte:02x}"));
     let args = ["--import", &file, "--aes", "--token", "cluster", "--label", label, "--id", &id];
     util(config, &[&args[..], &["--pin", PIN]].concat());
@@ -37,7 +37,7 @@ fn util(config: &Path, args: &[&str]) {
 fn a_token_has_the_kek_and_what_is_open_stays_open_without_it() {
     // Given a node that has its KEK in a file, and a token
     let folder = tempfile::tempdir().unwrap();
-    let config = token(folder.path());
+    let config = token(folder.path(), "tokens");
     import(&config, "kek-1", 1);
     private(folder.path().join("pin"), format!("{PIN}\n").as_bytes());
     let node = Server::start(folder.path(), "");
@@ -64,6 +64,28 @@ fn a_token_has_the_kek_and_what_is_open_stays_open_without_it() {
     assert!(said.contains("is wrapped by pkcs11:kek-2"), "{said}");
     let status = node.cluster("GET", "/keys", None);
     assert_eq!(status["root"]["keks"].as_array().map(Vec::len), Some(3), "{status}");
+    assert_eq!(node.stop(), Some(0));
+
+    // Then of keys in a token, a node has those that are there
+    let other = token(folder.path(), "others");
+    import(&other, "kek-2", 2);
+    let env_of_other: [(&str, &Path); 1] = [("SOFTHSM2_CONF", &other)];
+    let node = Server::start_with(folder.path(), &with("kek-2"), &env_of_other);
+    node.wait_ready();
+    let here = |kek: &str| {
+        let status = node.cluster("GET", "/keys", None);
+        let keks = status["root"]["keks"].as_array().cloned().unwrap_or_default();
+        keks.iter().find(|it| it["name"] == kek).map(|it| it["here"] == true)
+    };
+    let begun = std::time::Instant::now();
+    while here("pkcs11:kek-1") != Some(false) {
+        assert!(begun.elapsed().as_secs() < 30, "it is taken to be in the token");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    assert_eq!(here("pkcs11:kek-2"), Some(true));
+    assert_eq!(node.stop(), Some(0));
+    let node = Server::start_with(folder.path(), &with("kek-2"), &env);
+    node.wait_ready();
     node.claviger(&["key", "drop-kek", "pkcs11:kek-1", "--yes"]).unwrap();
     assert_eq!(node.stop(), Some(0));
     let node = Server::start_with(folder.path(), &with("kek-2"), &env);

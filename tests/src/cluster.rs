@@ -7,7 +7,8 @@ use core::time::Duration;
 use serde_json::{Value, json};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use tokio::time::{Instant, sleep};
+use tokio::process::Command;
+use tokio::time::{Instant, sleep, timeout};
 
 /// How long the cluster may take to do something on a busy machine before the test gives up.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -235,6 +236,19 @@ impl Cluster {
     /// # Panics
     /// If it does not start.
     pub async fn start(&mut self, number: usize, more: &[&str]) {
+        let command = self.command(number, more);
+        let member = &self.members[number];
+        let log = self.file(&format!("{}.log", member.name));
+        let process = Claviger::serve(command, &log, TOKEN).await;
+        let member = &mut self.members[number];
+        // They stay, so that others find it again.
+        member.http = process.url.trim_start_matches("http://").parse().expect("an address");
+        member.coaps = process.coaps;
+        member.link = process.link.unwrap_or(member.link);
+        member.process = Some(process);
+    }
+
+    fn command(&self, number: usize, more: &[&str]) -> Command {
         let member = &self.members[number];
         let config = self.file(&format!("{}.toml", member.name));
         std::fs::write(&config, member.config(self)).expect("the folder can be written");
@@ -249,14 +263,37 @@ impl Cluster {
         };
         command.args(["server", "-o", "json", "--config"]).arg(config).args(more);
         command.env_remove("CLAVIGER_LOG");
-        let log = self.file(&format!("{}.log", member.name));
-        let process = Claviger::serve(command, &log, TOKEN).await;
-        let member = &mut self.members[number];
-        // They stay, so that others find it again.
-        member.http = process.url.trim_start_matches("http://").parse().expect("an address");
-        member.coaps = process.coaps;
-        member.link = process.link.unwrap_or(member.link);
-        member.process = Some(process);
+        command
+    }
+
+    /// Takes the key-encryption key away from where nodes look for it: those that run keep what they
+    /// have, those that start are sealed.
+    ///
+    /// # Panics
+    /// If it is not there.
+    pub fn hide_kek(&self) {
+        std::fs::rename(self.file("kek"), self.file("hidden-kek")).expect("it is there");
+    }
+
+    /// Puts it back.
+    ///
+    /// # Panics
+    /// If it was not hidden.
+    pub fn show_kek(&self) {
+        std::fs::rename(self.file("hidden-kek"), self.file("kek")).expect("it is there");
+    }
+
+    /// Starts a node that is to refuse to run; gives what it says.
+    ///
+    /// # Panics
+    /// If it runs.
+    pub async fn refused(&self, number: usize) -> String {
+        let mut command = self.command(number, &[]);
+        command.kill_on_drop(true);
+        let ended = timeout(PATIENCE, command.output()).await.expect("it ends");
+        let ended = ended.expect("the binary runs");
+        assert!(!ended.status.success(), "it runs");
+        String::from_utf8_lossy(&ended.stderr).into_owned()
     }
 
     /// Kills a node as a power cut does.

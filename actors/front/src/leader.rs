@@ -1,11 +1,11 @@
 //! What a node of the ledger asks of the one that leads, for an operator: whom only the leader sees,
 //! and what only the leader does.
 
-use crate::{Unreadable, decode, encode};
+use crate::{EdgeReport, Unreadable, decode, encode};
 use minicbor::{Decode, Encode};
 
 /// What fields of fixed length take, with room to spare.
-const AROUND: usize = 96;
+const AROUND: usize = 128;
 
 /// A question, or something to be done.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -51,6 +51,13 @@ pub enum Ask {
         #[n(0)]
         to: Option<u64>,
     },
+    /// What strangers tried in a realm; [`Told::Attempts`] answers.
+    #[n(5)]
+    Attempts {
+        /// The realm.
+        #[n(0)]
+        realm: String,
+    },
 }
 
 /// The answer.
@@ -79,6 +86,33 @@ pub enum Told {
         #[n(1)]
         later: bool,
     },
+    /// What strangers tried, the latest first.
+    #[n(3)]
+    Attempts {
+        /// Them.
+        #[n(0)]
+        attempts: Vec<AttemptSeen>,
+    },
+}
+
+/// What a stranger tried, as the leader saw it.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct AttemptSeen {
+    /// The identity that was claimed: anything a stranger likes to send.
+    #[cbor(n(0), with = "minicbor::bytes")]
+    pub identity: Vec<u8>,
+    /// Why it came to nothing.
+    #[n(1)]
+    pub reason: String,
+    /// What an operator can do.
+    #[n(2)]
+    pub advice: String,
+    /// How often.
+    #[n(3)]
+    pub count: u64,
+    /// When last, in ms since the Unix epoch.
+    #[n(4)]
+    pub last_seen: u64,
 }
 
 /// An edge as the leader sees it.
@@ -108,6 +142,9 @@ pub struct EdgeSeen {
     /// Ms since it was heard.
     #[n(7)]
     pub silent_for: u64,
+    /// What it said last of itself.
+    #[n(8)]
+    pub report: Option<EdgeReport>,
 }
 
 impl Ask {
@@ -116,6 +153,7 @@ impl Ask {
         let room = match self {
             Self::Join { address, .. } => address.len(),
             Self::Promote { nodes, .. } => 9 * nodes.len(),
+            Self::Attempts { realm } => realm.len(),
             _ => 0,
         };
         core::mem::take(&mut encode(self, AROUND + room))
@@ -140,6 +178,10 @@ impl Told {
         let room = match self {
             Self::Edges { edges, .. } => edges.iter().map(seen).sum(),
             Self::Refused { words, .. } => words.len(),
+            Self::Attempts { attempts } => attempts
+                .iter()
+                .map(|it| AROUND + it.identity.len() + it.reason.len() + it.advice.len())
+                .sum(),
             Self::Done => 0,
         };
         core::mem::take(&mut encode(self, AROUND + room))
@@ -167,6 +209,7 @@ mod tests {
             (b"\x01\x82\x03\x82\x03\xf5", Ask::Remove { node: 3, even: true }),
             (b"\x01\x82\x04\x81\x05", Ask::Transfer { to: Some(5) }),
             (b"\x01\x82\x04\x80", Ask::Transfer { to: None }),
+            (b"\x01\x82\x05\x81\x61r", Ask::Attempts { realm: "r".into() }),
         ] {
             assert_eq!(ask.encode(), bytes, "{ask:?}");
             assert_eq!(Ask::decode(bytes), Ok(ask));
@@ -180,13 +223,29 @@ mod tests {
             version: "v".into(),
             since: 3,
             silent_for: 4,
+            report: None,
         };
+        let reports = EdgeSeen { report: Some(EdgeReport::default()), ..edge.clone() };
+        let all = Told::Edges { since: 9, edges: vec![reports] };
+        assert_eq!(Told::decode(&all.encode()), Ok(all));
         for (bytes, told) in [
             (
                 &b"\x01\x82\x00\x82\x09\x81\x88\x01\x02\x60\x61l\x61r\x61v\x03\x04"[..],
                 Told::Edges { since: 9, edges: vec![edge] },
             ),
             (b"\x01\x82\x01\x80", Told::Done),
+            (
+                b"\x01\x82\x03\x81\x81\x85\x41i\x61r\x61a\x02\x03",
+                Told::Attempts {
+                    attempts: vec![AttemptSeen {
+                        identity: b"i".to_vec(),
+                        reason: "r".into(),
+                        advice: "a".into(),
+                        count: 2,
+                        last_seen: 3,
+                    }],
+                },
+            ),
             (b"\x01\x82\x02\x82\x61w\xf5", Told::Refused { words: "w".into(), later: true }),
         ] {
             assert_eq!(told.encode(), bytes, "{told:?}");

@@ -16,13 +16,13 @@ mod uplink;
 pub use from_edge::{
     Check, Deliver, Find, FromEdge, Listen, Open, Repeat, Resume, Shared, Sign, Step,
 };
-pub use leader::{Ask, EdgeSeen, Told};
+pub use leader::{Ask, AttemptSeen, EdgeSeen, Told};
 pub use to_edge::{
     Accepted, CheckKey, Close, Content, Continue, CookieKey, Hold, Keys, NotResumed, Opened,
     Present, Refusal, Refused, Signed, ToEdge, Transmit, Unknown, WhyNotResumed,
 };
 pub use trace::Trace;
-pub use uplink::{Greeting, Hello, Peer, WhyRefused};
+pub use uplink::{EdgeReport, Greeting, Hello, Peer, WhyRefused};
 
 use minicbor::{Decode, Encode};
 use zeroize::Zeroizing;

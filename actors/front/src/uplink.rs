@@ -4,7 +4,8 @@
 //! The edge begins with one [`Hello`]. The node answers with a [`Greeting`]: while it does not lead,
 //! [`Greeting::Standby`], now and when something changes; once it leads, [`Greeting::Welcome`].
 //! Behind that the stream carries [`crate::FromEdge`] and [`crate::ToEdge`] as they are, until the
-//! node leads no more: then it ends the stream, and the edge comes again.
+//! node leads no more: then it ends the stream, and the edge comes again. Among them the edge says
+//! every two seconds how it stands, by an [`EdgeReport`].
 
 use crate::{Unreadable, decode, encode};
 use minicbor::{Decode, Encode};
@@ -28,6 +29,32 @@ pub struct Hello {
     #[n(3)]
     pub version: String,
 }
+
+/// How an edge stands: for people, and a sign of life.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Encode, Decode)]
+pub struct EdgeReport {
+    /// Sessions whose keys it holds.
+    #[n(0)]
+    pub sessions: u64,
+    /// Handshakes under way.
+    #[n(1)]
+    pub handshakes: u64,
+    /// Handshakes that ended with a session, since it started.
+    #[n(2)]
+    pub established: u64,
+    /// Handshakes that ended without one.
+    #[n(3)]
+    pub failed: u64,
+    /// True if it hears of a leader and has the keys of now: else it answers no device.
+    #[n(4)]
+    pub serves: bool,
+    /// True if it leaves: it takes no new handshakes.
+    #[n(5)]
+    pub draining: bool,
+}
+
+/// How a report begins, which no other frame does.
+const REPORT: u8 = b'R';
 
 /// How a node of the ledger stands to edges.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -97,6 +124,23 @@ impl Hello {
     }
 }
 
+impl EdgeReport {
+    /// The frame as bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut bytes = core::mem::take(&mut *encode(self, AROUND));
+        bytes.insert(0, REPORT);
+        bytes
+    }
+
+    /// The report in `bytes`; none if that is another frame.
+    ///
+    /// # Errors
+    /// [`Unreadable`] if it is of another version or damaged.
+    pub fn decode(bytes: &[u8]) -> Option<Result<Self, Unreadable>> {
+        bytes.strip_prefix(&[REPORT]).map(decode)
+    }
+}
+
 impl Greeting {
     /// The frame as bytes.
     pub fn encode(&self) -> Vec<u8> {
@@ -146,6 +190,20 @@ mod tests {
             assert_eq!(greeting.encode(), bytes);
             assert_eq!(Greeting::decode(bytes), Ok(greeting));
         }
+    }
+
+    #[test]
+    fn a_report_is_told_from_other_frames() {
+        let (sessions, handshakes, established, failed) = (1, 2, 3, 4);
+        let (serves, draining) = (true, false);
+        let report = EdgeReport { sessions, handshakes, established, failed, serves, draining };
+        let bytes = b"R\x01\x86\x01\x02\x03\x04\xf5\xf4";
+
+        assert_eq!(report.encode(), bytes);
+        assert_eq!(EdgeReport::decode(bytes), Some(Ok(report)));
+        assert_eq!(EdgeReport::decode(&bytes[..4]), Some(Err(Unreadable)));
+        assert_eq!(EdgeReport::decode(&bytes[1..]), None);
+        assert_eq!(crate::FromEdge::decode(bytes), Err(Unreadable));
     }
 
     #[test]

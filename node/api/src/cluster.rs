@@ -29,12 +29,27 @@ pub struct Cluster {
     pub term: u64,
     /// The level that the ledger's commands are applied by.
     pub level: Option<u32>,
+    /// The authority that issues the certificates of nodes; null before there is one.
+    pub authority: Option<ClusterAuthority>,
     /// The nodes of the ledger.
     pub nodes: Vec<ClusterNode>,
     /// The edges that are connected to the leader, one for each of their listeners.
     pub edges: Vec<ClusterEdge>,
     /// What is wrong, and what to do; empty if all is well.
     pub problems: Vec<String>,
+}
+
+/// The authority that issues the certificates of nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ClusterAuthority {
+    /// When it was made.
+    pub since: Timestamp,
+    /// True while the one that it replaces is trusted, too: until no certificate of that holds.
+    pub replaces: bool,
+    /// How many nodes have a certificate that holds.
+    pub nodes: u64,
+    /// How many of these have one of the authority before.
+    pub left: u64,
 }
 
 /// A node of the ledger.
@@ -87,6 +102,25 @@ pub struct ClusterEdge {
     pub since: Timestamp,
     /// Milliseconds since it was heard.
     pub last_contact: u64,
+    /// What it says of itself, every two seconds; null if its version does not.
+    pub report: Option<EdgeReport>,
+}
+
+/// How an edge says it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct EdgeReport {
+    /// Sessions whose keys it holds.
+    pub sessions: u64,
+    /// Handshakes under way.
+    pub handshakes: u64,
+    /// Handshakes that ended with a session, since it started.
+    pub established: u64,
+    /// Handshakes that ended without one.
+    pub failed: u64,
+    /// True if it hears of a leader and has the keys of now; else it answers no device.
+    pub serves: bool,
+    /// True if it leaves: it takes no new handshakes.
+    pub draining: bool,
 }
 
 /// A change of who votes.
@@ -98,6 +132,21 @@ pub struct Promote {
     /// True if an even number of voters is meant.
     #[serde(default)]
     pub even: bool,
+}
+
+/// A snapshot of one node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Snapshot {
+    /// The node.
+    pub node: String,
+    /// All up to this index is in its rows on the disk.
+    pub index: u64,
+    /// How many bytes these take there.
+    pub rows_bytes: u64,
+    /// How many bytes its log takes.
+    pub log_bytes: u64,
+    /// How many entries its log has yet.
+    pub log_entries: u64,
 }
 
 /// Who is to lead.
@@ -115,20 +164,13 @@ pub struct Transfer {
 pub struct CreateJoinToken {
     /// What a node may join as.
     pub role: NodeRole,
-    /// How many nodes may join with it.
-    #[serde(default = "one")]
-    pub uses: u32,
-    /// For how long, in seconds.
-    #[serde(default = "an_hour")]
-    pub lifetime: u64,
-}
-
-const fn one() -> u32 {
-    1
-}
-
-const fn an_hour() -> u64 {
-    3600
+    /// How many nodes may join with it; by default one node of the ledger, and any number of edges:
+    /// an edge joins at each start.
+    #[serde(default)]
+    pub uses: Option<u32>,
+    /// For how long, in seconds; by default an hour, and for edges a year.
+    #[serde(default)]
+    pub lifetime: Option<u64>,
 }
 
 /// A join token as it is shown once.
@@ -148,8 +190,8 @@ pub struct JoinToken {
     pub id: String,
     /// What a node may join as.
     pub role: NodeRole,
-    /// How many nodes may still join with it.
-    pub uses_left: u32,
+    /// How many nodes may still join with it; null if any number may.
+    pub uses_left: Option<u32>,
     /// Until when.
     pub expires: Timestamp,
 }

@@ -22,6 +22,9 @@ pub struct KeyStatus {
     /// The root key; absent before one was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub root: Option<RootKey>,
+    /// The generation of the keys that edges are handed.
+    #[serde(default)]
+    pub edges: u32,
     /// The keys of tenants.
     pub tenants: Vec<TenantKey>,
 }

@@ -39,8 +39,8 @@ mod webhook;
 pub use attempt::{UnprovenAttempt, UnprovenAttempts};
 pub use bulk::{BulkAnswer, BulkStatus};
 pub use cluster::{
-    Cluster, ClusterEdge, ClusterNode, CreateJoinToken, CreatedJoinToken, JoinToken, JoinTokens,
-    NodeRole, Promote, Transfer,
+    Cluster, ClusterAuthority, ClusterEdge, ClusterNode, CreateJoinToken, CreatedJoinToken,
+    EdgeReport, JoinToken, JoinTokens, NodeRole, Promote, Snapshot, Transfer,
 };
 pub use connector::{AskedPsk, Connector, ConnectorKind, Connectors, PskRequest, PutConnector};
 pub use credential::{Credential, CredentialType, Credentials, RevokeCredential, UseReport};

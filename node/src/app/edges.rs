@@ -64,6 +64,10 @@ impl Edges<'_> {
                     version: env!("CARGO_PKG_VERSION").to_owned(),
                 },
                 task,
+                report: {
+                    let shown = shown.clone();
+                    Arc::new(move || shown.standing())
+                },
                 hub: self.hub.cloned(),
                 node: self.node,
                 nodes: self.nodes.subscribe(),

@@ -40,6 +40,9 @@ pub enum StartError {
     /// The actors have no thread.
     #[error("cannot start the actors' thread: {0}")]
     Thread(io::Error),
+    /// Health cannot be told while the process starts.
+    #[error("cannot tell of this process's health: {0}")]
+    Health(io::Error),
     /// The ledger does not open.
     #[error("cannot open the ledger: {0}")]
     Ledger(String),

@@ -5,7 +5,7 @@ use super::founding::World;
 use super::leader::{Begins, Leader};
 use super::linking::Linking;
 use super::sockets::Sockets;
-use super::{App, Ground, StartError, health};
+use super::{App, Ground, StartError};
 use crate::admin_token;
 use crate::cluster::hub::Hub;
 use crate::cluster::link::Late;
@@ -75,11 +75,10 @@ pub(super) async fn start(
     let (begun, begins) = oneshot::channel();
     ground.tasks.spawn(leader.run(begun));
     ground.tasks.spawn(stopped(world.ledger.clone()));
-    let operator: Arc<dyn Operator> = Arc::new(AtNode::new(
-        world.ledger.clone(),
-        hub.clone(),
-        data.join("ledger-copies-being-sent"),
-    ));
+    keep(&world, in_cluster, &mut ground.tasks);
+    let operator: Arc<dyn Operator> =
+        Arc::new(AtNode::new(world.ledger.clone(), hub.clone(), shown.unproven.clone(), data));
+    let starting = ground.serve_health(&tcp, tls.as_ref())?;
     let registrar = Arc::new(Registrar::new(world.ledger.anywhere(), world.keeper.ring()));
     match link {
         Some(socket) => {
@@ -94,12 +93,13 @@ pub(super) async fn start(
                 socket,
                 init,
                 tasks: &mut ground.tasks,
+                waits: ground.waits.clone(),
             };
             linking.start(Begins(begins)).await?;
         }
         None => Begins(begins).done().await?,
     }
-    keep(&world, &mut ground.tasks);
+    ground.waits.send_replace(None);
     config.coaps.iter().for_each(|coaps| world.warn_without_chain(coaps));
     let edges = ground.edges(udp, world.ledger.id(), Some(&hub))?;
     if !in_cluster {
@@ -122,14 +122,13 @@ pub(super) async fn start(
     );
     let World { clock, crypto, keeper, ledger } = world;
     let anywhere = ledger.anywhere();
-    let health = health(Some((anywhere.clone(), keeper.clone())), &edges);
+    let health = ground.health(Some((anywhere.clone(), keeper.clone())), &edges);
     let api = Api {
         ledger: anywhere,
         desk,
         keeper: keeper.clone(),
         clock,
         crypto,
-        unproven: shown.unproven,
         admin_token,
         streams: Streams::new(ground.http.clone(), ground.stop.subscribe()),
         operator,
@@ -138,6 +137,9 @@ pub(super) async fn start(
         metrics: Arc::new(metrics),
     };
     let router = http::router(api);
+    let (stop, stopped) = starting;
+    stop.send_replace(true);
+    let _ = stopped.await;
     Ok(ground.serve((tcp, tls), router, addresses, Some((ledger, keeper)), (edges, health)))
 }
 
@@ -173,15 +175,16 @@ async fn heard(edges: &[Running], keeper: &Keeper) {
     }
 }
 
-/// Keeps the keys open, and this node from leading while it is sealed.
-fn keep(world: &World, tasks: &mut JoinSet<()>) {
-    let (may_lead, mut stands) = watch::channel(true);
+/// Keeps the keys open, and this node from leading while it is sealed. A node of a cluster leads
+/// only once it has opened them.
+fn keep(world: &World, in_cluster: bool, tasks: &mut JoinSet<()>) {
+    let (may_lead, mut stands) = watch::channel(!in_cluster);
     let ledger = world.ledger.clone();
-    tasks.spawn(world.keeper.clone().run(move |may| {
+    tasks.spawn(world.keeper.clone().run(!in_cluster, move |may| {
         may_lead.send_if_modified(|known| core::mem::replace(known, may) != may);
     }));
     tasks.spawn(async move {
-        let mut stands_now = true;
+        let mut stands_now = !in_cluster;
         loop {
             let stand = *stands.borrow_and_update();
             // While it is sealed it tries again: others may have been down.
@@ -222,7 +225,8 @@ async fn open(config: &Config, crypto: &dyn Crypto, link: &Late) -> Result<Arc<N
     let node = NodeConfig::new(storage, id, claviger_ledger::apply, link);
     let node = NodeConfig { reserve, ..node };
     let opened = if config.cluster.is_used() {
-        Node::open(node).await
+        // It is sealed until its keys are open.
+        Node::open(NodeConfig { stands: false, ..node }).await
     } else {
         Node::open_single(node).await
     };

@@ -39,6 +39,8 @@ pub(super) struct Linking<'a> {
     pub(super) socket: UdpSocket,
     /// True if this node is to found a cluster.
     pub(super) init: bool,
+    /// What this node waits for, in words.
+    pub(super) waits: watch::Sender<Option<String>>,
     pub(super) tasks: &'a mut JoinSet<()>,
 }
 
@@ -67,6 +69,12 @@ impl Linking<'_> {
         self.tasks.spawn(link::follow_members(ledger.clone(), self.nodes.clone()));
         self.tasks.spawn(door.serve(incomings));
         let (registrar, clock) = (self.registrar.clone(), clock.clone());
+        self.tasks.spawn(link::follow_authority(
+            link.clone(),
+            ledger.clone(),
+            registrar.clone(),
+            clock.clone(),
+        ));
         self.tasks.spawn(link::renew_own(link, registrar, path, renews, clock));
         // It ends once the others know.
         let keeping = link::keep_address(ledger.clone(), self.operator.clone(), address);
@@ -118,6 +126,8 @@ impl Linking<'_> {
             let renews = joined.renews();
             return Ok((joined, renews));
         }
+        let words = "this node waits for a leader: more than half of the voters must run";
+        self.waits.send_replace(Some(words.to_owned()));
         begins.done().await?;
         let key = fresh()?;
         let made = self.registrar.certify(ledger.id(), &key, clock.now()).await;
@@ -156,10 +166,13 @@ impl Linking<'_> {
         has_group: bool,
     ) -> Result<Credential, StartError> {
         let Some(file) = self.config.token() else {
-            let words = "it is missing, or its time is over: let the node join again, by \
-                         cluster.join and cluster.token_file";
+            let id = self.world.ledger.id();
+            let words = format!(
+                "it is missing, or its time is over: say `claviger cluster readmit {id:016x}` to a \
+                 node that runs, and let this one join again by cluster.join and cluster.token_file"
+            );
             return Err(if has_group {
-                StartError::Credential { path: path.to_owned(), words: words.to_owned() }
+                StartError::Credential { path: path.to_owned(), words }
             } else {
                 StartError::NoBeginning
             });
@@ -186,7 +199,17 @@ impl Linking<'_> {
                 }
                 Err(JoinError::Unreachable(error)) => {
                     tracing::warn!(%error, "no node of the cluster answers yet");
+                    let words = format!("this node joins: no node of the cluster answers: {error}");
+                    self.waits.send_replace(Some(words));
                     sleep(AGAIN).await;
+                }
+                Err(error @ JoinError::Refused(_)) if has_group => {
+                    let id = ledger.id();
+                    return Err(StartError::Join(format!(
+                        "{error}. Its own certificate is missing or over: to let it in again, say \
+                         `claviger cluster readmit {id:016x}` to a node that runs, and start it with \
+                         a join token that holds"
+                    )));
                 }
                 Err(error) => return Err(StartError::Join(error.to_string())),
             }

@@ -23,7 +23,7 @@ use crate::config::{Config, Role};
 use crate::crypto::SystemCrypto;
 use crate::http::{self, AdminToken, Health, Identity, Server};
 use crate::keys::Keeper;
-use crate::metrics::Source;
+use crate::metrics::{Metrics, Source};
 use crate::thread::Thread;
 use axum::Router;
 use claviger_actors::Clock;
@@ -33,6 +33,7 @@ use claviger_machine::Crypto;
 use claviger_raft::Node;
 use edges::{Edges, Running};
 use std::net::UdpSocket;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use tokio::net::TcpListener;
@@ -68,6 +69,10 @@ struct Ground {
     link: Late,
     /// The nodes of the ledger, as far as known.
     nodes: watch::Sender<Vec<Peer>>,
+    /// What this process waits for before it belongs to its cluster, in words; none once it does.
+    waits: watch::Sender<Option<String>>,
+    /// True once the process is about to stop.
+    draining: Arc<AtomicBool>,
     uplinks: Arc<uplink::Counters>,
     http: Arc<http::Counters>,
     stop: watch::Sender<bool>,
@@ -95,6 +100,8 @@ impl App {
             tasks: JoinSet::new(),
             link: Late::default(),
             nodes: watch::Sender::default(),
+            waits: watch::Sender::new(Some("this node has only begun to start".to_owned())),
+            draining: Arc::default(),
             uplinks: Arc::default(),
             http: Arc::default(),
             stop: watch::Sender::new(false),
@@ -185,7 +192,45 @@ impl Ground {
 
     /// What shows how edges and leader meet.
     fn meeting(&self, hub: Arc<hub::Counters>) -> Box<dyn Source> {
-        crate::metrics::meeting(hub, self.uplinks.clone(), self.link.clone())
+        let draining = self.draining.clone();
+        crate::metrics::meeting(hub, self.uplinks.clone(), self.link.clone(), draining)
+    }
+
+    /// Whether this process, with these edges, can serve.
+    fn health(
+        &self,
+        ledger: Option<(Arc<dyn Ledger>, Arc<Keeper>)>,
+        edges: &[Running],
+    ) -> Arc<Health> {
+        let edges = edges.iter().map(|edge| edge.shown.clone()).collect();
+        let (draining, waits) = (self.draining.clone(), self.waits.subscribe());
+        Arc::new(Health { ledger, edges, draining, waits })
+    }
+
+    /// Serves health alone until the sender is dropped, and tells when that has ended: the rest of
+    /// the process may take its time. New connections wait for whoever serves next.
+    fn serve_health(
+        &mut self,
+        tcp: &TcpListener,
+        tls: Option<&Arc<Identity>>,
+    ) -> Result<(watch::Sender<bool>, oneshot::Receiver<()>), StartError> {
+        let copy = tcp.as_fd().try_clone_to_owned().map(std::net::TcpListener::from);
+        let tcp = copy.and_then(TcpListener::from_std).map_err(StartError::Health)?;
+        let metrics = Metrics::of_edge(Vec::new(), self.meeting(Arc::default()), self.http.clone());
+        let (stop, stopping) = watch::channel(false);
+        let server = Server {
+            tcp,
+            tls: tls.cloned(),
+            router: http::starting(self.health(None, &[]), Arc::new(metrics)),
+            counters: self.http.clone(),
+            stopping,
+        };
+        let (ending, ended) = oneshot::channel();
+        tokio::spawn(async move {
+            server.run().await;
+            drop(ending);
+        });
+        Ok((stop, ended))
     }
 
     /// Serves `router`, and gives the whole process.
@@ -222,10 +267,4 @@ impl Ground {
             has_others: self.config.cluster.is_used(),
         }
     }
-}
-
-/// Whether a process with these edges can serve.
-fn health(ledger: Option<(Arc<dyn Ledger>, Arc<Keeper>)>, edges: &[Running]) -> Arc<Health> {
-    let edges = edges.iter().map(|edge| edge.shown.clone()).collect();
-    Arc::new(Health { ledger, edges, draining: AtomicBool::new(false) })
 }

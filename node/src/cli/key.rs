@@ -52,8 +52,22 @@ Example:
   claviger key drop-kek file:0f1e2d3c4b5a6978")]
     DropKek(DropKek),
     /// Replace the root key. Tenants' keys follow by themselves, and the old one is destroyed.
-    #[command(after_help = "Example:\n  claviger key rotate-root")]
-    RotateRoot(All),
+    #[command(after_help = "\
+Copies in escrow are of the old one and open nothing any more: make new ones at once.
+
+Examples:
+  claviger key rotate-root
+  claviger key rotate-root --yes")]
+    RotateRoot(RotateRoot),
+    /// Replace the keys that edges are handed: of cookies, and for checking connection ids.
+    #[command(after_help = "\
+For an edge that was stolen: remove it and revoke its token, and then do this, so that what it had
+makes no cookie and no connection id any more. Edges get the new keys within a second. Open sessions
+go on: ids of the three generations before stay good.
+
+Example:
+  claviger key rotate-edges")]
+    RotateEdges(All),
     /// Replace a tenant's key. What it has sealed is sealed anew, and then it is destroyed.
     #[command(after_help = "\
 That goes on in the background, also after a crash; `claviger key status` shows how far it is. A copy
@@ -110,6 +124,16 @@ pub struct DropKek {
     yes: bool,
 }
 
+/// A root key that is to be replaced.
+#[derive(Debug, Args)]
+pub struct RotateRoot {
+    #[command(flatten)]
+    remote: Remote,
+    /// Do not ask.
+    #[arg(long)]
+    yes: bool,
+}
+
 /// Whom a copy is for.
 #[derive(Debug, Args)]
 pub struct EscrowArgs {
@@ -160,11 +184,19 @@ impl Key {
                 note(format_args!("{kek} opens nothing any more."));
                 Ok(())
             }
-            Self::RotateRoot(All { remote }) => {
+            Self::RotateRoot(RotateRoot { remote, yes }) => {
+                let what = "Replace the root key, so that copies in escrow open nothing any more";
+                confirm(what, yes)?;
                 let done: ReplacedKey =
                     Client::of_cluster(&remote)?.post(&["keys", "root"]).await?;
                 note(format_args!("The root key is at version {}.", done.version));
                 note("Copies in escrow are of the old one: make new ones.");
+                Ok(())
+            }
+            Self::RotateEdges(All { remote }) => {
+                let client = Client::of_cluster(&remote)?;
+                let done: ReplacedKey = client.post(&["keys", "edges"]).await?;
+                note(format_args!("The keys of edges are at generation {}.", done.version));
                 Ok(())
             }
             Self::RotateTenant(All { remote }) => {
@@ -282,6 +314,7 @@ fn shown(status: &KeyStatus) -> String {
             ("Wrapped by", format!("{} ({here})", kek.name))
         }));
     }
+    pairs.push(("Keys of edges", format!("generation {}", status.edges)));
     let row = |it: &TenantKey| {
         let retiring = it.retiring.as_ref().map(|old| {
             format!("version {}: {} sealed anew, {} %", old.version, old.resealed, old.percent)

@@ -229,6 +229,9 @@ mod tests {
             "claviger cluster status --watch",
             "claviger cluster token create --role edge --uses 10 --lifetime 86400",
             "claviger cluster promote 1 2 --even",
+            "claviger cluster readmit 1 --yes",
+            "claviger cluster snapshot",
+            "claviger cluster join a:1 b:1 --token-file t",
             "claviger server --config claviger.toml --init",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_ok(), "{line}");

@@ -2,7 +2,7 @@
 
 use super::client::{Client, Remote};
 use super::confirm::confirm;
-use super::exit::Failure;
+use super::exit::{Exit, Failure};
 use super::input;
 use super::output::{self, facts, note, table};
 use clap::{Args, Subcommand, ValueEnum};
@@ -160,8 +160,11 @@ impl Put {
             enrol_with_profile: self.enrol_with_profile,
         };
         let path = ["trust-anchors", self.name.as_str()];
-        let all: TrustAnchors = client.get(&["trust-anchors"], &[]).await?;
-        let known = all.trust_anchors.into_iter().find(|known| known.name == self.name);
+        let known: Option<Row> = match client.get(&path, &[]).await {
+            Ok(known) => Some(known),
+            Err(failure) if failure.exit == Exit::NotFound => None,
+            Err(failure) => return Err(failure),
+        };
         if known.is_some_and(|known| known.certificates.trim() != body.certificates.trim()) {
             confirm(&format!("Replace the certificates of trust anchor {}", self.name), self.yes)?;
         }

@@ -7,11 +7,11 @@
 
 use super::way::{Frame, ToTask};
 use claviger_actors::{Devices, EdgeId, Edges};
-use claviger_front::WhyRefused;
+use claviger_front::{EdgeReport, WhyRefused};
 use core::time::Duration;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Instant, SystemTime};
 use tokio::sync::{mpsc, watch};
 
@@ -75,6 +75,8 @@ impl Seat {
 pub struct Counters {
     /// Edges that sit here now.
     pub connected: AtomicU64,
+    /// Those of them that say that they answer no device, for they lack a leader or keys.
+    pub mute: AtomicU64,
     /// Frames for edges that were behind, or gone.
     pub lost: AtomicU64,
     /// Edges that were let in.
@@ -102,11 +104,13 @@ pub struct Heard {
     from: Instant,
     /// Ms since then.
     last: AtomicU64,
+    /// What the edge said of itself.
+    report: Mutex<Option<EdgeReport>>,
 }
 
 impl Default for Heard {
     fn default() -> Self {
-        Self { from: Instant::now(), last: AtomicU64::new(0) }
+        Self { from: Instant::now(), last: AtomicU64::new(0), report: Mutex::default() }
     }
 }
 
@@ -115,6 +119,16 @@ impl Heard {
     pub fn now(&self) {
         let ms = u64::try_from(self.from.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.last.store(ms, Ordering::Relaxed);
+    }
+
+    /// It has said how it stands.
+    pub fn say(&self, report: EdgeReport) {
+        self.now();
+        *self.report.lock().unwrap_or_else(PoisonError::into_inner) = Some(report);
+    }
+
+    fn said(&self) -> Option<EdgeReport> {
+        *self.report.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn ago(&self) -> Duration {
@@ -205,6 +219,7 @@ impl Hub {
         let reign = state.reign.take();
         state.seats.clear();
         self.counters.connected.store(0, Ordering::Relaxed);
+        self.counters.mute.store(0, Ordering::Relaxed);
         drop(state);
         self.reigns.send_replace(None);
         reign.map(|reign| reign.devices)
@@ -225,8 +240,8 @@ impl Hub {
         self.read().reign.as_ref().map(|reign| reign.since)
     }
 
-    /// The edges that are connected, and for how long each has been silent.
-    pub fn seated(&self) -> Vec<(About, Duration)> {
+    /// The edges that are connected, for how long each has been silent, and what it said of itself.
+    pub fn seated(&self) -> Vec<(About, Duration, Option<EdgeReport>)> {
         let seats = self.read();
         let seats = seats.seats.values();
         let silent = |taken: &Taken| match taken.seat {
@@ -234,7 +249,7 @@ impl Hub {
             Seat::Here(_) => Duration::ZERO,
             Seat::There(_) => taken.heard.ago(),
         };
-        seats.map(|taken| (taken.about.clone(), silent(taken))).collect()
+        seats.map(|taken| (taken.about.clone(), silent(taken), taken.heard.said())).collect()
     }
 
     /// Gives an edge its seat for as long as the guard lives.
@@ -270,9 +285,13 @@ impl Hub {
 
     /// Who leads is confirmed: every edge is told so, with all that it must know.
     pub fn beat(&self) {
-        if let Some(reign) = &self.read().reign {
+        let state = self.read();
+        if let Some(reign) = &state.reign {
             reign.devices.beat();
         }
+        let said = state.seats.values().filter_map(|taken| taken.heard.said());
+        let mute = said.filter(|report| !report.serves).count();
+        self.counters.mute.store(mute as u64, Ordering::Relaxed);
     }
 
     /// False if there is no way to that edge: it has gone, or this node does not lead.

@@ -187,7 +187,7 @@ pub async fn enter(operator: &dyn Operator, node: u64, address: &str) -> Result<
         let ask = Ask::Join { node, address: address.to_owned() };
         match operator.ask(ask).await {
             Ok(Told::Refused { words, later: false }) => return Err(words),
-            Ok(Told::Done | Told::Edges { .. }) => return Ok(()),
+            Ok(Told::Done | Told::Edges { .. } | Told::Attempts { .. }) => return Ok(()),
             Ok(Told::Refused { later: true, .. }) | Err(_) => sleep(AGAIN / 4).await,
         }
     }
@@ -211,8 +211,35 @@ pub async fn keep_address(node: Arc<Node>, operator: Arc<dyn Operator>, address:
     }
 }
 
-/// Shows a new certificate at half of the old one's time, until the task is ended. A node of the
-/// ledger makes its own; its file is `path`.
+/// Believes the authorities that the ledger names, and where this node leads ends the trust in one
+/// that was replaced; until the task is ended.
+pub async fn follow_authority(
+    link: Link,
+    node: Arc<Node>,
+    registrar: Arc<Registrar>,
+    clock: Arc<dyn Clock>,
+) {
+    let (mut look, mut known) = (interval(LOOK), None);
+    loop {
+        look.tick().await;
+        let Some(now) = registrar.believed() else { continue };
+        if known.as_ref() != Some(&now) {
+            match link.believe(now.clone()) {
+                Ok(()) => known = Some(now),
+                Err(error) => {
+                    tracing::warn!(%error, "the cluster's authorities are not believed yet")
+                }
+            }
+        }
+        let leads = node.standing().leader == Some(node.id());
+        if leads && let Err(error) = registrar.retire(clock.now()).await {
+            tracing::debug!(%error, "the authority before is not retired yet");
+        }
+    }
+}
+
+/// Shows a new certificate at half of the old one's time, and when the cluster's authority is another
+/// one, until the task is ended. A node of the ledger makes its own; its file is `path`.
 pub async fn renew_own(
     link: Link,
     registrar: Arc<Registrar>,
@@ -221,7 +248,9 @@ pub async fn renew_own(
     clock: Arc<dyn Clock>,
 ) {
     loop {
-        sleep(renews.saturating_sub(clock.now())).await;
+        while clock.now() < renews && is_of_newest(&link, &registrar) {
+            sleep(LOOK.min(renews.saturating_sub(clock.now()))).await;
+        }
         let made = async {
             let key = FreshKey::generate().map_err(|error| error.to_string())?;
             let node = link.identity().node;
@@ -238,42 +267,14 @@ pub async fn renew_own(
             }
             Err(error) => {
                 tracing::warn!(error, "this node's certificate is not renewed yet");
-                renews = clock.now() + Duration::from_secs(60);
+                sleep(Duration::from_secs(60)).await;
             }
         }
     }
 }
 
-/// The same for an edge, which asks a node of the ledger for it and keeps it in memory.
-pub async fn renew_edge(
-    link: Link,
-    nodes: watch::Receiver<Vec<Peer>>,
-    mut renews: Duration,
-    clock: Arc<dyn Clock>,
-) {
-    let mut turn = 0;
-    loop {
-        sleep(renews.saturating_sub(clock.now())).await;
-        let node = {
-            let nodes = nodes.borrow();
-            nodes.get(turn % nodes.len().max(1)).cloned()
-        };
-        turn += 1;
-        let renewed = async {
-            let node = node.ok_or("no node of the ledger is known")?;
-            let key = FreshKey::generate().map_err(|error| error.to_string())?;
-            let asked = link.renew(node.id, &node.address, &key, None, clock.now()).await;
-            asked.map(|(credential, _)| credential.renews()).map_err(|error| error.to_string())
-        };
-        match renewed.await {
-            Ok(next) => {
-                tracing::info!("this edge shows a new certificate");
-                renews = next;
-            }
-            Err(error) => {
-                tracing::warn!(error, "this edge's certificate is not renewed yet");
-                renews = clock.now() + Duration::from_secs(60);
-            }
-        }
-    }
+/// Whether what this node shows is of the authority that the ledger names.
+fn is_of_newest(link: &Link, registrar: &Registrar) -> bool {
+    let newest = registrar.believed().and_then(|it| it.believed.into_iter().next());
+    newest.is_none_or(|newest| newest == link.authority())
 }

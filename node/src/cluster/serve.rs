@@ -2,7 +2,7 @@
 
 use super::hub::{About, Hub, Seat};
 use claviger_actors::EdgeId;
-use claviger_front::{Greeting, Hello, Peer};
+use claviger_front::{EdgeReport, Greeting, Hello, Peer};
 use claviger_raft::Channel;
 use core::time::Duration;
 use std::io;
@@ -71,10 +71,16 @@ impl Hub {
         sender.send(Greeting::Welcome { term: reign.term, nodes: known }.encode()).await?;
         let up = async {
             while let Some(frame) = receiver.receive().await? {
-                seated.heard.now();
-                // An empty one says that the edge is there.
-                if !frame.is_empty() {
-                    reign.devices.frame(edge, frame.into());
+                match EdgeReport::decode(&frame) {
+                    Some(Ok(report)) => seated.heard.say(report),
+                    // One of another version says at least that the edge is there, as an empty one.
+                    Some(Err(_)) => seated.heard.now(),
+                    None => {
+                        seated.heard.now();
+                        if !frame.is_empty() {
+                            reign.devices.frame(edge, frame.into());
+                        }
+                    }
                 }
             }
             Ok(())

@@ -9,7 +9,7 @@ use claviger_actors::{Devices, EdgeId, Outbox, Ports};
 use claviger_curves::AwsLc;
 use claviger_dtls::{Endpoint, EndpointConfig};
 use claviger_edge::Output;
-use claviger_front::{Hello, Peer, ToEdge, WhyRefused};
+use claviger_front::{EdgeReport, Hello, Peer, ToEdge, WhyRefused};
 use claviger_ledger::memory::MemoryLedger;
 use claviger_ledger::{CreateTenant, CredentialId, DeviceRef, Envelope, Found, Ledger, RequestId};
 use claviger_machine::{Crypto, Draw};
@@ -125,6 +125,7 @@ impl Edge {
         let uplink = Uplink {
             hello: hello(),
             task,
+            report: report(),
             hub: None,
             node: 99,
             nodes: known.subscribe(),
@@ -160,6 +161,25 @@ impl Edge {
             }
         }
     }
+}
+
+/// How all edges here say they stand.
+fn said() -> EdgeReport {
+    EdgeReport { sessions: 3, serves: true, ..EdgeReport::default() }
+}
+
+fn report() -> super::uplink::Report {
+    Arc::new(said)
+}
+
+/// Waits until an edge has said at this hub how it stands.
+async fn heard(hub: &Hub) {
+    let said = async {
+        while hub.seated()[0].2 != Some(said()) {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(SOON, said).await.expect("it says so");
 }
 
 fn hello() -> Hello {
@@ -210,6 +230,7 @@ async fn an_edge_finds_whoever_leads_and_frames_pass() {
             assert!(way.send(EdgeId(7), listen()));
             edge.presented().await;
             assert_eq!(one.seated()[0].0.listener, "l");
+            heard(&one).await;
 
             // And when the lead moves, the edge moves without looking for anybody
             one.close();
@@ -281,6 +302,7 @@ async fn an_edge_of_this_process_needs_no_stream() {
             let uplink = Uplink {
                 hello: hello(),
                 task,
+                report: report(),
                 hub: Some(hub.clone()),
                 node: 1,
                 nodes: watch::Sender::default().subscribe(),
@@ -298,6 +320,7 @@ async fn an_edge_of_this_process_needs_no_stream() {
                 assert!(matches!(way, Way::Here(_)));
                 assert!(way.send(EdgeId(7), listen()));
                 edge.presented().await;
+                heard(&hub).await;
                 hub.close();
                 assert!(matches!(edge.way().await, Way::Nowhere));
             }

@@ -8,7 +8,7 @@
 use super::hub::{About, Hub, Reign, Seat};
 use super::way::{Frame, ToTask, Way};
 use claviger_actors::EdgeId;
-use claviger_front::{Greeting, Hello, Peer};
+use claviger_front::{EdgeReport, Greeting, Hello, Peer};
 use claviger_machine::Crypto;
 use claviger_raft::Channel;
 use core::time::Duration;
@@ -20,13 +20,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
-use tokio::time::{sleep, timeout};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 /// How long a node may take to be reached.
 const REACH: Duration = Duration::from_secs(2);
 /// How long a leader may say nothing: it speaks every half a second.
 const SILENCE: Duration = Duration::from_secs(2);
-/// How long an edge may say nothing to a leader.
+/// How often an edge says to a leader how it stands, which also says that it is there.
 const LIFE: Duration = Duration::from_secs(2);
 /// How long a node that does not lead may say nothing: it speaks every 5 s.
 const QUIET: Duration = Duration::from_secs(15);
@@ -55,12 +55,17 @@ pub struct Counters {
     pub lost: AtomicU64,
 }
 
+/// Says how an edge stands.
+pub type Report = Arc<dyn Fn() -> EdgeReport + Send + Sync>;
+
 /// One edge's uplink.
 pub struct Uplink {
     /// Who is there.
     pub hello: Hello,
     /// The edge's task.
     pub task: mpsc::Sender<ToTask>,
+    /// How it stands.
+    pub report: Report,
     /// The hub of this process.
     pub hub: Option<Arc<Hub>>,
     /// This node, which is no other one to reach.
@@ -151,7 +156,7 @@ impl Uplink {
                 version: self.hello.version.clone(),
                 since: SystemTime::now(),
             };
-            lines.spawn(here(hub, about, choice.clone()));
+            lines.spawn(here(hub, about, choice.clone(), self.report.clone()));
         }
         let Some(reach) = self.reach.clone() else {
             lines.join_all().await;
@@ -170,6 +175,7 @@ impl Uplink {
                     let line = Line {
                         node: node.clone(),
                         hello: self.hello.clone(),
+                        report: self.report.clone(),
                         choice: choice.clone(),
                         heard: self.heard.clone(),
                         reach: reach.clone(),
@@ -186,7 +192,7 @@ impl Uplink {
 }
 
 /// The line to the hub of this process.
-async fn here(hub: Arc<Hub>, about: About, choice: Arc<Choice>) {
+async fn here(hub: Arc<Hub>, about: About, choice: Arc<Choice>, report: Report) {
     let mut reigns = hub.reigns();
     loop {
         let reign = reigns.borrow_and_update().clone();
@@ -197,8 +203,17 @@ async fn here(hub: Arc<Hub>, about: About, choice: Arc<Choice>) {
         let leading = reign.filter(|_| seated.is_some());
         let way = leading.map(|reign| (reign.term, Way::Here(reign.devices)));
         choice.note(about.node, way).await;
-        if reigns.changed().await.is_err() {
-            return;
+        let mut says = interval(LIFE);
+        loop {
+            tokio::select! {
+                changed = reigns.changed() => match changed {
+                    Ok(()) => break,
+                    Err(_) => return,
+                },
+                _ = says.tick() => if let Some(seated) = &seated {
+                    seated.heard.say(report());
+                },
+            }
         }
         drop(seated);
     }
@@ -208,6 +223,7 @@ async fn here(hub: Arc<Hub>, about: About, choice: Arc<Choice>) {
 struct Line {
     node: Peer,
     hello: Hello,
+    report: Report,
     choice: Arc<Choice>,
     heard: Option<watch::Sender<Vec<Peer>>>,
     reach: Arc<dyn Reach>,
@@ -255,12 +271,15 @@ impl Line {
         let (frames, mut leaving) = mpsc::channel::<Frame>(FRAMES);
         self.choice.note(self.node.id, Some((term, Way::There(frames)))).await;
         let up = async {
+            let mut says = interval(LIFE);
+            says.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
-                // An empty frame says that it is there, where no device has anything to say.
-                match timeout(LIFE, leaving.recv()).await {
-                    Ok(Some(mut frame)) => sender.send(core::mem::take(&mut *frame)).await?,
-                    Ok(None) => return Ok(()),
-                    Err(_) => sender.send(Vec::new()).await?,
+                tokio::select! {
+                    frame = leaving.recv() => match frame {
+                        Some(mut frame) => sender.send(core::mem::take(&mut *frame)).await?,
+                        None => return Ok(()),
+                    },
+                    _ = says.tick() => sender.send((self.report)().encode()).await?,
                 }
             }
         };

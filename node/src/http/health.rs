@@ -11,6 +11,7 @@ use claviger_api::Code;
 use claviger_ledger::Ledger;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::sync::watch;
 
 /// What must be well for this node to serve.
 pub struct Health {
@@ -19,7 +20,9 @@ pub struct Health {
     /// Its edges.
     pub edges: Vec<Arc<Shown>>,
     /// True once it is about to stop.
-    pub draining: AtomicBool,
+    pub draining: Arc<AtomicBool>,
+    /// What this process waits for before it belongs to its cluster, in words.
+    pub waits: watch::Receiver<Option<String>>,
 }
 
 impl Health {
@@ -28,6 +31,9 @@ impl Health {
         let unready = |words: String| Err(Fault::new(Code::Unavailable, words));
         if self.draining.load(Ordering::Relaxed) {
             return unready("this node is about to stop".to_owned());
+        }
+        if let Some(words) = &*self.waits.borrow() {
+            return unready(words.clone());
         }
         if let Some((ledger, keeper)) = &self.ledger {
             if let Some(why) = &keeper.standing().borrow().sealed {
@@ -56,6 +62,12 @@ pub(super) async fn livez() -> &'static str {
 /// and its edges hear of a leader.
 pub(super) async fn readyz(State(health): State<Arc<Health>>) -> Result<&'static str, Fault> {
     health.check().await.map(|()| "ready\n")
+}
+
+/// 503 with the reason: the API is not there yet.
+pub(super) async fn not_yet(State(health): State<Arc<Health>>) -> Fault {
+    let starts = || Fault::new(Code::Unavailable, "this node starts");
+    health.check().await.err().unwrap_or_else(starts)
 }
 
 /// The numbers in the text format of Prometheus.

@@ -32,7 +32,7 @@ pub use auth::AdminToken;
 pub use health::Health;
 pub use openapi::document;
 pub use pull::{Desk, Lookup, Lookups};
-pub use router::{router, without_api};
+pub use router::{router, starting, without_api};
 pub use serve::{Counters, Server, Streams};
 pub use tls::{Identity, TlsError};
 
@@ -40,7 +40,7 @@ use crate::cluster::operator::Operator;
 use crate::keys::{Keeper, key_of};
 use crate::metrics::Metrics;
 use change::Write;
-use claviger_actors::{Clock, Unproven};
+use claviger_actors::Clock;
 use claviger_api::Code;
 use claviger_ledger::{Command, Envelope, Ledger, Outcome, RequestId, Tenant, View};
 use claviger_link::Registrar;
@@ -59,8 +59,6 @@ pub struct Api {
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub crypto: Arc<dyn Crypto>,
-    /// Attempts of strangers.
-    pub unproven: Arc<Unproven>,
     /// What is kept of look-ups by LwM2M servers.
     pub desk: Desk,
     /// What an administrator proves himself by.

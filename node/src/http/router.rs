@@ -41,12 +41,18 @@ pub fn router(api: Api) -> Router {
     let of_tenant = of_tenant.route_layer(from_fn_with_state(api.clone(), unless_sealed));
     let (router, _) = whole(of_tenant, cluster().route_layer(for_admin())).split_for_parts();
     let (health, metrics) = (api.health.clone(), api.metrics.clone());
-    around(router.with_state(api), health, metrics)
+    around(router.with_state(api).fallback(no_route), health, metrics)
 }
 
 /// The paths of a node that has no API: health and metrics.
 pub fn without_api(health: Arc<Health>, metrics: Arc<Metrics>) -> Router {
-    around(Router::new(), health, metrics)
+    around(Router::new().fallback(no_route), health, metrics)
+}
+
+/// The same of a node that is to have one, and starts yet.
+pub fn starting(health: Arc<Health>, metrics: Arc<Metrics>) -> Router {
+    let not_yet = Router::new().fallback(health::not_yet).with_state(health.clone());
+    around(not_yet, health, metrics)
 }
 
 /// What every node serves, and what holds for all paths.
@@ -56,7 +62,6 @@ fn around(router: Router, health: Arc<Health>, metrics: Arc<Metrics>) -> Router 
         .route("/livez", get(health::livez))
         .merge(Router::new().route("/readyz", get(health::readyz)).with_state(health))
         .merge(shown)
-        .fallback(no_route)
         .method_not_allowed_fallback(no_method)
         .layer(DefaultBodyLimit::max(BODY))
         .layer(from_fn_with_state(metrics, measure))
@@ -114,6 +119,7 @@ fn cluster() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(keys::rotate_kek))
         .routes(routes!(keys::drop_kek))
         .routes(routes!(keys::rotate_root))
+        .routes(routes!(keys::rotate_edges))
         .routes(routes!(keys::escrow))
         .routes(routes!(keys::prove))
         .routes(routes!(keys::door, keys::unseal))
@@ -121,6 +127,9 @@ fn cluster() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(cluster::promote))
         .routes(routes!(cluster::transfer))
         .routes(routes!(cluster::remove))
+        .routes(routes!(cluster::readmit))
+        .routes(routes!(cluster::snapshot))
+        .routes(routes!(cluster::replace_authority))
         .routes(routes!(cluster::tokens::list, cluster::tokens::create))
         .routes(routes!(cluster::tokens::revoke))
         .routes(routes!(cluster::backup::take))

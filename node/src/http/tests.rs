@@ -25,7 +25,7 @@ use claviger_seal::{ClusterSecret, RootKey};
 use core::time::Duration;
 use serde_json::{Value, json};
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::watch;
 use tower::ServiceExt;
 use zeroize::Zeroizing;
@@ -82,7 +82,6 @@ impl Rig {
             keeper: keeper.clone(),
             clock: Arc::new(Stopped),
             crypto,
-            unproven: Arc::default(),
             desk,
             admin_token,
             streams: Streams::new(Arc::default(), stopping),
@@ -91,7 +90,8 @@ impl Rig {
             health: Arc::new(Health {
                 ledger: Some((ledger.clone(), keeper)),
                 edges: Vec::new(),
-                draining: AtomicBool::new(false),
+                draining: Arc::default(),
+                waits: tokio::sync::watch::channel(None).1,
             }),
             metrics: Arc::new(Metrics::of(Vec::new())),
         };

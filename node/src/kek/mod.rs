@@ -113,6 +113,12 @@ pub trait KeyProvider: Send + Sync {
     /// True if it has the KEK of this name, as far as can be told without asking far.
     fn has(&self, kek: &str) -> bool;
 
+    /// Looks which of these KEKs it has, if that takes asking far: [`KeyProvider::has`] tells it from
+    /// then on.
+    fn look(&self, keks: &[String]) {
+        let _ = keks;
+    }
+
     /// Wraps a version of the root key by the KEK of this name.
     ///
     /// # Errors
@@ -222,6 +228,19 @@ impl Providers {
     /// If it does not.
     pub async fn kek(&self) -> Result<String, KekError> {
         self.first()?.ask(|provider| provider.kek()).await
+    }
+
+    /// Has all providers look which of these KEKs they have.
+    pub async fn look(&self, keks: Vec<String>) {
+        for asked in &self.all {
+            let keks = keks.clone();
+            let look = move |provider: &dyn KeyProvider| {
+                provider.look(&keks);
+                Ok(())
+            };
+            // That one does not answer is told by what wraps.
+            let _ = asked.ask(look).await;
+        }
     }
 
     /// True if a provider of this node has the KEK of this name.

@@ -12,6 +12,7 @@ use cryptoki::mechanism::aead::GcmParams;
 use cryptoki::object::{Attribute, KeyType, ObjectClass, ObjectHandle};
 use cryptoki::session::{Session, UserType};
 use cryptoki::types::AuthPin;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use zeroize::Zeroizing;
@@ -46,6 +47,8 @@ pub struct Pkcs11Token {
     crypto: Arc<dyn Crypto>,
     /// Loaded when it is asked for at first: what hangs then hangs whoever asks.
     context: Mutex<Option<Pkcs11>>,
+    /// Labels of keys that the token has been found to lack: all others it may have.
+    lacks: Mutex<BTreeSet<String>>,
     /// A PIN that the token has refused: it is not tried again, since a token counts that.
     refused: Mutex<Option<Zeroizing<String>>>,
 }
@@ -68,8 +71,9 @@ fn label_of(kek: &str) -> Result<&str, KekError> {
 
 impl Pkcs11Token {
     /// The token at `place`; it is not looked at yet.
-    pub const fn new(place: Pkcs11Place, crypto: Arc<dyn Crypto>) -> Self {
-        Self { place, crypto, context: Mutex::new(None), refused: Mutex::new(None) }
+    pub fn new(place: Pkcs11Place, crypto: Arc<dyn Crypto>) -> Self {
+        let (lacks, refused) = (Mutex::new(BTreeSet::new()), Mutex::new(None));
+        Self { place, crypto, context: Mutex::new(None), lacks, refused }
     }
 
     fn context(&self) -> Result<Pkcs11, KekError> {
@@ -123,34 +127,61 @@ impl Pkcs11Token {
         Ok(Zeroizing::new(text.to_owned()))
     }
 
-    fn key(session: &Session, label: &str) -> Result<ObjectHandle, KekError> {
+    /// The key of this label, in the token that the session is with.
+    fn key(&self, session: &Session, label: &str) -> Result<ObjectHandle, KekError> {
+        let found = Self::find(session, label)?;
+        let mut lacks = self.lacks.lock().unwrap_or_else(PoisonError::into_inner);
+        match found.as_slice() {
+            [key] => {
+                lacks.remove(label);
+                Ok(*key)
+            }
+            [] => {
+                lacks.insert(label.to_owned());
+                Err(KekError::Token(format!("it holds no AES key with the label \"{label}\"")))
+            }
+            _ => Err(KekError::Token(format!("it holds several keys with the label \"{label}\""))),
+        }
+    }
+
+    fn find(session: &Session, label: &str) -> Result<Vec<ObjectHandle>, KekError> {
         let template = [
             Attribute::Class(ObjectClass::SECRET_KEY),
             Attribute::KeyType(KeyType::AES),
             Attribute::Label(label.as_bytes().to_vec()),
         ];
-        match session.find_objects(&template)?.as_slice() {
-            [key] => Ok(*key),
-            [] => Err(KekError::Token(format!("it holds no AES key with the label \"{label}\""))),
-            _ => Err(KekError::Token(format!("it holds several keys with the label \"{label}\""))),
-        }
+        Ok(session.find_objects(&template)?)
     }
 }
 
 impl KeyProvider for Pkcs11Token {
     fn kek(&self) -> Result<String, KekError> {
-        Self::key(&self.session()?, &self.place.key)?;
+        self.key(&self.session()?, &self.place.key)?;
         Ok(format!("{NAME}{}", self.place.key))
     }
 
     /// A key of another label may be in the token too: the one that wrapped before.
     fn has(&self, kek: &str) -> bool {
-        kek.starts_with(NAME)
+        let lacks = self.lacks.lock().unwrap_or_else(PoisonError::into_inner);
+        kek.strip_prefix(NAME).is_some_and(|label| !lacks.contains(label))
+    }
+
+    fn look(&self, keks: &[String]) {
+        let mut labels = keks.iter().filter_map(|kek| kek.strip_prefix(NAME)).peekable();
+        // A token that is not asked for is not asked.
+        if labels.peek().is_none() {
+            return;
+        }
+        let Ok(session) = self.session() else { return };
+        for label in labels {
+            // What comes of it is noted.
+            let _ = self.key(&session, label);
+        }
     }
 
     fn wrap(&self, kek: &str, version: u32, root: &RootKey) -> Result<Wrapping, KekError> {
         let session = self.session()?;
-        let key = Self::key(&session, label_of(kek)?)?;
+        let key = self.key(&session, label_of(kek)?)?;
         let mut nonce: [u8; NONCE] = self.crypto.random();
         let mut bytes = [&[VERSION][..], &nonce].concat();
         let aad = binding(version);
@@ -165,7 +196,7 @@ impl KeyProvider for Pkcs11Token {
         let (head, text) = wrapping.bytes.split_first_chunk().ok_or_else(does_not)?;
         let [VERSION, mut nonce @ ..]: [u8; 1 + NONCE] = *head else { return Err(does_not()) };
         let session = self.session()?;
-        let key = Self::key(&session, label)?;
+        let key = self.key(&session, label)?;
         let aad = binding(version);
         let how = Mechanism::AesGcm(GcmParams::new(&mut nonce, &aad, TAG.into())?);
         let opened = session.decrypt(&how, key, text).map(Zeroizing::new);

@@ -1,7 +1,9 @@
 //! Keys that are replaced at an operator's word; the [`Worker`](super::Worker) does the rest.
 
 use super::{Keeper, KeyError};
-use claviger_ledger::{Refusal, ReplaceTenantKey, RootKeys, Tenant, View, WrapRootKey, Wrapping};
+use claviger_ledger::{
+    Refusal, ReplaceTenantKey, RootKeys, RotateEdgeKeys, Tenant, View, WrapRootKey, Wrapping,
+};
 use claviger_seal::Sealed;
 use zeroize::Zeroizing;
 
@@ -106,6 +108,18 @@ impl Keeper {
         self.propose(command).await?;
         self.open().await?;
         Ok(version)
+    }
+
+    /// Begins the next generation of the keys that edges are handed; gives its number.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    pub async fn rotate_edges(&self) -> Result<u32, KeyError> {
+        self.ledger.confirm().await?;
+        let mut expect = 0;
+        self.ledger.read(&mut |rows| expect = View::new(rows).edge_keys().generation);
+        self.propose(RotateEdgeKeys { expect }).await?;
+        Ok(expect.saturating_add(1))
     }
 
     /// Replaces the key of a tenant; gives the version of the new one.

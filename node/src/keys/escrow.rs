@@ -8,9 +8,10 @@ use super::{Keeper, KeyError};
 use claviger_factory::{Binding, DoesNotOpen, PrivateKey, PublicKey, Purpose, Sealed};
 use claviger_ledger::{Escrow, NoteEscrow, RootKeys, View};
 use claviger_machine::Draw;
-use claviger_seal::{KEY, RootKey};
+use claviger_seal::{ClusterSecret, KEY, Keyring, RootKey, Wrapped};
 use data_encoding::HEXLOWER;
 use std::collections::BTreeMap;
+use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use zeroize::Zeroizing;
 
@@ -47,6 +48,15 @@ pub enum EscrowError {
         copy: u32,
         /// The ledger's.
         ledger: u32,
+    },
+    /// Tenants' keys are wrapped by another version yet, which no KEK at hand opens.
+    #[error(
+        "a part of this ledger is still under version {version} of its root key, which was being \
+         replaced: give the node a copy of that version, too"
+    )]
+    Another {
+        /// The version.
+        version: u32,
     },
     /// It is no copy of this ledger's root key.
     #[error("it does not open this ledger")]
@@ -152,19 +162,36 @@ impl Keeper {
     /// its provider has wraps the root key when somebody asks for that.
     ///
     /// # Errors
-    /// If the copy is not of this ledger's newest root key.
+    /// If the copy is not of this ledger's root key, or another one is needed, too.
     pub async fn unseal(&self, copy: &Copy) -> Result<(), EscrowError> {
         let (cluster, keys) = self.escrowed().await?;
-        if keys.version != copy.version {
-            return Err(EscrowError::Outdated { copy: copy.version, ledger: keys.version });
-        }
+        let outdated = EscrowError::Outdated { copy: copy.version, ledger: keys.version };
         let root = copy.open(&self.door)?;
-        let opened = root.unwrap_cluster(&keys.cluster);
-        if copy.cluster != cluster || opened.is_err() {
+        let belongs = if copy.version == keys.version {
+            root.unwrap_cluster(&keys.cluster).is_ok()
+        } else {
+            // One that is being replaced, and wraps something yet.
+            let (name, tenant) = self.wrapped_by(copy.version).ok_or(outdated)?;
+            let alone = Keyring::default();
+            alone
+                .open(BTreeMap::from([(copy.version, root.clone())]), ClusterSecret::new([0; KEY]));
+            let wrapped = tenant.keys().filter(|it| it.1 == copy.version);
+            let wrapped: Vec<_> =
+                wrapped.map(|(version, root, bytes)| Wrapped { version, root, bytes }).collect();
+            alone.tenant(&name, &wrapped).is_ok()
+        };
+        if copy.cluster != cluster || !belongs {
             return Err(EscrowError::Other);
         }
-        if let Ok(secret) = opened {
-            self.open_by(copy.version, root, secret).await;
+        self.given.lock().unwrap_or_else(PoisonError::into_inner).insert(copy.version, root);
+        if let Err(error) = self.open().await {
+            let given = self.given.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut lacks = keys.versions().map(|(version, _)| version);
+            let lacks = lacks.find(|version| !given.contains_key(version));
+            drop(given);
+            return Err(
+                lacks.map_or(EscrowError::Key(error), |version| EscrowError::Another { version })
+            );
         }
         tracing::warn!(version = copy.version, "this node was opened by an escrowed copy");
         self.unsealed.store(copy.version, Ordering::Relaxed);
@@ -183,11 +210,5 @@ impl Keeper {
         if self.propose(note).await.is_ok() {
             self.unsealed.store(0, Ordering::Relaxed);
         }
-    }
-
-    async fn open_by(&self, version: u32, root: RootKey, cluster: claviger_seal::ClusterSecret) {
-        let _alone = self.opening.lock().await;
-        self.ring.open(BTreeMap::from([(version, root)]), cluster);
-        self.opened();
     }
 }

@@ -10,13 +10,15 @@ use claviger_machine::Crypto;
 use claviger_seal::{ClusterSecret, Keyring, RootKey, Wrapped};
 use core::time::Duration;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
+use std::sync::{Arc, PoisonError};
 use tokio::sync::{Mutex, Notify, watch};
 use zeroize::Zeroizing;
 
 /// How often it is looked whether the root key has changed, or can be opened by now.
 const LOOK: Duration = Duration::from_secs(1);
+/// How long a node that is sealed lets commands gather before it looks at them.
+const MOMENT: Duration = Duration::from_millis(20);
 /// How often it is looked whether the provider that wraps still answers.
 const CHECK: Duration = Duration::from_secs(30);
 
@@ -68,6 +70,8 @@ pub struct Keeper {
     again: Notify,
     /// The root key of the copy that has opened this node, until that is noted; 0 for none.
     pub(super) unsealed: AtomicU32,
+    /// Root keys of copies that were given to this process, until they are on the ring.
+    pub(super) given: std::sync::Mutex<BTreeMap<u32, RootKey>>,
     /// What opens copies that are given to a sealed node; of this process alone.
     pub(super) door: claviger_factory::PrivateKey,
 }
@@ -92,8 +96,20 @@ impl Keeper {
         let mut draw = claviger_machine::Draw(crypto.clone());
         let door = claviger_factory::PrivateKey::make("", &mut draw);
         let (ring, opening, again) = (Arc::default(), Mutex::new(()), Notify::new());
-        let unsealed = AtomicU32::new(0);
-        Self { ledger, clock, crypto, providers, ring, standing, opening, again, unsealed, door }
+        let (unsealed, given) = (AtomicU32::new(0), std::sync::Mutex::default());
+        Self {
+            ledger,
+            clock,
+            crypto,
+            providers,
+            ring,
+            standing,
+            opening,
+            again,
+            unsealed,
+            given,
+            door,
+        }
     }
 
     /// The ring that all of this node ask.
@@ -133,10 +149,12 @@ impl Keeper {
     }
 
     /// Opens the root key, follows it when it is replaced, and looks after the provider, until the
-    /// task is ended. `stand` is told when this node may not lead, and when it may again.
-    pub async fn run(self: Arc<Self>, stand: impl Fn(bool) + Send) {
-        let (mut checked, mut stood) = (None, true);
+    /// task is ended. `stand` is told when this node may not lead, and when it may again; at first
+    /// it is taken to be so if it `stood`.
+    pub async fn run(self: Arc<Self>, mut stood: bool, stand: impl Fn(bool) + Send) {
+        let mut checked = None;
         loop {
+            let seen = self.ledger.applied();
             // What came of it is told by the standing.
             let _ = self.open().await;
             let may_lead = self.may_lead();
@@ -152,9 +170,17 @@ impl Keeper {
             }
             tokio::select! {
                 () = tokio::time::sleep(LOOK) => {}
+                // What it lacks may be in the ledger's next command.
+                () = self.moved(seen), if self.standing.borrow().sealed.is_some() => {}
                 () = self.again.notified() => checked = None,
             }
         }
+    }
+
+    /// Waits until the ledger has moved on from `seen`, and then for a moment: more may follow.
+    async fn moved(&self, seen: u64) {
+        self.ledger.beyond(seen).await;
+        tokio::time::sleep(MOMENT).await;
     }
 
     /// Has the providers look again at what they are made of; false if that never changes.
@@ -189,6 +215,9 @@ impl Keeper {
     }
 
     async fn check(&self) {
+        let keys = self.rows().keys;
+        let keks = keys.iter().flat_map(RootKeys::versions).flat_map(|(_, wrappings)| wrappings);
+        self.providers.look(keks.map(|it| it.kek.clone()).collect()).await;
         let kek = self.providers.kek().await.map_err(|error| error.to_string());
         self.standing.send_if_modified(|standing| {
             let known = standing.kek.as_ref();
@@ -245,7 +274,12 @@ impl Keeper {
                 (BTreeMap::from([(0, root)]), cluster)
             }
         };
+        if self.ring.is_open() && roots.keys().copied().eq(self.ring.roots()) {
+            self.standing.send_if_modified(|standing| standing.sealed.take().is_some());
+            return Ok(());
+        }
         self.ring.open(roots, cluster);
+        self.given.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.opened();
         Ok(())
     }
@@ -264,11 +298,16 @@ impl Keeper {
     ) -> Result<(BTreeMap<u32, RootKey>, ClusterSecret), KeyError> {
         let mut roots = BTreeMap::new();
         for (version, wrappings) in keys.versions() {
-            let root = match self.ring.root(version) {
-                Some(root) => root,
-                None => self.providers.unwrap(version, wrappings).await?,
+            let root = match self.ring.root(version).or_else(|| self.given(version)) {
+                Some(root) => Ok(root),
+                None => self.providers.unwrap(version, wrappings).await,
             };
-            roots.insert(version, root);
+            match root {
+                Ok(root) => drop(roots.insert(version, root)),
+                // One on its way out that wraps nothing any more is not missed.
+                Err(_) if version != keys.version && self.wrapped_by(version).is_none() => {}
+                Err(why) => return Err(why.into()),
+            }
         }
         let newest = &roots[&keys.version];
         let cluster = newest.unwrap_cluster(&keys.cluster).map_err(|_| KeyError::Damaged)?;
@@ -277,6 +316,17 @@ impl Keeper {
             roots.insert(0, root);
         }
         Ok((roots, cluster))
+    }
+
+    fn given(&self, version: u32) -> Option<RootKey> {
+        self.given.lock().unwrap_or_else(PoisonError::into_inner).get(&version).cloned()
+    }
+
+    /// A tenant with a key that this version of the root key wraps.
+    pub(super) fn wrapped_by(&self, version: u32) -> Option<(String, Tenant)> {
+        let mut tenants = Vec::new();
+        self.ledger.read(&mut |rows| tenants = View::new(rows).tenants());
+        tenants.into_iter().find(|(_, tenant)| tenant.keys().any(|it| it.1 == version))
     }
 
     /// The KEK that wraps the key of this tenant itself.

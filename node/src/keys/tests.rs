@@ -7,7 +7,7 @@ use claviger_ledger::memory::MemoryLedger;
 use claviger_ledger::{
     Command, ConnectorKind, CreateTenant, CredentialId, CredentialKind, DeviceRef, EnrolDevice,
     Envelope, EventCode, Found, HOME, Ledger, Outcome, Profile, PutConnector, PutProfile,
-    RequestId, View, Wrapping,
+    RequestId, View, WrapTenantKey, Wrapping,
 };
 use claviger_machine::{Crypto, Draw};
 use claviger_seal::{ClusterSecret, Kek, Label, RootKey};
@@ -490,6 +490,57 @@ async fn a_copy_in_escrow_opens_the_ledger_when_every_kek_is_lost() {
     newer.rotate_root().await.unwrap();
     let outdated = newer.prove(1, b"c", &root.prove(b"c")).await.unwrap_err().to_string();
     assert!(outdated.contains("take a newer copy"), "{outdated}");
+}
+
+#[tokio::test]
+async fn while_the_root_key_is_being_replaced_copies_of_both_open_the_ledger() {
+    // Given a tenant whose key is under the old root key yet, and copies of both root keys
+    let rig = Rig::new().await;
+    let node = rig.node(&[&Fake::new(1, "lost")]);
+    node.establish().await.unwrap();
+    rig.tenant(&node, HOME).await;
+    rig.fill(&node, 1).await;
+    let mut draw = Draw(Arc::new(SystemCrypto));
+    let recipient = PrivateKey::make("", &mut draw);
+    let old = node.escrow(recipient.public()).await.unwrap();
+    node.rotate_root().await.unwrap();
+    let new = node.escrow(recipient.public()).await.unwrap();
+
+    // When every KEK is lost, and a node is given the newest
+    let sealed = rig.node(&[&Fake::new(2, "new")]);
+    let mut sent = |copy: &Copy, root: &RootKey| {
+        Copy::make(copy.cluster.clone(), copy.version, root, sealed.door(), &mut draw).unwrap()
+    };
+    let of_new = sent(&new, &new.open(&recipient).unwrap());
+    let words = sealed.unseal(&of_new).await.unwrap_err().to_string();
+    assert!(words.contains("under version 1 of its root key"), "{words}");
+    assert!(sealed.standing().borrow().sealed.is_some());
+
+    // Then the other one opens it, and none that is not of this ledger
+    let wrong = sent(&old, &RootKey::new([7; 32]));
+    assert!(matches!(sealed.unseal(&wrong).await, Err(EscrowError::Other)));
+    let of_old = sent(&old, &old.open(&recipient).unwrap());
+    sealed.unseal(&of_old).await.unwrap();
+    assert_eq!(sealed.standing().borrow().sealed, None);
+    assert_eq!(rig.psk(&sealed, 0).unwrap(), [0; 16]);
+
+    // When nothing is under the old one any more, and it is there yet
+    let key = rig.look(|view| view.tenant(HOME)).unwrap();
+    let anew = {
+        let (version, root, bytes) = key.keys().next().unwrap();
+        let wrapped = claviger_seal::Wrapped { version, root, bytes };
+        sealed.ring().wrap_anew(HOME, wrapped, random()).unwrap()
+    };
+    let (root, wrapped) = anew;
+    let tenant = HOME.to_owned();
+    rig.apply(WrapTenantKey { tenant, version: 1, from: 1, root, wrapped }).await;
+
+    // Then the newest copy is enough
+    let third = rig.node(&[&Fake::new(3, "third")]);
+    let root = new.open(&recipient).unwrap();
+    let copy = Copy::make(new.cluster.clone(), new.version, &root, third.door(), &mut draw);
+    third.unseal(&copy.unwrap()).await.unwrap();
+    assert_eq!(rig.psk(&third, 0).unwrap(), [0; 16]);
 }
 
 /// A provider that never answers, until it is let go.

@@ -8,7 +8,7 @@ use crate::cluster::{hub, uplink};
 use claviger_link::{Counters, Purpose, Refusal};
 use prometheus::proto::MetricFamily;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// The hub and the uplinks of this process.
 #[derive(Default)]
@@ -16,6 +16,7 @@ pub(super) struct Cluster {
     pub(super) hub: Arc<hub::Counters>,
     pub(super) uplinks: Arc<uplink::Counters>,
     pub(super) link: Late,
+    pub(super) draining: Arc<AtomicBool>,
 }
 
 impl Source for Cluster {
@@ -23,7 +24,9 @@ impl Source for Cluster {
         let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let (hub, uplinks) = (&self.hub, &self.uplinks);
         let mut families = vec![
+            gauge(names::DRAINING, f64::from(u8::from(self.draining.load(Ordering::Relaxed)))),
             gauge(names::EDGES_CONNECTED, load(&hub.connected) as f64),
+            gauge(names::EDGES_MUTE, load(&hub.mute) as f64),
             counters(
                 names::EDGES_CAME,
                 [
@@ -40,6 +43,15 @@ impl Source for Cluster {
         let none = Counters::default();
         let link = self.link.get();
         let standing = link.map_or(0, claviger_link::Link::connections);
+        let (renews, expires) = link.map(claviger_link::Link::certified).unwrap_or_default();
+        let peers = link.map(claviger_link::Link::peers).unwrap_or_default();
+        let round_trip = peers.iter().map(|(_, round_trip)| *round_trip).max();
+        families.extend([
+            gauge(names::CERTIFICATE_RENEWS, renews.as_secs_f64()),
+            gauge(names::CERTIFICATE_EXPIRES, expires.as_secs_f64()),
+            gauge(names::LINK_PEERS, peers.len() as f64),
+            gauge(names::LINK_ROUND_TRIP, round_trip.unwrap_or_default().as_secs_f64()),
+        ]);
         families.extend(of_link(link.map_or(&none, |link| link.counters()), standing));
         families
     }

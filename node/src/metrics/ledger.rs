@@ -22,7 +22,9 @@ impl Source for Ledger {
         let voters = status.members.iter().filter(|member| member.votes).count();
         // Only the leader knows how far the others are.
         let behind = status.members.iter().filter_map(|member| status.behind(member)).max();
+        let silent = status.members.iter().filter_map(|member| member.silent_for).max();
         vec![
+            gauge(names::CONTACT, silent.unwrap_or(0) as f64 / 1000.0),
             gauge(names::VOTERS, voters as f64),
             gauge(names::LEARNERS, (status.members.len() - voters) as f64),
             gauge(names::BEHIND, behind.unwrap_or(0) as f64),

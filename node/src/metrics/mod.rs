@@ -28,6 +28,7 @@ use prometheus::core::Collector;
 use prometheus::proto::MetricFamily;
 use prometheus::{HistogramOpts, HistogramVec, TextEncoder};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// Numbers that somebody else counts.
 pub trait Source: Send + Sync {
@@ -47,8 +48,9 @@ pub fn meeting(
     hub: Arc<crate::cluster::hub::Counters>,
     uplinks: Arc<crate::cluster::uplink::Counters>,
     link: crate::cluster::link::Late,
+    draining: Arc<AtomicBool>,
 ) -> Box<dyn Source> {
-    Box::new(cluster::Cluster { hub, uplinks, link })
+    Box::new(cluster::Cluster { hub, uplinks, link, draining })
 }
 
 /// Who counts, in a process with all roles.

@@ -140,6 +140,10 @@ pub(super) const BEHIND: Name = (
     "claviger_raft_behind_entries",
     "Entries that the member lacks that is furthest behind, at the leader; 0 elsewhere.",
 );
+pub(super) const CONTACT: Name = (
+    "claviger_ledger_follower_contact_seconds",
+    "The longest time since a member answered this node, while it leads.",
+);
 pub(super) const FORWARDED: Name = (
     "claviger_raft_calls_forwarded_total",
     "Proposals and reads that this node asked of the leader at another one.",
@@ -173,6 +177,14 @@ pub(super) const SNAPSHOTS: Name =
 
 pub(super) const EDGES_CONNECTED: Name =
     ("claviger_edges_connected", "Edges that are connected to this node, while it leads.");
+pub(super) const EDGES_MUTE: Name = (
+    "claviger_edges_mute",
+    "Edges connected to this node, while it leads, that answer no device: they lack a leader or keys.",
+);
+pub(super) const DRAINING: Name = (
+    "claviger_node_draining",
+    "1 while this process leaves: it is unready, and its edges take no new handshakes.",
+);
 pub(super) const EDGES_CAME: Name =
     ("claviger_edges_came_total", "Edges that came to this node while it led, by what it said.");
 pub(super) const HUB_LOST: Name = (
@@ -198,6 +210,20 @@ pub(super) const UPLINK_LOST: Name = (
 
 pub(super) const LINK_CONNECTIONS: Name =
     ("claviger_link_connections", "Connections with other nodes that stand, or are being made.");
+pub(super) const LINK_PEERS: Name =
+    ("claviger_link_peers", "Nodes of the ledger to which a connection of this node stands.");
+pub(super) const LINK_ROUND_TRIP: Name = (
+    "claviger_link_round_trip_seconds",
+    "The longest round trip to a node of the ledger, over the connections that stand.",
+);
+pub(super) const CERTIFICATE_RENEWS: Name = (
+    "claviger_node_certificate_renewal_timestamp_seconds",
+    "When this node's certificate is to be renewed, since the Unix epoch; 0 without one.",
+);
+pub(super) const CERTIFICATE_EXPIRES: Name = (
+    "claviger_node_certificate_expiry_timestamp_seconds",
+    "Until when this node's certificate holds, since the Unix epoch; 0 without one.",
+);
 pub(super) const LINK_CONNECTED: Name =
     ("claviger_link_connections_made_total", "Connections with other nodes that were made.");
 pub(super) const LINK_REFUSED: Name = (

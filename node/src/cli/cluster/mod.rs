@@ -1,6 +1,7 @@
 //! `claviger cluster`
 
 mod copy;
+mod join;
 mod show;
 mod token;
 
@@ -9,7 +10,9 @@ use super::confirm::confirm;
 use super::exit::Failure;
 use super::output::note;
 use clap::{Args, Subcommand};
-use claviger_api::{Cluster as Status, Promote as Voters, Transfer as Lead};
+use claviger_api::{
+    Cluster as Status, ClusterAuthority, Promote as Voters, Snapshot, Transfer as Lead,
+};
 use reqwest::Method;
 use std::time::Duration;
 
@@ -46,18 +49,57 @@ Examples:
     Promote(Promote),
     /// Remove a node for good: it must not come back with its data.
     #[command(after_help = "\
-Of three voters one can only be removed with --even: join and promote its successor first.
+Of three voters none can be removed before a fourth has joined and was promoted with --even. The leader
+hands over first.
 
 Examples:
   claviger cluster remove 00c5f1a2b3c4d5e6
   claviger cluster remove 00c5f1a2b3c4d5e6 --even --yes")]
     Remove(Remove),
+    /// Let a node of the ledger that lost its certificate join again under its id.
+    #[command(after_help = "\
+For a node that says its certificate is missing or over. Its data stays: say this to a node that
+runs, put a join token that holds into its cluster.token_file, and start it.
+
+Examples:
+  claviger cluster readmit 00c5f1a2b3c4d5e6
+  claviger cluster readmit 00c5f1a2b3c4d5e6 --yes")]
+    Readmit(Readmit),
     /// Let another voter lead.
     #[command(after_help = "\
 Examples:
   claviger cluster transfer
   claviger cluster transfer 00c5f1a2b3c4d5e6")]
     Transfer(Transfer),
+    /// Put another authority in the place of the one that issues the certificates of nodes.
+    #[command(after_help = "\
+Nodes of the ledger take a new certificate at once, edges within half a day. Until all have one, both
+authorities are trusted; `claviger cluster status` shows how far it is. Then join tokens that were made
+before are of no use any more: make new ones, and give edges theirs.
+
+Examples:
+  claviger cluster rotate-authority
+  claviger cluster rotate-authority --yes")]
+    RotateAuthority(RotateAuthority),
+    /// Make a snapshot of the node that is asked, now; print its index and size.
+    #[command(after_help = "\
+A node does so by itself after 50,000 entries of its log. A snapshot stays on the node's disk; a copy
+to keep elsewhere is made by `claviger cluster backup`.
+
+Examples:
+  claviger cluster snapshot
+  claviger cluster snapshot -o json | jq .index")]
+    Snapshot(Asked),
+    /// Print the configuration of a node that joins by a token; see that it reaches the cluster.
+    #[command(after_help = "\
+It needs no server here and uses the token up no more than a look at it would: it says on standard
+error which node it reached at each address, and prints a configuration on standard output. The node
+itself joins when it is started.
+
+Examples:
+  claviger cluster join 10.0.0.1:5685 --token-file token > claviger.toml
+  claviger cluster join a:5685 b:5685 --token-file token --listen 10.0.0.4:5685 > claviger.toml")]
+    Join(join::Join),
     /// Back up the whole ledger into a file; secrets are sealed in it.
     #[command(after_help = "\
 The file is of use with the key-encryption key alone: keep that, too, and not beside it.
@@ -98,6 +140,13 @@ pub struct Look {
     watch: bool,
 }
 
+/// Nothing but where.
+#[derive(Debug, Args)]
+pub struct Asked {
+    #[command(flatten)]
+    remote: Remote,
+}
+
 /// Nodes that are to vote.
 #[derive(Debug, Args)]
 pub struct Promote {
@@ -121,6 +170,28 @@ pub struct Remove {
     /// An even number of voters is meant.
     #[arg(long)]
     even: bool,
+    /// Do not ask.
+    #[arg(long)]
+    yes: bool,
+}
+
+/// An authority that is to be replaced.
+#[derive(Debug, Args)]
+pub struct RotateAuthority {
+    #[command(flatten)]
+    remote: Remote,
+    /// Do not ask.
+    #[arg(long)]
+    yes: bool,
+}
+
+/// A node that is to come back.
+#[derive(Debug, Args)]
+pub struct Readmit {
+    #[command(flatten)]
+    remote: Remote,
+    /// The node's id, as it says it itself.
+    node: String,
     /// Do not ask.
     #[arg(long)]
     yes: bool,
@@ -174,6 +245,29 @@ impl Cluster {
                 let request = client.request(Method::DELETE, &path, &query);
                 client.answer(request.timeout(Client::PATIENCE)).await?;
                 note(format_args!("Removed {node}."));
+                Ok(())
+            }
+            Self::RotateAuthority(RotateAuthority { remote, yes }) => {
+                let client = Client::of_cluster(&remote)?;
+                let what = "Replace the authority of nodes, so that join tokens made before end";
+                confirm(what, yes)?;
+                let done: ClusterAuthority = client.post(&["authority"]).await?;
+                remote.output.print(&done, |done| {
+                    format!("Authority  {}\nMake new join tokens for edges.", show::authority(done))
+                })
+            }
+            Self::Snapshot(Asked { remote }) => {
+                let client = Client::of_cluster(&remote)?;
+                let made: Snapshot = client.post(&["snapshot"]).await?;
+                remote.output.print(&made, show::snapshot)
+            }
+            Self::Join(join) => join.run().await,
+            Self::Readmit(Readmit { remote, node, yes }) => {
+                let client = Client::of_cluster(&remote)?;
+                confirm(&format!("Let whoever has a join token come in as node {node}"), yes)?;
+                let path = ["nodes", &node, "readmit"];
+                client.answer(client.request(Method::POST, &path, &[])).await?;
+                note(format_args!("{node} may join again: start it with a join token that holds."));
                 Ok(())
             }
             Self::Transfer(Transfer { remote, node }) => {

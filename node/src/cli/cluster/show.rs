@@ -2,7 +2,7 @@
 
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::{facts, plain, table};
-use claviger_api::{Cluster, ClusterEdge, ClusterNode};
+use claviger_api::{Cluster, ClusterAuthority, ClusterEdge, ClusterNode, Snapshot};
 
 /// That something is wrong, if it is: for whoever looks at the exit code.
 pub(super) fn verdict(status: &Cluster) -> Result<(), Failure> {
@@ -25,6 +25,7 @@ pub(super) fn status(status: &Cluster) -> String {
         ("Term", status.term.to_string()),
         ("Level", or_none(status.level.map(|level| level.to_string()))),
         ("Asked", status.asked.clone()),
+        ("Authority", status.authority.as_ref().map_or_else(|| "none".to_owned(), authority)),
     ]);
     text += &format!("\n{}", nodes(&status.nodes));
     if !status.edges.is_empty() {
@@ -35,6 +36,29 @@ pub(super) fn status(status: &Cluster) -> String {
     text +=
         &if problems.is_empty() { "\nAll is well.\n".to_owned() } else { format!("\n{problems}") };
     text
+}
+
+/// The authority of nodes, and how far it has taken over.
+pub(super) fn authority(authority: &ClusterAuthority) -> String {
+    let ClusterAuthority { since, replaces, nodes, left } = authority;
+    let of = match (*replaces, *left) {
+        (false, _) => String::new(),
+        (true, 0) => "; the one before is about to be retired".to_owned(),
+        (true, left) => format!(
+            "; the one before is trusted until {left} of {nodes} nodes have a certificate of this one"
+        ),
+    };
+    format!("since {since}{of}")
+}
+
+/// A snapshot.
+pub(super) fn snapshot(made: &Snapshot) -> String {
+    facts(&[
+        ("Node", made.node.clone()),
+        ("Index", made.index.to_string()),
+        ("Rows on disk", format!("{} bytes", made.rows_bytes)),
+        ("Log on disk", format!("{} bytes, {} entries", made.log_bytes, made.log_entries)),
+    ])
 }
 
 fn known<T: ToString>(value: Option<T>) -> String {
@@ -83,9 +107,32 @@ fn edges(edges: &[ClusterEdge]) -> String {
             edge.version.clone(),
             edge.since.to_string(),
             format!("{} ms", edge.last_contact),
+            known(edge.report.map(|said| match (said.serves, said.draining) {
+                (false, _) => "mute",
+                (true, true) => "leaves",
+                (true, false) => "serves",
+            })),
+            known(edge.report.map(|said| said.sessions)),
+            known(edge.report.map(|said| said.handshakes)),
+            known(edge.report.map(|said| said.established)),
+            known(edge.report.map(|said| said.failed)),
         ]
     };
-    let headings = ["EDGE", "NODE", "FROM", "LISTENER", "REALM", "VERSION", "CONNECTED", "CONTACT"];
+    let headings = [
+        "EDGE",
+        "NODE",
+        "FROM",
+        "LISTENER",
+        "REALM",
+        "VERSION",
+        "CONNECTED",
+        "CONTACT",
+        "STATE",
+        "SESSIONS",
+        "UNDER WAY",
+        "OPENED",
+        "FAILED",
+    ];
     table(&headings, &edges.iter().map(row).collect::<Vec<_>>())
 }
 
@@ -117,6 +164,12 @@ mod tests {
             leading_since: Some(Timestamp(0)),
             term: 4,
             level: Some(1),
+            authority: Some(ClusterAuthority {
+                since: Timestamp(0),
+                replaces: true,
+                nodes: 5,
+                left: 2,
+            }),
             nodes: vec![node("1", true), node("2", false)],
             edges: Vec::new(),
             problems: vec!["node 2 is \u{1b}silent".to_owned()],
@@ -127,7 +180,10 @@ mod tests {
     fn says_who_leads_and_what_is_wrong() {
         let text = status(&cluster());
 
-        assert!(text.contains("Leader   1, since 1970-01-01T00:00:00Z\n"), "{text}");
+        assert!(text.contains("Leader     1, since 1970-01-01T00:00:00Z\n"), "{text}");
+        let over =
+            "Authority  since 1970-01-01T00:00:00Z; the one before is trusted until 2 of 5 nodes";
+        assert!(text.contains(over), "{text}");
         assert!(text.contains("1     n:1      voter  leads   0.1.0    7"), "{text}");
         assert!(text.contains("2     n:1      voter  silent  -"), "{text}");
         assert!(text.ends_with("\n! node 2 is \u{fffd}silent\n"), "{text}");

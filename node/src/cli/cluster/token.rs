@@ -12,7 +12,7 @@ use reqwest::Method;
 #[derive(Debug, Subcommand)]
 #[command(after_help = "\
 Examples:
-  claviger cluster token create --role edge --uses 10 --lifetime 86400 > token
+  claviger cluster token create --role edge > token
   claviger cluster token list
   claviger cluster token revoke 0f6a0c1d2e3b4a5968778695a4b3c2d1")]
 pub enum Token {
@@ -21,8 +21,13 @@ pub enum Token {
 A token is a secret: whoever has it can join a node to the cluster. Put it into a file that only
 its owner may read, and name that in `cluster.token_file` of the node's configuration.
 
+An edge keeps nothing on a disk: it joins at each start, and once more if it was cut off until its
+certificate was over. So an edge's token lets in any number of edges for a year, unless you say
+otherwise, and stays where the edge finds it. Revoke it when one of its edges is stolen.
+
 Examples:
   claviger cluster token create --role ledger > token
+  claviger cluster token create --role edge > token
   claviger cluster token create --role edge --uses 10 --lifetime 86400 > token")]
     Create(Create),
     /// List the tokens that can still be used; never what they are.
@@ -43,12 +48,12 @@ pub struct Create {
     /// What nodes may join as.
     #[arg(long, value_enum)]
     role: Role,
-    /// How many nodes may join with it.
-    #[arg(long, default_value_t = 1, value_name = "COUNT")]
-    uses: u32,
-    /// For how long, in seconds.
-    #[arg(long, default_value_t = 3600, value_name = "SECONDS")]
-    lifetime: u64,
+    /// How many nodes may join with it; by default one node of the ledger, and any number of edges.
+    #[arg(long, value_name = "COUNT")]
+    uses: Option<u32>,
+    /// For how long, in seconds; by default an hour, and for edges a year.
+    #[arg(long, value_name = "SECONDS")]
+    lifetime: Option<u64>,
 }
 
 /// A role, as it is typed.
@@ -118,7 +123,7 @@ fn rows(all: &JoinTokens) -> String {
         NodeRole::Edge => "edge",
     };
     let row = |token: &JoinToken| {
-        let left = token.uses_left.to_string();
+        let left = token.uses_left.map_or_else(|| "any".to_owned(), |left| left.to_string());
         vec![token.id.clone(), role(token.role).to_owned(), left, token.expires.to_string()]
     };
     let rows: Vec<_> = all.items.iter().map(row).collect();

@@ -7,7 +7,8 @@ use crate::http::openapi::problems::Any;
 use crate::http::problem::Fault;
 use axum::Json;
 use axum::extract::State;
-use claviger_api::{Timestamp, UnprovenAttempt, UnprovenAttempts};
+use claviger_api::{Code, Timestamp, UnprovenAttempt, UnprovenAttempts};
+use claviger_front::{Ask, Told};
 use std::sync::Arc;
 
 /// Lists attempts without proof.
@@ -24,13 +25,20 @@ pub(crate) async fn list(
     _: NoParameters,
 ) -> Result<Json<UnprovenAttempts>, Fault> {
     let realm = api.tenant(&tenant).await?.realm;
-    let seen = api.unproven.attempts(&realm).into_iter();
+    // The leader has the table.
+    let seen = match api.operator.ask(Ask::Attempts { realm }).await? {
+        Told::Attempts { attempts } => attempts.into_iter(),
+        Told::Refused { words, .. } => return Err(Fault::new(Code::Unavailable, words)),
+        Told::Done | Told::Edges { .. } => {
+            return Err(Fault::internal("an answer of another kind"));
+        }
+    };
     let attempts = seen.map(|attempt| UnprovenAttempt {
         identity: String::from_utf8_lossy(&attempt.identity).into_owned(),
-        reason: attempt.reason.as_str().to_owned(),
+        reason: attempt.reason,
         count: attempt.count,
-        last_seen: Timestamp(u64::try_from(attempt.last_seen.as_millis()).unwrap_or(u64::MAX)),
-        advice: attempt.reason.advice().to_owned(),
+        last_seen: Timestamp(attempt.last_seen),
+        advice: attempt.advice,
     });
     Ok(Json(UnprovenAttempts { attempts: attempts.collect() }))
 }

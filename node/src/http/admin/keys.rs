@@ -38,11 +38,12 @@ pub(crate) async fn show(
         Some(Err(why)) => (None, Some(why)),
         None => (None, None),
     };
-    let (mut root, mut tenants) = (None, Vec::new());
+    let (mut root, mut tenants, mut edges) = (None, Vec::new(), 1);
     // What this node has: a sealed one may have no leader to ask.
     api.ledger.read(&mut |rows| {
         let view = ledger::View::new(rows);
         (root, tenants) = (view.root_keys(), view.tenants());
+        edges = view.edge_keys().generation;
     });
     let root = root.map(|it| RootKey {
         version: it.version,
@@ -56,7 +57,7 @@ pub(crate) async fn show(
     });
     let tenants = tenants.into_iter().map(of_tenant).collect();
     let (sealed, reason) = (standing.sealed.is_some(), standing.sealed);
-    Ok(Json(KeyStatus { sealed, reason, kek, provider_error, root, tenants }))
+    Ok(Json(KeyStatus { sealed, reason, kek, provider_error, root, edges, tenants }))
 }
 
 fn of_tenant((tenant, row): (String, ledger::Tenant)) -> TenantKey {
@@ -113,6 +114,21 @@ pub(crate) async fn rotate_root(
     Change(_): Change,
 ) -> Result<Json<ReplacedKey>, Fault> {
     Ok(Json(ReplacedKey { version: api.keeper.rotate_root().await? }))
+}
+
+/// Replaces the keys that edges are handed: those of cookies, and those that connection ids are checked
+/// by. Edges get them within a second; ids of the three generations before stay good.
+#[utoipa::path(
+    post, path = "/keys/edges", operation_id = "rotateEdgeKeys", tag = "keys",
+    security(("admin" = [])),
+    responses((status = 200, description = "They are replaced.", body = ReplacedKey), KeyChanges)
+)]
+pub(crate) async fn rotate_edges(
+    State(api): State<Arc<Api>>,
+    _: NoParameters,
+    Change(_): Change,
+) -> Result<Json<ReplacedKey>, Fault> {
+    Ok(Json(ReplacedKey { version: api.keeper.rotate_edges().await? }))
 }
 
 /// Replaces the tenant's key. What the old one has sealed is sealed anew in the background; then

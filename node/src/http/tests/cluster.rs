@@ -1,8 +1,8 @@
 //! The cluster as the API shows it, over a fake of three nodes.
 
 use super::*;
-use crate::cluster::operator::Operator;
-use claviger_front::{Ask, EdgeSeen, Told};
+use crate::cluster::operator::{Operator, Snapshot};
+use claviger_front::{Ask, AttemptSeen, EdgeReport, EdgeSeen, Told};
 use claviger_raft::{MemberStatus, Status};
 use futures::future::BoxFuture;
 use std::path::PathBuf;
@@ -56,6 +56,10 @@ impl Operator for Three {
         Box::pin(async { answers })
     }
 
+    fn snapshot(&self) -> BoxFuture<'_, Result<Snapshot, String>> {
+        Box::pin(async { Ok(Snapshot { index: 9, rows: 1, log: 2, entries: 3 }) })
+    }
+
     fn back_up(&self) -> BoxFuture<'_, Result<PathBuf, String>> {
         let folder = tempfile::tempdir().unwrap().keep();
         std::fs::write(folder.join("copy"), vec![7; 200_000]).unwrap();
@@ -75,6 +79,23 @@ impl Operator for Three {
                     version: "0.1.0".to_owned(),
                     since: 2_000,
                     silent_for: 3,
+                    report: Some(EdgeReport {
+                        sessions: 5,
+                        handshakes: 1,
+                        established: 9,
+                        failed: 2,
+                        serves: true,
+                        draining: false,
+                    }),
+                }],
+            },
+            Ask::Attempts { realm } => Told::Attempts {
+                attempts: vec![AttemptSeen {
+                    identity: b"i\xff".to_vec(),
+                    reason: "bad_key".to_owned(),
+                    advice: format!("look at {realm}"),
+                    count: 2,
+                    last_seen: 3_000,
                 }],
             },
             Ask::Promote { nodes, .. } if nodes.len() == 1 => {
@@ -101,6 +122,22 @@ impl Rig {
         let (head, body) = self.send(request.body(body).unwrap()).await;
         (head.status().as_u16(), serde_json::from_slice(&body).unwrap_or(Value::Null))
     }
+}
+
+#[tokio::test]
+async fn any_node_shows_what_strangers_tried_at_the_leader() {
+    let rig = Rig::ready().await;
+
+    let (status, shown) = rig.ask("GET", "/unproven-attempts", None).await;
+
+    let attempt = json!({
+        "identity": "i\u{fffd}",
+        "reason": "bad_key",
+        "count": 2,
+        "last_seen": "1970-01-01T00:00:03Z",
+        "advice": "look at default",
+    });
+    assert_eq!((status, shown), (200, json!({ "attempts": [attempt] })));
 }
 
 #[tokio::test]

@@ -54,6 +54,14 @@ pub(super) fn problems(
             edge.last_contact / 1000
         ));
     }
+    let is_mute = |edge: &&ClusterEdge| edge.report.is_some_and(|said| !said.serves);
+    for edge in edges.iter().filter(is_mute) {
+        problems.push(format!(
+            "Edge {} at {} lacks the keys of now and answers no device: it gets them from the leader \
+             within a second, unless its queue or the network is too slow.",
+            edge.id, edge.address
+        ));
+    }
     problems
 }
 
@@ -115,7 +123,7 @@ fn of_voters(nodes: &[ClusterNode]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use claviger_api::Timestamp;
+    use claviger_api::{EdgeReport, Timestamp};
 
     fn node(id: u8) -> ClusterNode {
         ClusterNode {
@@ -145,6 +153,7 @@ mod tests {
             version: "0.1.0".to_owned(),
             since: Timestamp(0),
             last_contact: 100,
+            report: None,
         }
     }
 
@@ -181,6 +190,16 @@ mod tests {
         assert!(problems(&nodes, &[], false, false)[0].starts_with("No node leads"));
         assert!(problems(&nodes, &[], true, false)[0].starts_with("No edge is connected"));
         assert!(problems(&nodes, &[edge()], true, true)[0].contains("is under way"));
+        let report = EdgeReport {
+            sessions: 0,
+            handshakes: 0,
+            established: 0,
+            failed: 0,
+            serves: false,
+            draining: false,
+        };
+        let mute = ClusterEdge { report: Some(report), ..edge() };
+        assert!(problems(&nodes, &[mute], true, false)[0].contains("lacks the keys of now"));
         let silent = ClusterEdge { last_contact: 60_000, ..edge() };
         assert!(problems(&nodes, &[silent], true, false)[0].contains("nothing for 60 s"));
     }

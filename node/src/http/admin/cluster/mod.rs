@@ -14,9 +14,13 @@ use crate::http::problem::Fault;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use claviger_api::{Cluster, ClusterEdge, ClusterNode, Code, Promote, Timestamp, Transfer};
+use claviger_api::{
+    Cluster, ClusterAuthority, ClusterEdge, ClusterNode, Code, EdgeReport, Promote, Snapshot,
+    Timestamp, Transfer,
+};
 use claviger_front::{Ask, EdgeSeen, Told};
-use claviger_ledger::DismissNode;
+use claviger_ledger::{DismissNode, ReadmitNode};
+use claviger_link::Handover;
 use claviger_raft::{MemberStatus, Status};
 use data_encoding::HEXLOWER;
 use serde::Deserialize;
@@ -107,6 +111,61 @@ pub(crate) async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// Puts another authority in the place of the one that issues the certificates of nodes. The one before
+/// is trusted, too, until every node has a certificate of the new one: edges ask for theirs at half of
+/// a day. Join tokens of the old one are of no use from then on.
+#[utoipa::path(
+    post, path = "/authority", operation_id = "replaceAuthority", tag = "cluster",
+    security(("admin" = [])),
+    responses((status = 200, description = "It is replaced.", body = ClusterAuthority), ClusterChanges)
+)]
+pub(crate) async fn replace_authority(
+    State(api): State<Arc<Api>>,
+    _: NoParameters,
+) -> Result<Json<ClusterAuthority>, Fault> {
+    api.registrar.replace(api.clock.now()).await.map_err(tokens::fault)?;
+    let shown = authority(&api).ok_or_else(|| Fault::internal("there is no authority"))?;
+    Ok(Json(shown))
+}
+
+/// Makes a snapshot of the node that is asked, now: what its log holds goes into its rows on the disk,
+/// and all of the log but the newest entries goes.
+#[utoipa::path(
+    post, path = "/snapshot", operation_id = "snapshotNode", tag = "cluster",
+    security(("admin" = [])),
+    responses((status = 200, description = "It is there.", body = Snapshot), ClusterChanges)
+)]
+pub(crate) async fn snapshot(
+    State(api): State<Arc<Api>>,
+    _: NoParameters,
+) -> Result<Json<Snapshot>, Fault> {
+    let made = api.operator.snapshot().await;
+    let made = made.map_err(|words| Fault::new(Code::Unavailable, words))?;
+    Ok(Json(Snapshot {
+        node: text_of(api.operator.status().id),
+        index: made.index,
+        rows_bytes: made.rows,
+        log_bytes: made.log,
+        log_entries: made.entries,
+    }))
+}
+
+/// Lets a node of the ledger that lost its certificate join again under its id.
+#[utoipa::path(
+    post, path = "/nodes/{node}/readmit", operation_id = "readmitNode", tag = "cluster",
+    params(OfNode),
+    security(("admin" = [])),
+    responses((status = 204, description = "It may join."), ClusterChanges)
+)]
+pub(crate) async fn readmit(
+    State(api): State<Arc<Api>>,
+    Names(id): Names<String>,
+    _: NoParameters,
+) -> Result<StatusCode, Fault> {
+    api.commit(ReadmitNode { node: node_of("node", &id)? }).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
 /// Members have no version to expect: Raft changes them one step after the other.
 fn unconditional(write: &Write) -> Result<(), Fault> {
     match write.expected {
@@ -131,7 +190,7 @@ async fn done(api: &Api, ask: Ask) -> Result<(), Fault> {
     match api.operator.ask(ask).await? {
         Told::Refused { words, later: true } => Err(Fault::new(Code::Unavailable, words)),
         Told::Refused { words, later: false } => Err(Fault::new(Code::Membership, words)),
-        Told::Done | Told::Edges { .. } => Ok(()),
+        Told::Done | Told::Edges { .. } | Told::Attempts { .. } => Ok(()),
     }
 }
 
@@ -161,9 +220,16 @@ async fn look(api: &Api) -> Cluster {
         term: leader.as_ref().map_or(mine.term, |leader| leader.term),
         level: mine.level,
         problems: diagnosis::problems(&nodes, &edges, leader.is_some(), mine.changing),
+        authority: authority(api),
         nodes,
         edges,
     }
+}
+
+fn authority(api: &Api) -> Option<ClusterAuthority> {
+    let Handover { since, replaces, nodes, left } = api.registrar.handover(api.clock.now())?;
+    let (nodes, left) = (nodes as u64, left as u64);
+    Some(ClusterAuthority { since: Timestamp(since), replaces, nodes, left })
 }
 
 fn node(
@@ -196,7 +262,16 @@ fn node(
 }
 
 fn edge(seen: EdgeSeen) -> ClusterEdge {
-    let EdgeSeen { edge, node, address, listener, realm, version, since, silent_for } = seen;
+    let EdgeSeen { edge, node, address, listener, realm, version, since, silent_for, report } =
+        seen;
+    let report = report.map(|said| EdgeReport {
+        sessions: said.sessions,
+        handshakes: said.handshakes,
+        established: said.established,
+        failed: said.failed,
+        serves: said.serves,
+        draining: said.draining,
+    });
     ClusterEdge {
         id: text_of(edge),
         node: text_of(node),
@@ -206,5 +281,6 @@ fn edge(seen: EdgeSeen) -> ClusterEdge {
         version,
         since: Timestamp(since),
         last_contact: silent_for,
+        report,
     }
 }

@@ -18,8 +18,12 @@ use core::time::Duration;
 use data_encoding::HEXLOWER_PERMISSIVE;
 use std::sync::Arc;
 
-/// The longest time of a token, in seconds: 90 days.
+/// The longest time of a token, in seconds: 90 days, and for edges, which keep theirs, ten years.
 const LONGEST: u64 = 90 * 86_400;
+const LONGEST_OF_EDGES: u64 = 3_650 * 86_400;
+/// Its time where none is named: an hour, and for edges a year.
+const LIFETIME: u64 = 3_600;
+const LIFETIME_OF_EDGES: u64 = 365 * 86_400;
 /// How many nodes one may let in.
 const MOST: u32 = 10_000;
 
@@ -37,26 +41,26 @@ pub(crate) async fn create(
 ) -> Result<(StatusCode, Json<CreatedJoinToken>), Fault> {
     super::unconditional(&write)?;
     let CreateJoinToken { role, uses, lifetime } = body;
-    if !(1..=MOST).contains(&uses) {
+    let (as_role, default, longest, any) = match role {
+        NodeRole::Ledger => (Role::Ledger, LIFETIME, LONGEST, 1),
+        NodeRole::Edge => (Role::Edge, LIFETIME_OF_EDGES, LONGEST_OF_EDGES, ledger::JoinToken::ANY),
+    };
+    if uses.is_some_and(|uses| !(1..=MOST).contains(&uses)) {
         return Err(Fault::invalid("uses", format!("it must be within 1 to {MOST}")));
     }
-    if !(1..=LONGEST).contains(&lifetime) {
-        return Err(Fault::invalid(
-            "lifetime",
-            format!("it must be within 1 to {LONGEST} seconds"),
-        ));
+    let lifetime = lifetime.unwrap_or(default);
+    if !(1..=longest).contains(&lifetime) {
+        let words = format!("it must be within 1 to {longest} seconds");
+        return Err(Fault::invalid("lifetime", words));
     }
-    let as_role = match role {
-        NodeRole::Ledger => Role::Ledger,
-        NodeRole::Edge => Role::Edge,
-    };
     let (lifetime, now) = (Duration::from_secs(lifetime), api.clock.now());
+    let uses = uses.unwrap_or(any);
     let token = api.registrar.token(as_role, uses, lifetime, now).await.map_err(fault)?;
     let expires = u64::try_from((now + lifetime).as_millis()).unwrap_or(u64::MAX);
     let about = JoinToken {
         id: HEXLOWER_PERMISSIVE.encode(&token.id),
         role,
-        uses_left: uses,
+        uses_left: Some(uses).filter(|uses| *uses != ledger::JoinToken::ANY),
         expires: Timestamp(expires),
     };
     let token = Secret::new(token.expose().to_string());
@@ -82,7 +86,7 @@ pub(crate) async fn list(
             ledger::NodeRole::Ledger => NodeRole::Ledger,
             ledger::NodeRole::Edge => NodeRole::Edge,
         },
-        uses_left: token.uses_left,
+        uses_left: token.uses_left(),
         expires: Timestamp(token.expires_at),
     });
     Ok(Json(JoinTokens { items: shown.collect() }))
@@ -107,7 +111,7 @@ pub(crate) async fn revoke(
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn fault(error: RegistrarError) -> Fault {
+pub(super) fn fault(error: RegistrarError) -> Fault {
     match error {
         RegistrarError::Unavailable(why) => why.into(),
         RegistrarError::Refused(why) => why.into(),
