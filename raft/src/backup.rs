@@ -58,10 +58,14 @@ impl Node {
     pub async fn backup(&self, path: &Path) -> Result<Backup, OpenError> {
         let (store, id, path) = (self.state.clone(), self.id(), path.to_owned());
         let space = self.space.clone();
-        let written = tokio::task::spawn_blocking(move || {
+        let write = move || {
             let moment = store.moment().map_err(|error| failed(&path, error))?;
             write(&path, moment, id, &space).map_err(|error| failed(&path, error))
-        });
+        };
+        if !self.on_disk() {
+            return write();
+        }
+        let written = tokio::task::spawn_blocking(write);
         written.await.map_err(|error| OpenError::Runtime(error.to_string()))?
     }
 }

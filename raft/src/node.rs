@@ -19,6 +19,7 @@ use crate::transport::Transport;
 use crate::types::{Command, Raft};
 use crate::wal::Hand;
 use claviger_ledger::{Apply, Rows};
+use futures::future::BoxFuture;
 use openraft::error::{ClientWriteError, RaftError};
 use openraft::{BasicNode, Config, ReadPolicy, ServerState, SnapshotPolicy};
 use openraft_rt::watch::WatchReceiver;
@@ -164,7 +165,7 @@ pub struct Node {
     /// True while another is to take the lead: nothing is proposed.
     pub(crate) handing_over: Arc<AtomicBool>,
     /// Where openraft runs, if not where the node was opened: the last one who drops it ends it.
-    _home: Option<Arc<Home>>,
+    home: Option<Arc<Home>>,
 }
 
 impl std::fmt::Debug for Node {
@@ -201,10 +202,13 @@ fn commit_span() -> Span {
 impl Node {
     /// Opens a node, new or known, and lets it run.
     ///
+    /// The future is boxed so that openraft is compiled here, once: what an `async fn` does is
+    /// compiled where it is awaited, in each crate anew.
+    ///
     /// # Errors
     /// [`OpenError`] if its folder cannot be used, or what is in it cannot be read or trusted.
-    pub async fn open(config: NodeConfig) -> Result<Self, OpenError> {
-        Self::open_at(config, Pace::default(), Hand::Thread).await
+    pub fn open(config: NodeConfig) -> BoxFuture<'static, Result<Self, OpenError>> {
+        Box::pin(Self::open_at(config, Pace::default(), Hand::Thread))
     }
 
     pub(crate) async fn open_at(
@@ -255,11 +259,11 @@ impl Node {
             knows: config.knows,
             stands: Arc::new(AtomicBool::new(config.stands)),
             handing_over: Arc::default(),
-            _home: home.map(Arc::new),
+            home: home.map(Arc::new),
         };
         // What runs at its home does not keep that alive.
-        let watching = watch_over(Self { _home: None, ..node.clone() }, told);
-        match &node._home {
+        let watching = watch_over(Self { home: None, ..node.clone() }, told);
+        match &node.home {
             Some(home) => home.spawn(watching),
             None => drop(tokio::spawn(watching)),
         }
@@ -271,8 +275,8 @@ impl Node {
     ///
     /// # Errors
     /// As [`Node::open`]; also if it does not lead in time.
-    pub async fn open_single(config: NodeConfig) -> Result<Self, OpenError> {
-        Self::open_single_at(config, Pace::default()).await
+    pub fn open_single(config: NodeConfig) -> BoxFuture<'static, Result<Self, OpenError>> {
+        Box::pin(Self::open_single_at(config, Pace::default()))
     }
 
     pub(crate) async fn open_single_at(config: NodeConfig, pace: Pace) -> Result<Self, OpenError> {
@@ -310,6 +314,11 @@ impl Node {
             voters.iter().map(|id| (*id, BasicNode { addr: id.to_string() })).collect();
         let founded = self.raft.initialize(members).await;
         founded.map_err(|error| OpenError::Runtime(error.to_string()))
+    }
+
+    /// True unless it runs in memory, where nobody waits for a disk.
+    pub(crate) fn on_disk(&self) -> bool {
+        self.home.is_some()
     }
 
     /// The node's id.

@@ -6,15 +6,17 @@
 //! know nothing of it, and would go on as the cluster that is given up.
 
 use crate::backup::{Backup, open, sync_folder_of};
+use crate::buffered::BufferedState;
 use crate::disk::DiskState;
 use crate::frame::{self, Applied, Ballot, Id, Stored};
 use crate::log::durable_now;
 use crate::log_store::{Change, LogStore};
-use crate::state_store::{Changes, Moment, Overlay};
+use crate::simulated::SimulatedDisk;
+use crate::state_store::{Changes, Moment, Overlay, StateStore};
 use crate::types::{LeaderId, LogId, Membership, Payload, StoredMembership, Vote};
 use crate::wal::{Hand, RealDisk, Wal};
 use crate::{OpenError, image};
-use claviger_ledger::{Apply, Begun, begin_incarnation, incarnation_begins};
+use claviger_ledger::{Apply, Begun, Damage, begin_incarnation, incarnation_begins};
 use openraft::BasicNode;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -58,14 +60,38 @@ fn invalid(words: &str) -> io::Error {
 /// [`OpenError::Folder`] if the backup is damaged, or the folder has something in it.
 pub fn restore(backup: &Path, to: &Successor) -> Result<(Backup, Begun), OpenError> {
     let failed = |source| OpenError::Folder { folder: backup.to_owned(), source };
-    let (known, mut rows) = open(backup).map_err(failed)?;
+    let (known, rows) = open(backup).map_err(failed)?;
+    Ok((known, build(to, |state| fill(state, rows, to.now))?))
+}
+
+impl SimulatedDisk {
+    /// Makes a node of a backup on this disk, which is empty, as [`restore`] does in a folder. `id`,
+    /// `address` and `now` are as in [`Successor`].
+    ///
+    /// # Errors
+    /// [`OpenError::Folder`] if the backup is damaged.
+    pub fn restore(
+        &self,
+        backup: &Path,
+        id: u64,
+        address: &str,
+        now: u64,
+    ) -> Result<Begun, OpenError> {
+        let made = || {
+            let (state, (_, rows)) = (self.rows()?, open(backup)?);
+            let old = fill(&*state, rows, now)?;
+            let log = Wal::open(self.files(), Path::new("wal"), Hand::Caller, &Arc::default())?;
+            begin(&*state, &log, old, Heir { id, address, now })
+        };
+        made().map_err(|source| OpenError::Folder { folder: backup.to_owned(), source })
+    }
+}
+
+/// Puts the rows of a backup into a store, and says behind what a new incarnation begins.
+fn fill(state: &dyn StateStore, mut rows: image::Rows<'_>, now: u64) -> io::Result<Option<LogId>> {
     let applied = rows.applied.clone();
-    let begun = build(to, |state| {
-        let new = state.load(&mut rows, &frame::encode(&applied))?;
-        state.switch(new)?;
-        Ok(applied.log_id().map(|old| before(old, to.now)))
-    });
-    Ok((known, begun?))
+    state.replace(&mut rows, &frame::encode(&applied))?;
+    Ok(applied.log_id().map(|old| before(old, now)))
 }
 
 /// Makes a node of the folder of one that has stopped, with all that is in its log. That folder is
@@ -79,8 +105,7 @@ pub fn recover(from: &Path, apply: Apply, to: &Successor) -> Result<Begun, OpenE
     build(to, |new| {
         let moment = state.show();
         let applied = Applied::of(moment.applied()?)?;
-        let copied = new.load(&mut image::all_of(&moment), &frame::encode(&applied))?;
-        new.switch(copied)?;
+        new.replace(&mut image::all_of(&moment), &frame::encode(&applied))?;
         let Some(old) = log_end(&log, &applied)? else { return Ok(None) };
         replay(&log, new, applied, apply, before(old, to.now)).map(Some)
     })
@@ -140,7 +165,7 @@ impl Left {
 /// something else at the same index, and told of it. So it gets indexes that nothing ever had.
 fn replay(
     log: &Wal,
-    state: &DiskState,
+    state: &dyn StateStore,
     mut applied: Applied,
     apply: Apply,
     mut at: LogId,
@@ -151,27 +176,42 @@ fn replay(
         if entries.is_empty() {
             return Ok(at);
         }
-        let shown = state.show();
-        let mut rows = Overlay { base: &shown, changes: Changes::new() };
-        for bytes in entries {
-            let entry = frame::decode_entry(&bytes)?;
-            next = entry.log_id.index + 1;
-            at = LogId { index: at.index + 1, ..entry.log_id };
-            applied.last = Some(at.into());
-            if let Payload::Normal(command) = entry.payload {
-                apply(&mut rows, at.index, &command.0)
-                    .map_err(|damage| io::Error::new(io::ErrorKind::InvalidData, damage))?;
+        let entries = entries.iter().map(|bytes| frame::decode_entry(bytes));
+        let entries: Vec<_> = entries.collect::<io::Result<_>>()?;
+        next = entries.last().map_or(next, |last| last.log_id.index + 1);
+        let first = at.index + 1;
+        let changes = changes(state, |rows| {
+            for (index, entry) in (first..).zip(&entries) {
+                at = LogId { index, ..entry.log_id };
+                if let Payload::Normal(command) = &entry.payload {
+                    apply(rows, index, &command.0)?;
+                }
             }
-        }
-        state.write(&rows.changes, &frame::encode(&applied))?;
+            Ok(())
+        })?;
+        applied.last = Some(at.into());
+        state.apply(changes, &frame::encode(&applied))?;
     }
+}
+
+/// What `make` changes in these rows.
+fn changes(
+    state: &dyn StateStore,
+    mut make: impl FnMut(&mut Overlay<'_>) -> Result<(), Damage>,
+) -> io::Result<Changes> {
+    let mut made = Ok(Changes::new());
+    state.view(&mut |base| {
+        let mut rows = Overlay { base, changes: Changes::new() };
+        made = make(&mut rows).map(|()| rows.changes);
+    });
+    made.map_err(|damage| io::Error::new(io::ErrorKind::InvalidData, damage))
 }
 
 /// Builds the successor's folder: rows by `fill`, which says behind what the new incarnation begins,
 /// then that, and a log that begins behind it.
 fn build(
     to: &Successor,
-    fill: impl FnOnce(&DiskState) -> io::Result<Option<LogId>>,
+    fill: impl FnOnce(&dyn StateStore) -> io::Result<Option<LogId>>,
 ) -> Result<Begun, OpenError> {
     let failed = |source| OpenError::Folder { folder: to.folder.clone(), source };
     let built = || {
@@ -206,37 +246,51 @@ fn fresh(folder: &Path) -> io::Result<PathBuf> {
 fn build_in(
     draft: &Path,
     to: &Successor,
-    fill: impl FnOnce(&DiskState) -> io::Result<Option<LogId>>,
+    fill: impl FnOnce(&dyn StateStore) -> io::Result<Option<LogId>>,
 ) -> io::Result<Begun> {
-    let state = DiskState::open(&draft.join("state"))?;
-    let old = fill(&state)?.ok_or_else(|| invalid("there is nothing in it"))?;
+    let state = BufferedState::open(&draft.join("state"))?;
+    let old = fill(&state)?;
+    let log = Wal::open(Arc::new(RealDisk), &draft.join("wal"), Hand::Caller, &Arc::default())?;
+    begin(&state, &log, old, Heir { id: to.id, address: &to.address, now: to.now })
+}
+
+/// A [`Successor`], wherever it is kept.
+struct Heir<'a> {
+    id: u64,
+    address: &'a str,
+    now: u64,
+}
+
+/// Begins the incarnation in these rows, behind `old`, with the successor as the only voter,
+/// and its log behind them.
+fn begin(
+    state: &dyn StateStore,
+    log: &dyn LogStore,
+    old: Option<LogId>,
+    to: Heir<'_>,
+) -> io::Result<Begun> {
+    let old = old.ok_or_else(|| invalid("there is nothing in it"))?;
     let leader_id = LeaderId { term: old.leader_id.term + 1, node_id: to.id };
     let last = LogId { leader_id, index: old.index + 1 };
-    let begun = begin(&state, to, last)?;
+    let me = BTreeMap::from([(to.id, BasicNode { addr: to.address.to_owned() })]);
+    let alone = Membership::new(vec![BTreeSet::from([to.id])], me);
+    let alone = alone.map_err(|_| invalid("a node that is its own only voter"))?;
+    let membership = Stored::from(&StoredMembership::new(Some(last), alone));
+    let mut begun = Begun::default();
+    let changes = changes(state, |rows| {
+        begun = begin_incarnation(rows, last.index, to.now)?;
+        Ok(())
+    })?;
+    let applied = Applied { last: Some(last.into()), membership };
+    state.apply(changes, &frame::encode(&applied))?;
+    state.sync()?;
     let vote = Vote { leader_id, committed: true };
-    let log = Wal::open(Arc::new(RealDisk), &draft.join("wal"), Hand::Caller, &Arc::default())?;
     for change in [
         Change::Node(to.id),
         Change::Vote(frame::encode(&Ballot::from(&vote))),
         Change::Purge(last.index, frame::encode(&Id::from(last))),
     ] {
-        durable_now(&log, change)?;
+        durable_now(log, change)?;
     }
-    Ok(begun)
-}
-
-/// Begins the incarnation in these rows, with the successor as the only voter.
-fn begin(state: &DiskState, to: &Successor, last: LogId) -> io::Result<Begun> {
-    let me = BTreeMap::from([(to.id, BasicNode { addr: to.address.clone() })]);
-    let alone = Membership::new(vec![BTreeSet::from([to.id])], me);
-    let alone = alone.map_err(|_| invalid("a node that is its own only voter"))?;
-    let membership = Stored::from(&StoredMembership::new(Some(last), alone));
-    let shown = state.show();
-    let mut rows = Overlay { base: &shown, changes: Changes::new() };
-    let begun = begin_incarnation(&mut rows, last.index, to.now);
-    let begun = begun.map_err(|damage| io::Error::new(io::ErrorKind::InvalidData, damage))?;
-    let applied = Applied { last: Some(last.into()), membership };
-    state.write(&rows.changes, &frame::encode(&applied))?;
-    state.sync()?;
     Ok(begun)
 }

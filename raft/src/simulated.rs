@@ -36,6 +36,8 @@ struct Inner {
     fault: Option<(u64, Fault)>,
     /// How many operations there were.
     operations: u64,
+    /// True if the sync of a file does nothing.
+    lies: bool,
     draw: Draw,
 }
 
@@ -53,6 +55,7 @@ impl SimulatedDisk {
             on: true,
             fault: None,
             operations: 0,
+            lies: false,
             draw: Draw(seed),
         })))
     }
@@ -76,6 +79,12 @@ impl SimulatedDisk {
     /// end so.
     pub fn fail_after(&self, operations: u64, fault: Fault) {
         self.inner().fault = Some((operations, fault));
+    }
+
+    /// Lets the sync of a file say that it is done and do nothing, as a disk does that lies, or a log
+    /// that does not sync.
+    pub fn skip_syncs(&self) {
+        self.inner().lies = true;
     }
 
     /// True unless the power was lost in an operation.
