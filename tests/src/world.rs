@@ -3,6 +3,7 @@
 use crate::gate::Gate;
 use crate::hosts::{Hosts, edge};
 use crate::ports::FrameQueue;
+use crate::steps::{self, Steps};
 use crate::{Balance, Datagram, Faults, Net, SeededCrypto, SimOutbox, VirtualClock};
 use claviger_actors::{Clock, Counters, Devices, EdgeId, Ports, Unproven};
 use claviger_curves::{AwsLc, SigningKey};
@@ -16,6 +17,7 @@ use claviger_ledger::{
 };
 use claviger_machine::{Crypto, Draw};
 use claviger_seal::{ClusterSecret, Keyring, Label, RootKey, TenantKey};
+use core::future::pending;
 use core::net::SocketAddr;
 use core::sync::atomic::AtomicBool;
 use core::time::Duration;
@@ -112,6 +114,27 @@ fn create_tenant(name: &str, byte: u8, crypto: &dyn Crypto) -> CreateTenant {
     CreateTenant { tenant: name.to_owned(), wrapped_key, root }
 }
 
+/// What gives the listeners of the tenant this key pair, with a chain for it or none.
+pub(crate) fn server_identity(
+    pkcs8: &[u8],
+    chain: Vec<Vec<u8>>,
+    crypto: &dyn Crypto,
+) -> PutServerIdentity {
+    let key = SigningKey::from_pkcs8(pkcs8).expect("a key pair");
+    let public_key = key.public_key().expect("it has an encoding");
+    let label = Label::ServerKey { tenant: TENANT, fingerprint: &fingerprint(&public_key) };
+    let sealed_key = TenantKey::new([7; 32]).seal(label, pkcs8, crypto.random());
+    let identity = ServerIdentity {
+        chain: chain.into_iter().map(Into::into).collect(),
+        public_key,
+        group: key.group() as u16,
+        scheme: key.scheme() as u16,
+        sealed_key,
+        version: 0,
+    };
+    PutServerIdentity { tenant: TENANT.to_owned(), identity, expect: None }
+}
+
 /// The tenant's key, and a profile with its connector, in a ledger that is new.
 pub async fn found(ledger: &dyn Ledger, clock: &dyn Clock, crypto: &dyn Crypto) {
     let profile = Profile {
@@ -151,7 +174,7 @@ fn reference(name: &str) -> DeviceRef {
     DeviceRef { tenant: TENANT.to_owned(), device: name.to_owned() }
 }
 
-async fn propose(
+pub(crate) async fn propose(
     ledger: &dyn Ledger,
     clock: &dyn Clock,
     crypto: &dyn Crypto,
@@ -159,6 +182,84 @@ async fn propose(
 ) -> Result<Outcome, claviger_ledger::Unavailable> {
     let time = u64::try_from(clock.now().as_millis()).expect("virtual time is short");
     ledger.propose(Envelope::new(time, RequestId(crypto.random()), command)).await
+}
+
+impl Steps for World {
+    fn clock(&self) -> VirtualClock {
+        self.clock
+    }
+
+    fn drain(&mut self) {
+        let now = self.clock.now();
+        let mut said = Vec::new();
+        for (id, edge) in self.hosts.all() {
+            said.extend(core::iter::from_fn(|| edge.poll()).map(|output| (*id, output)));
+        }
+        for (id, output) in said {
+            match output {
+                Output::Datagram { to, bytes } => self.send(self.address, to, bytes),
+                Output::Frame(frame) => self.devices.frame(id, frame),
+                Output::Event(event) => self.note(&format!("edge {event:?}")),
+            }
+        }
+        let mut outputs = Vec::new();
+        for (address, sim) in &mut self.fleet {
+            while let Some(output) = sim.device.poll() {
+                outputs.push((*address, output));
+            }
+        }
+        for (address, output) in outputs {
+            self.output(address, output);
+        }
+        debug_assert_eq!(now, self.clock.now(), "nothing here takes virtual time");
+    }
+
+    fn next_event(&self) -> Option<Duration> {
+        let fleet = self.fleet.values().filter_map(|sim| sim.device.next_timeout());
+        let rest = [self.net.next_arrival(), self.hosts.next_timeout(), Some(self.beat)];
+        fleet.chain(rest.into_iter().flatten()).min()
+    }
+
+    fn due(&mut self) {
+        let now = self.clock.now();
+        if self.beat <= now {
+            self.devices.beat();
+            self.beat = now + BEAT;
+        }
+        while let Some(datagram) = self.net.arrived(now) {
+            if datagram.to == self.address {
+                if let Some(edge) = self.hosts.pick(datagram.from) {
+                    edge.receive(now, datagram.from, &datagram.bytes);
+                }
+            } else if let Some(sim) = self.fleet.get_mut(&datagram.to) {
+                sim.device.receive(now, &datagram.bytes);
+            }
+        }
+        for (_, edge) in self.hosts.all() {
+            if edge.next_timeout().is_some_and(|due| due <= now) {
+                edge.handle_timeout(now);
+            }
+        }
+        for sim in self.fleet.values_mut() {
+            if sim.device.next_timeout().is_some_and(|due| due <= now) {
+                sim.device.handle_timeout(now);
+            }
+        }
+    }
+
+    async fn hear(&mut self) {
+        tokio::select! {
+            biased;
+            Some((to, frame)) = self.frames.recv() => {
+                self.frame(to, &frame);
+                while let Ok((to, frame)) = self.frames.try_recv() {
+                    self.frame(to, &frame);
+                }
+            }
+            Some((device, credential)) = self.outbox.recv() => self.tell(device, credential),
+            else => pending().await,
+        }
+    }
 }
 
 impl World {
@@ -372,19 +473,8 @@ impl World {
     /// # Panics
     /// If it is no key pair, or is refused.
     pub async fn give_identity(&self, pkcs8: &[u8], chain: Vec<Vec<u8>>) -> Vec<u8> {
-        let key = SigningKey::from_pkcs8(pkcs8).expect("a key pair");
-        let public_key = key.public_key().expect("it has an encoding");
-        let label = Label::ServerKey { tenant: TENANT, fingerprint: &fingerprint(&public_key) };
-        let sealed_key = TenantKey::new([7; 32]).seal(label, pkcs8, self.crypto.random());
-        let identity = ServerIdentity {
-            chain: chain.into_iter().map(Into::into).collect(),
-            public_key: public_key.clone(),
-            group: key.group() as u16,
-            scheme: key.scheme() as u16,
-            sealed_key,
-            version: 0,
-        };
-        let put = PutServerIdentity { tenant: TENANT.to_owned(), identity, expect: None };
+        let put = server_identity(pkcs8, chain, self.crypto.as_ref());
+        let public_key = put.identity.public_key.clone();
         assert!(matches!(self.propose(put).await, Outcome::Made | Outcome::Done));
         self.devices.identity_changed(TENANT);
         public_key
@@ -418,68 +508,12 @@ impl World {
 
     /// Runs until `done` holds, or the time `limit` has passed; true if it holds.
     pub async fn run_until(&mut self, limit: Duration, done: impl Fn(&Self) -> bool) -> bool {
-        let end = self.clock.now() + limit;
-        loop {
-            self.drain();
-            if done(self) {
-                return true;
-            }
-            if self.clock.now() >= end {
-                return false;
-            }
-            let due = self.next_event().map_or(end, |due| due.min(end));
-            let due = tokio::time::sleep_until(self.clock.instant(due));
-            tokio::select! {
-                biased;
-                Some((to, frame)) = self.frames.recv() => {
-                    self.frame(to, &frame);
-                    // What is ready goes out together, as in the binary.
-                    while let Ok((to, frame)) = self.frames.try_recv() {
-                        self.frame(to, &frame);
-                    }
-                }
-                Some((device, credential)) = self.outbox.recv() => self.tell(device, credential),
-                () = due => self.due(),
-            }
-        }
+        steps::run_until(self, limit, done).await
     }
 
     /// Runs for `time`.
     pub async fn run_for(&mut self, time: Duration) {
         self.run_until(time, |_| false).await;
-    }
-
-    fn next_event(&self) -> Option<Duration> {
-        let fleet = self.fleet.values().filter_map(|sim| sim.device.next_timeout());
-        let rest = [self.net.next_arrival(), self.hosts.next_timeout(), Some(self.beat)];
-        fleet.chain(rest.into_iter().flatten()).min()
-    }
-
-    fn due(&mut self) {
-        let now = self.clock.now();
-        if self.beat <= now {
-            self.devices.beat();
-            self.beat = now + BEAT;
-        }
-        while let Some(datagram) = self.net.arrived(now) {
-            if datagram.to == self.address {
-                if let Some(edge) = self.hosts.pick(datagram.from) {
-                    edge.receive(now, datagram.from, &datagram.bytes);
-                }
-            } else if let Some(sim) = self.fleet.get_mut(&datagram.to) {
-                sim.device.receive(now, &datagram.bytes);
-            }
-        }
-        for (_, edge) in self.hosts.all() {
-            if edge.next_timeout().is_some_and(|due| due <= now) {
-                edge.handle_timeout(now);
-            }
-        }
-        for sim in self.fleet.values_mut() {
-            if sim.device.next_timeout().is_some_and(|due| due <= now) {
-                sim.device.handle_timeout(now);
-            }
-        }
     }
 
     /// A frame for the edge.
@@ -521,31 +555,6 @@ impl World {
                 devices.server_answered(&device, credential, Ok(()));
             }
         });
-    }
-
-    fn drain(&mut self) {
-        let now = self.clock.now();
-        let mut said = Vec::new();
-        for (id, edge) in self.hosts.all() {
-            said.extend(core::iter::from_fn(|| edge.poll()).map(|output| (*id, output)));
-        }
-        for (id, output) in said {
-            match output {
-                Output::Datagram { to, bytes } => self.send(self.address, to, bytes),
-                Output::Frame(frame) => self.devices.frame(id, frame),
-                Output::Event(event) => self.note(&format!("edge {event:?}")),
-            }
-        }
-        let mut outputs = Vec::new();
-        for (address, sim) in &mut self.fleet {
-            while let Some(output) = sim.device.poll() {
-                outputs.push((*address, output));
-            }
-        }
-        for (address, output) in outputs {
-            self.output(address, output);
-        }
-        debug_assert_eq!(now, self.clock.now(), "nothing here takes virtual time");
     }
 
     fn output(&mut self, address: SocketAddr, output: DeviceOutput) {

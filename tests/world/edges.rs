@@ -3,14 +3,14 @@
 
 use crate::bootstrap::{KEY, MINUTE, bootstrapped, config, seen, world};
 use crate::takeover::{asks_again, handshakes, noted};
-use claviger_actors::EdgeId;
+use claviger_actors::{Counters, EdgeId};
 use claviger_device::DeviceConfig;
 use claviger_front::{Deliver, FromEdge, Trace};
 use claviger_ledger::{EventCode, Ledger, State, View};
 use claviger_tests::{Balance, Faults, World, system};
 use core::net::SocketAddr;
 use core::time::Duration;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// How long a device waits at most for what was under way when something was lost: for a message
 /// that is sent again twice, and for the way to be found.
@@ -31,10 +31,35 @@ async fn under_way(seed: u64, edges: usize, moment: Duration, cid: bool) -> (Wor
     (world, address)
 }
 
-/// Runs a test at twelve moments of a bootstrap, which ends within 180 ms; each says whether it was
-/// under way, and what the counters show of what was done for it.
-fn at_each_moment(lost: impl AsyncFn(u64) -> (bool, u64)) -> (usize, u64) {
-    let all: Vec<_> = (0..12).map(|moment| system(lost(moment))).collect();
+/// Loses something, by `lose`, at each of twelve moments of a bootstrap, which ends within 180 ms: it
+/// comes to its end all the same, in seconds and without the device's doing. Gives how often it was
+/// under way, and how much of what was done for it the counter shows.
+fn lost_at_each_moment(
+    seed: u64,
+    edges: usize,
+    lose: impl AsyncFn(&mut World, SocketAddr),
+    counter: impl Fn(&Counters) -> &AtomicU64,
+) -> (usize, u64) {
+    let all: Vec<_> = (0..12)
+        .map(|moment| {
+            system(async {
+                // Given a bootstrap that has come some way
+                let (time, cid) = (Duration::from_millis(15 * moment), moment % 2 == 0);
+                let (mut world, address) = under_way(seed + moment, edges, time, cid).await;
+                let was_under_way = !bootstrapped(&world, address);
+
+                // When something is lost
+                lose(&mut world, address).await;
+
+                // Then the bootstrap comes to its end
+                let done = runs_to_its_end(&mut world, address, SECONDS).await;
+                assert!(done, "{moment}: {}", world.log.join("\n"));
+                let counters = world.counters.clone();
+                has_ended_well(world, moment).await;
+                (was_under_way, counter(&counters).load(Ordering::Relaxed))
+            })
+        })
+        .collect();
     let under_way = all.iter().filter(|(under_way, _)| *under_way).count();
     (under_way, all.iter().map(|(_, done)| done).sum())
 }
@@ -79,46 +104,22 @@ fn each_datagram_of_a_device_may_come_to_another_edge() {
 
 #[test]
 fn an_edge_that_dies_at_any_moment_of_a_bootstrap_costs_seconds() {
-    let (under_way, moved) = at_each_moment(async |moment| {
-        // Given a bootstrap that has come some way
-        let time = Duration::from_millis(15 * moment);
-        let (mut world, address) = under_way(200 + moment, 2, time, moment % 2 == 0).await;
-        let was_under_way = !bootstrapped(&world, address);
-
-        // When it is lost
+    let dies = async |world: &mut World, address: SocketAddr| {
         world.kill_edge(usize::from(address.port() % 2));
-
-        // Then the bootstrap comes to its end all the same, without the device's doing
-        let done = runs_to_its_end(&mut world, address, SECONDS).await;
-        assert!(done, "{moment}: {}", world.log.join("\n"));
-        let counters = world.counters.clone();
-        has_ended_well(world, moment).await;
-        (was_under_way, counters.sessions_moved.load(Ordering::Relaxed))
-    });
+    };
+    let (under_way, moved) = lost_at_each_moment(200, 2, dies, |it| &it.sessions_moved);
     assert!(under_way >= 8 && moved >= 1, "{under_way} {moved}");
 }
 
 #[test]
 fn a_leader_that_is_lost_at_any_moment_of_a_bootstrap_costs_seconds() {
-    let (under_way, revived) = at_each_moment(async |moment| {
-        // Given a bootstrap that has come some way
-        let time = Duration::from_millis(15 * moment);
-        let (mut world, address) = under_way(300 + moment, 2, time, moment % 2 == 0).await;
-        let was_under_way = !bootstrapped(&world, address);
-
-        // When it is lost
+    let lost = async |world: &mut World, _| {
         world.step_down();
         world.run_for(Duration::from_millis(700)).await;
         world.lead();
         world.greet();
-
-        // Then the bootstrap comes to its end all the same, without the device's doing
-        let done = runs_to_its_end(&mut world, address, SECONDS).await;
-        assert!(done, "{moment}: {}", world.log.join("\n"));
-        let counters = world.counters.clone();
-        has_ended_well(world, moment).await;
-        (was_under_way, counters.bootstraps_revived.load(Ordering::Relaxed))
-    });
+    };
+    let (under_way, revived) = lost_at_each_moment(300, 2, lost, |it| &it.bootstraps_revived);
     assert!(under_way >= 8 && revived >= 4, "{under_way} {revived}");
 }
 
@@ -148,48 +149,27 @@ fn a_request_that_is_lost_with_the_leader_brings_one_credential() {
 
 #[test]
 fn an_edge_that_finds_the_new_leader_late_still_goes_on_with_its_bootstraps() {
-    let (under_way, revived) = at_each_moment(async |moment| {
-        let time = Duration::from_millis(15 * moment);
-        let (mut world, address) = under_way(700 + moment, 1, time, moment % 2 == 0).await;
-        let was_under_way = !bootstrapped(&world, address);
-
-        // When the new leader has looked for what was under way before any edge is there
+    // The new leader has looked for what was under way before any edge is there.
+    let late = async |world: &mut World, _| {
         world.step_down();
         world.lead();
         world.run_for(Duration::from_secs(8)).await;
         world.greet();
-
-        let done = runs_to_its_end(&mut world, address, SECONDS).await;
-        assert!(done, "{moment}: {}", world.log.join("\n"));
-        let counters = world.counters.clone();
-        has_ended_well(world, moment).await;
-        (was_under_way, counters.bootstraps_revived.load(Ordering::Relaxed))
-    });
+    };
+    let (under_way, revived) = lost_at_each_moment(700, 1, late, |it| &it.bootstraps_revived);
     assert!(under_way >= 8 && revived >= 4, "{under_way} {revived}");
 }
 
 #[test]
 fn a_node_that_is_edge_and_leader_in_one_costs_seconds_too() {
-    let (under_way, moved) = at_each_moment(async |moment| {
-        // Given a bootstrap that has come some way
-        let time = Duration::from_millis(15 * moment);
-        let (mut world, address) = under_way(400 + moment, 3, time, moment % 2 == 0).await;
-        let was_under_way = !bootstrapped(&world, address);
-
-        // When it is lost
+    let lost = async |world: &mut World, address: SocketAddr| {
         world.step_down();
         world.kill_edge(usize::from(address.port() % 3));
         world.run_for(Duration::from_millis(700)).await;
         world.lead();
         world.greet();
-
-        // Then the bootstrap comes to its end all the same, without the device's doing
-        let done = runs_to_its_end(&mut world, address, SECONDS).await;
-        assert!(done, "{moment}: {}", world.log.join("\n"));
-        let counters = world.counters.clone();
-        has_ended_well(world, moment).await;
-        (was_under_way, counters.sessions_moved.load(Ordering::Relaxed))
-    });
+    };
+    let (under_way, moved) = lost_at_each_moment(400, 3, lost, |it| &it.sessions_moved);
     assert!(under_way >= 8 && moved >= 1, "{under_way} {moved}");
 }
 

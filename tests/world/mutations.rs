@@ -170,6 +170,43 @@ fn an_acknowledged_write_that_is_lost_is_seen() {
     });
 }
 
+/// Rows of which those of sessions stay.
+struct KeepsSessions<'a>(&'a mut dyn Rows);
+
+impl Rows for KeepsSessions<'_> {
+    fn row(&self, key: &[u8]) -> Option<Vec<u8>> {
+        self.0.row(key)
+    }
+
+    fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
+        self.0.put(key, value);
+    }
+
+    fn remove(&mut self, key: &[u8]) {
+        // The kind of a row stands behind its slot.
+        if key.get(2) != Some(&19) {
+            self.0.remove(key);
+        }
+    }
+
+    fn range(&self, from: &[u8], to: &[u8], limit: usize) -> Vec<(Vec<u8>, Vec<u8>)> {
+        self.0.range(from, to, limit)
+    }
+}
+
+#[test]
+fn a_session_that_outlives_a_revocation_is_seen() {
+    is_found("in a session that was ended before", |config| ClusterConfig {
+        apply: |rows, index, bytes| apply(&mut KeepsSessions(rows), index, bytes),
+        ..config
+    });
+}
+
+#[test]
+fn a_log_that_is_not_synced_is_seen() {
+    is_found("", |config| ClusterConfig { defect: Defect::SkipsSyncs, ..config });
+}
+
 static APPLIED: AtomicU64 = AtomicU64::new(0);
 
 #[test]

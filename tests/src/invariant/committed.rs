@@ -14,4 +14,9 @@ impl Committed {
         self.0.insert(session);
         (!kept).then(|| format!("the keys of session {session} leave, and the ledger lacks it"))
     }
+
+    /// All sessions that ever were.
+    pub(crate) fn all(&self) -> impl Iterator<Item = SessionId> {
+        self.0.iter().copied()
+    }
 }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 const KEPT: usize = 16;
 
 /// What devices were given, by their names: the identities of their credentials.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Durable(BTreeMap<String, BTreeSet<Vec<u8>>>);
 
 impl Durable {

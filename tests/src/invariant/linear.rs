@@ -3,7 +3,7 @@
 //! were given.
 
 use crate::linear::{self, Recorded};
-use crate::sim_cluster::{Ask, Operation, Told};
+use crate::sim_cluster::{ANCHOR, Ask, Operation, Told};
 use claviger_ledger::CredentialId;
 
 /// A device as the operator sees it: its manufacturer's credential, and whether that is revoked.
@@ -12,13 +12,19 @@ type Device = Option<(CredentialId, bool)>;
 /// What a device becomes by an operation that is answered so; nothing if it cannot be answered so.
 fn becomes(device: Device, ask: Ask, told: Option<Told>) -> Option<Device> {
     let (after, answer) = match (ask, device) {
+        // By a certificate that nobody believes; whether anybody does is a history of its own.
+        (Ask::Enrol(_), None) if told == Some(Told::NotFound) => (None, Told::NotFound),
         (Ask::Enrol(id), None) => (Some((id, false)), Told::Done),
         (Ask::Enrol(_), there) => (there, Told::Taken),
         (Ask::Delete, Some(_)) => (None, Told::Done),
         (Ask::Revoke(id), Some((known, false))) if id == known => (Some((known, true)), Told::Done),
         (Ask::Revoke(id), Some((known, true))) if id == known => (device, Told::Over),
         (Ask::Rotate, Some(_)) => (device, Told::Done),
-        (Ask::Delete | Ask::Rotate, None) | (Ask::Revoke(_), _) => (device, Told::NotFound),
+        (Ask::Trust, _) => (Some((ANCHOR, false)), Told::Done),
+        (Ask::Distrust, Some(_)) => (None, Told::Done),
+        (Ask::Delete | Ask::Rotate | Ask::Distrust, None) | (Ask::Revoke(_), _) => {
+            (device, Told::NotFound)
+        }
         (Ask::Look, _) => (device, Told::Stands(device)),
     };
     told.is_none_or(|told| told == answer).then_some(after)

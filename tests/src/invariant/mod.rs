@@ -25,6 +25,12 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
+    /// The cluster goes on from a copy that has this: no session of before goes on.
+    pub(crate) fn begin_incarnation(&mut self, durable: durable::Durable) {
+        self.durable = durable;
+        self.committed.all().for_each(|session| self.revoked.end(session));
+    }
+
     /// A frame leaves the actors of a node.
     pub(crate) fn left(&mut self, said: &ToEdge, bytes: &[u8]) -> Vec<String> {
         let mut breaches = Vec::new();

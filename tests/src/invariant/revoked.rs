@@ -1,6 +1,6 @@
 //! Once a revocation is acknowledged, nothing on the open sessions of that credential is answered.
 
-use claviger_ledger::Ended;
+use claviger_ledger::{Ended, SessionId};
 use std::collections::BTreeSet;
 
 /// Sessions whose end was acknowledged.
@@ -10,7 +10,12 @@ pub(crate) struct Revoked(BTreeSet<[u8; 16]>);
 impl Revoked {
     /// Somebody was told that these have ended.
     pub(crate) fn ended(&mut self, ended: &Ended) {
-        self.0.extend(ended.closed.iter().map(|(_, session)| session.0));
+        ended.closed.iter().for_each(|(_, session)| self.end(*session));
+    }
+
+    /// This one has ended.
+    pub(crate) fn end(&mut self, session: SessionId) {
+        self.0.insert(session.0);
     }
 
     /// An actor has something to send in a session.

@@ -1,14 +1,17 @@
 //! What devices and the operator do in a run, by its seed.
 
 use super::member::Happened;
-use super::operator::{self, Ask, Operation};
-use super::{SimCluster, TENANT};
-use crate::psk;
+use super::operator::{self, Ask, FACTORY, Operation};
+use super::{SERVER, SimCluster, TENANT};
+use crate::{keys, psk};
 use claviger_actors::Clock;
+use claviger_curves::pem;
 use claviger_device::DeviceConfig;
+use claviger_dtls::CertificateType;
 use claviger_ledger::{
-    Command, CredentialId, CredentialKind, DeleteDevice, DeviceRef, EnrolDevice, Envelope, Ledger,
-    RequestId, RevokeCredential, RotateCredential, View,
+    Command, CredentialId, CredentialKind, DeleteDevice, DeleteTrustAnchor, DeviceRef, EnrolDevice,
+    Envelope, Ledger, PutTrustAnchor, RequestId, RevokeCredential, RotateCredential, TrustAnchor,
+    View,
 };
 use claviger_seal::{Label, TenantKey};
 use core::net::SocketAddr;
@@ -31,10 +34,28 @@ impl SimCluster {
         key
     }
 
+    /// How the device `name` proves itself; one of them has the one certificate that there is.
+    pub(crate) fn kind_of(name: &str) -> CredentialKind {
+        match name {
+            "urn:dev:1" => CredentialKind::Certificate,
+            "urn:dev:2" => CredentialKind::PublicKey,
+            _ => CredentialKind::Psk,
+        }
+    }
+
     /// The device `name` as it leaves its factory.
     pub fn factory_new(&mut self, name: &str) -> DeviceConfig {
-        let cid = self.draw(2) == 0;
-        DeviceConfig { cid, ..DeviceConfig::new(name, psk(Self::key_of(name))) }
+        let (cid, tickets) = (self.draw(2) == 0, self.draw(2) == 0);
+        let keyed = |form| {
+            let server = keys::public_key(&keys::private_key(SERVER));
+            keys::keyed(name, form, server, &self.common.crypto)
+        };
+        let config = match Self::kind_of(name) {
+            CredentialKind::Psk => DeviceConfig::new(name, psk(Self::key_of(name))),
+            CredentialKind::PublicKey => keyed(CertificateType::RawPublicKey),
+            CredentialKind::Certificate => keyed(CertificateType::X509),
+        };
+        DeviceConfig { cid, tickets, ..config }
     }
 
     /// The device `name`, which is its id too.
@@ -47,7 +68,7 @@ impl SimCluster {
         let device = Self::reference(name);
         let operation = self.operations.len();
         let asked = self.place();
-        self.operations.push(Operation { device: device.clone(), ask, asked, answered: None });
+        self.operations.push(Operation::new(&device, ask, asked, None));
         self.note(&format!("operation {operation}: {ask:?} {name}"));
         let command: Option<Command> = match ask {
             Ask::Enrol(id) => Some(self.enrolment(name, id).into()),
@@ -58,6 +79,11 @@ impl SimCluster {
             }
             Ask::Rotate => Some(RotateCredential { device: device.clone() }.into()),
             Ask::Look => None,
+            Ask::Trust => Some(Self::anchor().into()),
+            Ask::Distrust => {
+                let (tenant, name) = (TENANT.to_owned(), FACTORY.to_owned());
+                Some(DeleteTrustAnchor { tenant, name, expect: None }.into())
+            }
         };
         let first = usize::try_from(self.draw(self.members.len() as u64)).unwrap_or(0);
         let doors = self.doors.iter().map(|door| door.clone() as Arc<dyn Ledger>);
@@ -75,19 +101,37 @@ impl SimCluster {
         operation
     }
 
+    fn anchor() -> PutTrustAnchor {
+        let certificates = pem::certificates(keys::AUTHORITY).expect("a certificate");
+        let anchor = TrustAnchor {
+            certificates: certificates.into_iter().map(Into::into).collect(),
+            ..TrustAnchor::default()
+        };
+        let (tenant, name) = (TENANT.to_owned(), FACTORY.to_owned());
+        PutTrustAnchor { tenant, name, anchor, expect: None }
+    }
+
     fn enrolment(&mut self, name: &str, credential: CredentialId) -> EnrolDevice {
-        let key = Self::key_of(name);
-        self.watch.secrets.keep(&key);
+        let kind = Self::kind_of(name);
+        let (identity, key) = match kind {
+            CredentialKind::Psk => (name.as_bytes().to_vec(), Some(Self::key_of(name))),
+            CredentialKind::PublicKey => (keys::public_key(&keys::private_key(name)), None),
+            CredentialKind::Certificate => (FACTORY.as_bytes().to_vec(), None),
+        };
         let label = Label::Credential { tenant: TENANT, device: name, credential: &credential.0 };
+        let sealed = key.map(|key| {
+            self.watch.secrets.keep(&key);
+            TenantKey::new([7; 32]).seal(label, &key, self.common.crypto.random())
+        });
         EnrolDevice {
             device: Self::reference(name),
             endpoint: name.to_owned(),
             profile: "profile".to_owned(),
             credential,
-            identity: name.as_bytes().to_vec(),
-            sealed_key: TenantKey::new([7; 32]).seal(label, &key, self.common.crypto.random()),
-            key_length: 16,
-            kind: CredentialKind::Psk,
+            identity,
+            key_length: if sealed.is_some() { 16 } else { 0 },
+            sealed_key: sealed.unwrap_or_default(),
+            kind,
         }
     }
 
@@ -148,11 +192,16 @@ impl SimCluster {
     /// The operator wants something of a device.
     pub fn something_of_the_operator(&mut self, names: &[String]) {
         let name = names[usize::try_from(self.draw(names.len() as u64)).unwrap_or(0)].clone();
-        let of = Self::reference(&name);
-        if self.operations.iter().filter(|it| it.device == of).count() >= OPERATIONS {
+        let known = self.stands(&name).map(|(id, _)| id);
+        if self.draw(12) == 0 {
+            let ask = match self.draw(3) {
+                0 => Ask::Trust,
+                1 => Ask::Distrust,
+                _ => Ask::Look,
+            };
+            self.ask_within(FACTORY, ask);
             return;
         }
-        let known = self.stands(&name).map(|(id, _)| id);
         let ask = match self.draw(12) {
             0..=2 => Ask::Enrol(self.credential()),
             3 => Ask::Delete,
@@ -160,12 +209,21 @@ impl SimCluster {
             5 => Ask::Rotate,
             _ => Ask::Look,
         };
-        self.ask(&name, ask);
+        self.ask_within(&name, ask);
+    }
+
+    /// Asks, unless there were so many operations of this device that no order is looked for.
+    fn ask_within(&mut self, name: &str, ask: Ask) {
+        let of = Self::reference(name);
+        if self.operations.iter().filter(|it| it.device == of).count() < OPERATIONS {
+            self.ask(name, ask);
+        }
     }
 
     /// Devices that somebody wanted to delete.
     pub(crate) fn deleted(&self) -> BTreeSet<String> {
         let deleted = self.operations.iter().filter(|it| it.ask == Ask::Delete);
-        deleted.map(|it| it.device.device.clone()).collect()
+        let deleted = deleted.map(|it| it.device.device.clone());
+        deleted.chain(self.deleted_before.iter().cloned()).collect()
     }
 }

@@ -2,8 +2,8 @@
 
 use super::clock::NodeClock;
 use crate::VirtualClock;
+use crate::keys::SeededCurves;
 use claviger_actors::Clock;
-use claviger_curves::AwsLc;
 use claviger_dtls::{ClusterKeys, Endpoint, EndpointConfig};
 use claviger_edge::Edge;
 use claviger_machine::{Crypto, Draw};
@@ -41,7 +41,8 @@ fn edge(crypto: &Arc<dyn Crypto>, realm: &str) -> Edge {
     let config = EndpointConfig { resumption: true, ..EndpointConfig::default() };
     let draw = Box::new(Draw(crypto.clone()));
     let endpoint = Endpoint::new(config, ClusterKeys::default(), draw);
-    Edge::new(LISTENER, realm, endpoint.with_curves(Box::new(AwsLc))).shared()
+    Edge::new(LISTENER, realm, endpoint.with_curves(Box::new(SeededCurves(crypto.clone()))))
+        .shared()
 }
 
 impl EdgeHost {

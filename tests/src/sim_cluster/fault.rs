@@ -21,6 +21,12 @@ pub enum Fault {
     Slow,
     /// A node dies with the power of its disk, and begins anew when all is healed.
     Dies(usize),
+    /// A node is stopped in good order, and begins anew when all is healed.
+    Stops(usize),
+    /// All nodes and edges lose their power at once.
+    PowerCut,
+    /// All nodes are stopped in good order.
+    AllStop,
     /// A process of a node does not run for a while, and does not notice.
     Stopped(usize),
     /// An edge's process dies, and begins anew when all is healed.
@@ -48,7 +54,7 @@ impl SimCluster {
         // Where something goes wrong, it is mostly the leader.
         let leader = self.leader().filter(|_| self.draw(2) == 0).unwrap_or(node);
         let seconds = i64::try_from(self.draw(61)).unwrap_or(0) - 30;
-        match self.draw(14) {
+        match self.draw(16) {
             0 | 1 => Fault::OneWay(leader, other),
             2 | 3 => Fault::Isolated(leader),
             4 => Fault::Unplugged(edge, leader),
@@ -60,6 +66,9 @@ impl SimCluster {
             10 => Fault::Spread,
             11 => Fault::NodeClock(leader, seconds),
             12 => Fault::EdgeClock(edge, seconds),
+            13 => Fault::Stops(leader),
+            14 if self.draw(2) == 0 => Fault::PowerCut,
+            14 => Fault::AllStop,
             _ if self.draw(2) == 0 => Fault::Full(leader),
             _ => Fault::Lossy,
         }
@@ -76,12 +85,13 @@ impl SimCluster {
                 self.wires.cut(Place::Node(node), Place::Edge(edge));
             }
             Fault::Slow => self.transport.delay(Duration::from_millis(60)),
-            Fault::Dies(node) | Fault::Stopped(node) if self.members[node].dead => {}
-            Fault::Dies(node) => {
-                self.transport.leave(self.id(node));
-                self.wires.lose(Place::Node(node));
-                self.doors[node].close();
-                self.members[node].die();
+            Fault::Stopped(node) if self.members[node].dead => {}
+            Fault::Dies(node) => self.lose_node(node, true),
+            Fault::Stops(node) => self.lose_node(node, false),
+            Fault::AllStop => (0..self.members.len()).for_each(|node| self.lose_node(node, false)),
+            Fault::PowerCut => {
+                (0..self.members.len()).for_each(|node| self.lose_node(node, true));
+                (0..self.edges.len()).for_each(|edge| self.lose_edge(edge));
             }
             Fault::Stopped(node) => {
                 self.isolate(node);
@@ -92,12 +102,7 @@ impl SimCluster {
                     leading.gate.stop(true);
                 }
             }
-            Fault::EdgeDies(edge) => {
-                self.wires.lose(Place::Edge(edge));
-                self.edges[edge].up = false;
-                let leading = self.members.iter().filter_map(|member| member.leading.as_ref());
-                leading.for_each(|leading| leading.lose(edge, None));
-            }
+            Fault::EdgeDies(edge) => self.lose_edge(edge),
             Fault::Rehash => self.balance = Balance::Hash(self.draw(u64::MAX)),
             Fault::Spread => self.balance = Balance::Spread,
             Fault::NodeClock(node, seconds) => self.members[node].clock.set(seconds * 1000),
@@ -112,6 +117,24 @@ impl SimCluster {
 
     fn id(&self, node: usize) -> u64 {
         self.members[node].node.id()
+    }
+
+    /// There is no process of this node any more; `power` says whether its disk lost that too.
+    pub(crate) fn lose_node(&mut self, node: usize, power: bool) {
+        if self.members[node].dead {
+            return;
+        }
+        self.transport.leave(self.id(node));
+        self.wires.lose(Place::Node(node));
+        self.doors[node].close();
+        self.members[node].end(power);
+    }
+
+    pub(crate) fn lose_edge(&mut self, edge: usize) {
+        self.wires.lose(Place::Edge(edge));
+        self.edges[edge].up = false;
+        let leading = self.members.iter().filter_map(|member| member.leading.as_ref());
+        leading.for_each(|leading| leading.lose(edge, None));
     }
 
     fn isolate(&mut self, node: usize) {
@@ -136,6 +159,9 @@ impl SimCluster {
         for node in 0..self.members.len() {
             if self.members[node].dead {
                 self.begin_anew(node).await;
+            }
+            if self.members[node].dead {
+                continue;
             }
             self.members[node].fill(false);
             self.doors[node].fill(false);
@@ -165,7 +191,14 @@ impl SimCluster {
         let (id, member) = (self.id(node), &self.members[node]);
         let (disk, clock) = (member.disk.clone(), member.clock.clone());
         clock.restart();
-        let opened = super::open(&disk, id, self.config.apply, &self.transport).await;
+        // Its folder is free when its process has ended.
+        member.node.shutdown().await;
+        let opened = match super::open(&disk, id, self.config.apply, &self.transport).await {
+            Ok(opened) => opened,
+            Err(error) => {
+                return self.breach(Some(format!("node {node} does not begin anew: {error}")));
+            }
+        };
         self.members[node] = Member::new(node, opened, disk, clock, &self.common);
         self.doors[node] = self.door(node);
         self.held.retain(|it| it.node() != Some(node));

@@ -3,8 +3,8 @@
 use super::clock::NodeClock;
 use crate::gate::Gate;
 use crate::invariant::replicas::Rows;
+use crate::keys::SeededPki;
 use claviger_actors::{Counters, Devices, EdgeId, Edges, Outbox, Ports, Unproven};
-use claviger_curves::AwsLc;
 use claviger_ledger::{CredentialId, DeviceRef, Ledger};
 use claviger_machine::Crypto;
 use claviger_raft::{Node, SimulatedDisk};
@@ -162,7 +162,7 @@ impl Member {
             keys: common.keys.clone(),
             clock: self.clock.clone(),
             crypto: common.crypto.clone(),
-            pki: Arc::new(AwsLc),
+            pki: Arc::new(SeededPki),
             outbox: hub(),
             edges: hub(),
             unproven: common.unproven.clone(),
@@ -181,14 +181,17 @@ impl Member {
         }
     }
 
-    /// Its process dies, with the power of its disk: what was not synced may be lost.
-    pub(crate) fn die(&mut self) {
+    /// Its process ends: in good order, or with the power of its disk, and then what was not synced
+    /// may be lost.
+    pub(crate) fn end(&mut self, power: bool) {
         if let Some(leading) = self.leading.take() {
             leading.gate.close();
             leading.devices.stop();
         }
         (self.dead, self.runs) = (true, false);
-        self.disk.cut_power();
+        if power {
+            self.disk.cut_power();
+        }
         let node = self.node.clone();
         tokio::spawn(async move { node.shutdown().await });
     }

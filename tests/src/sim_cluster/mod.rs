@@ -15,6 +15,7 @@ mod clock;
 mod course;
 mod edge;
 mod fault;
+mod incarnation;
 mod member;
 mod operator;
 mod rest;
@@ -25,28 +26,32 @@ use balancer::Balance;
 use clock::NodeClock;
 pub use fault::Fault;
 pub use operator::Ask;
-pub(crate) use operator::{Operation, Told};
+pub(crate) use operator::{ANCHOR, Operation, Told};
 
 use crate::gate::Gate;
 use crate::invariant::Watch;
-use crate::{Net, SeededCrypto, VirtualClock, found};
+use crate::{Net, SeededCrypto, VirtualClock, found, panics};
 use claviger_actors::{Clock, Counters, Unproven};
 use claviger_device::{Account, Device, DeviceConfig, Failure};
-use claviger_ledger::{CredentialId, Ledger};
+use claviger_ledger::{CredentialId, Ledger, Outcome};
 use claviger_machine::{Crypto, Draw};
-use claviger_raft::{MemoryTransport, Node, NodeConfig, SimulatedDisk, Storage};
+use claviger_raft::{MemoryTransport, Node, NodeConfig, OpenError, SimulatedDisk, Storage};
 use core::net::SocketAddr;
 use core::time::Duration;
 use edge::EdgeHost;
+use incarnation::Copy;
 use member::{Common, Happened, Member};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
+use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use wires::Wires;
 
 pub(crate) const TENANT: &str = "default";
+/// The name that the listeners' key follows from.
+const SERVER: &str = "the listeners";
 /// Where devices find the service.
 const SERVICE: SocketAddr =
     SocketAddr::new(core::net::IpAddr::V4(core::net::Ipv4Addr::new(192, 0, 2, 1)), 5684);
@@ -60,11 +65,11 @@ pub(crate) async fn open(
     id: u64,
     apply: claviger_ledger::Apply,
     transport: &MemoryTransport,
-) -> Node {
+) -> Result<Node, OpenError> {
     let config = NodeConfig::new(Storage::Simulated(disk.clone()), id, apply, transport.at(id));
-    let node = Node::open(config).await.expect("what was acknowledged is on the disk");
+    let node = Node::open(config).await?;
     transport.join(&node);
-    node
+    Ok(node)
 }
 
 /// A defect in the wiring of a cluster.
@@ -76,6 +81,8 @@ pub enum Defect {
     SendsToAll,
     /// The worker of the outbox tells nobody.
     TellsNobody,
+    /// Disks say that they have synced, and have not.
+    SkipsSyncs,
 }
 
 /// What a cluster is made of.
@@ -93,13 +100,15 @@ pub struct ClusterConfig {
     pub defect: Defect,
     /// What a committed command does: the ledger's `apply`, or a defect of it.
     pub apply: claviger_ledger::Apply,
+    /// True if each line of the log is printed as it comes.
+    pub shown: bool,
 }
 
 impl ClusterConfig {
     /// A sound cluster.
     pub fn new(seed: u64, nodes: u64, edges: usize) -> Self {
         let (between, apply) = (|ledger| ledger, claviger_ledger::apply);
-        Self { seed, nodes, edges, between, defect: Defect::None, apply }
+        Self { seed, nodes, edges, between, defect: Defect::None, apply, shown: false }
     }
 }
 
@@ -115,6 +124,8 @@ pub(crate) struct Sim {
     pub(crate) handshakes: u64,
     /// Whether it has a connection id.
     pub(crate) cid: bool,
+    /// The incarnation of the cluster in which its session was opened.
+    pub(crate) opened_in: u64,
     /// Whether the service can know its session still: it has not ended it, nor moved without an id.
     pub(crate) in_session: bool,
 }
@@ -125,7 +136,7 @@ pub struct SimCluster {
     pub clock: VirtualClock,
     /// What happened, a line each.
     pub log: Vec<String>,
-    /// What does not hold.
+    /// What does not hold; a run is over with the first.
     pub breaches: Vec<String>,
     /// How datagrams come to edges.
     pub(crate) balance: Balance,
@@ -146,6 +157,14 @@ pub struct SimCluster {
     pub(crate) places: u64,
     /// How many operations came to no answer.
     pub(crate) unanswered: usize,
+    /// Devices that somebody wanted to delete in earlier incarnations.
+    pub(crate) deleted_before: BTreeSet<String>,
+    /// The newest backup, if one was taken.
+    pub(crate) copy: Option<Copy>,
+    /// How often the cluster has gone on from one.
+    pub(crate) incarnation: u64,
+    /// In which incarnation the session was opened that a device resumes when it is switched on.
+    pub(crate) resumable: BTreeMap<String, u64>,
     /// What the LwM2M server holds.
     pub(crate) server: Arc<Mutex<BTreeSet<CredentialId>>>,
     pub(crate) watch: Watch,
@@ -162,6 +181,7 @@ impl SimCluster {
     /// # Panics
     /// If it finds none.
     pub async fn start(config: ClusterConfig) -> Self {
+        panics::watch();
         let clock = VirtualClock::start();
         let crypto: Arc<dyn Crypto> = Arc::new(SeededCrypto::new(config.seed));
         let (out, happened) = unbounded_channel();
@@ -178,7 +198,11 @@ impl SimCluster {
         let mut members = Vec::new();
         for (place, id) in (1..=config.nodes).enumerate() {
             let disk = SimulatedDisk::new(config.seed ^ id, DISK);
+            if config.defect == Defect::SkipsSyncs {
+                disk.skip_syncs();
+            }
             let node = open(&disk, id, config.apply, &transport).await;
+            let node = node.expect("the disk is empty");
             members.push(Member::new(place, node, disk, NodeClock::new(clock), &common));
         }
         let voters: Vec<u64> = (1..=config.nodes).collect();
@@ -203,6 +227,10 @@ impl SimCluster {
             operations: Vec::new(),
             places: 0,
             unanswered: 0,
+            deleted_before: BTreeSet::new(),
+            copy: None,
+            incarnation: 0,
+            resumable: BTreeMap::new(),
             server: Arc::default(),
             watch: Watch::default(),
             happened,
@@ -218,6 +246,14 @@ impl SimCluster {
         let leader = cluster.leader().expect("it was just there");
         let ledger = cluster.members[leader].node.clone();
         found(&ledger, &clock, &*crypto).await;
+        let key = crate::keys::private_key(SERVER);
+        cluster.watch.secrets.keep(&Sha256::digest(SERVER));
+        let identity = crate::world::server_identity(&key, Vec::new(), &*crypto);
+        let put = crate::world::propose(&ledger, &clock, &*crypto, identity.into()).await;
+        assert_eq!(put, Ok(Outcome::Made));
+        if let Some(leading) = &cluster.members[leader].leading {
+            leading.devices.identity_changed(TENANT);
+        }
         cluster
     }
 
@@ -244,7 +280,9 @@ impl SimCluster {
         let line = self.lines;
         self.lines += 1;
         let (account, failure, handshakes, in_session) = (None, None, 0, false);
-        let sim = Sim { name, device, line, account, failure, handshakes, cid, in_session };
+        let opened_in = self.incarnation;
+        let sim =
+            Sim { name, device, line, account, failure, handshakes, cid, opened_in, in_session };
         self.note(&format!("{address} is {} switched on", sim.name));
         self.fleet.insert(address, sim);
         address
@@ -253,7 +291,9 @@ impl SimCluster {
     /// Switches a device off; gives what it resumes its session by.
     pub fn switch_off(&mut self, address: SocketAddr) -> Option<claviger_dtls::Resumption> {
         self.note(&format!("{address} is switched off"));
-        self.fleet.remove(&address).and_then(|sim| sim.device.resumption())
+        let sim = self.fleet.remove(&address)?;
+        self.resumable.insert(sim.name, sim.opened_in);
+        sim.device.resumption()
     }
 
     /// Lets a device ask again in the session that it has.
@@ -299,7 +339,11 @@ impl SimCluster {
 
     /// Adds a line to the log.
     pub fn note(&mut self, words: &str) {
-        self.log.push(format!("{:>8} {words}", self.clock.elapsed_ms()));
+        let line = format!("{:>8} {words}", self.clock.elapsed_ms());
+        if self.config.shown {
+            eprintln!("{line}");
+        }
+        self.log.push(line);
     }
 
     /// Something does not hold.
@@ -310,10 +354,12 @@ impl SimCluster {
         }
     }
 
-    /// Ends all nodes.
-    pub async fn end(self) {
+    /// Ends all nodes. Gives what did not hold, and what happened.
+    pub async fn end(mut self) -> (Vec<String>, Vec<String>) {
         for member in &self.members {
             member.node.shutdown().await;
         }
+        self.breaches.extend(panics::seen());
+        (self.breaches, self.log)
     }
 }

@@ -26,7 +26,16 @@ pub enum Ask {
     Rotate,
     /// To say how it stands.
     Look,
+    /// To believe what the factory certifies; the device is [`FACTORY`].
+    Trust,
+    /// To believe it no more.
+    Distrust,
 }
+
+/// What stands for the trust anchor among devices.
+pub(crate) const FACTORY: &str = "factory";
+/// What it has for a credential.
+pub(crate) const ANCHOR: CredentialId = CredentialId([0; 16]);
 
 /// What was answered, as far as it matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +63,17 @@ pub(crate) struct Operation {
     pub asked: u64,
     /// The place of the answer, and the answer; none if there was none.
     pub answered: Option<(u64, Told)>,
+}
+
+impl Operation {
+    pub(crate) fn new(
+        device: &DeviceRef,
+        ask: Ask,
+        asked: u64,
+        answered: Option<(u64, Told)>,
+    ) -> Self {
+        Self { device: device.clone(), ask, asked, answered }
+    }
 }
 
 /// The end of an operation.
@@ -100,8 +120,13 @@ pub(crate) async fn ask(
     Answer { operation, outcome: None, told: None }
 }
 
-/// The manufacturer's credential of a device.
+/// The manufacturer's credential of a device, and whether it is revoked; for [`FACTORY`] whether it
+/// is believed.
 pub(crate) fn stands(view: &View<'_>, device: &DeviceRef) -> Option<(CredentialId, bool)> {
+    if device.device == FACTORY {
+        view.trust_anchor(&device.tenant, FACTORY)?;
+        return Some((ANCHOR, false));
+    }
     view.device(device)?;
     let credentials = view.credentials(device).into_iter();
     let mut proven = credentials.filter(|(_, it)| it.origin == Origin::Manufacturer);

@@ -1,9 +1,10 @@
 //! A cluster that is left alone until all is at rest, and what must hold then.
 
+use super::operator::FACTORY;
 use super::{Ask, Operation, Sim, SimCluster};
 use crate::invariant::{audit, linear, replicas};
 use claviger_device::Failure;
-use claviger_ledger::{DeviceRef, State, View};
+use claviger_ledger::{CredentialKind, DeviceRef, State, View};
 use claviger_raft::Node;
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -26,15 +27,24 @@ impl SimCluster {
         self.run_for(Duration::from_secs(1)).await;
     }
 
-    /// Whether every question is answered, the outbox empty, and all applied everywhere.
+    /// Whether every question is answered, all applied everywhere, and the outbox empty.
     fn is_at_rest(&self) -> bool {
         let Some(leader) = self.leader() else { return false };
-        let standing = self.members[leader].node.standing();
-        let applied = |node: &Node| node.standing().applied_index == standing.last_index;
+        let leader = &self.members[leader].node;
+        let last = leader.standing().last_index;
+        let applied = |node: &Node| node.standing().applied_index == last;
+        if !self.nobody_asks() || !self.members.iter().all(|it| applied(&it.node)) {
+            return false;
+        }
         let mut empty = false;
-        self.members[leader].node.read(&mut |rows| empty = View::new(rows).outbox().is_empty());
+        leader.read(&mut |rows| empty = View::new(rows).outbox().is_empty());
+        empty
+    }
+
+    /// Whether every question is answered, or given up.
+    pub(crate) fn nobody_asks(&self) -> bool {
         let given_up = self.operations.iter().filter(|it| it.answered.is_none()).count();
-        given_up == self.unanswered && empty && self.members.iter().all(|it| applied(&it.node))
+        given_up == self.unanswered
     }
 
     /// Looks at all that must hold at rest.
@@ -93,18 +103,26 @@ impl SimCluster {
         }
     }
 
-    /// Lets every device that may be served ask, in the session that it has if it has one; all must
-    /// be served, and those that are in session without a handshake.
+    /// Whether a device is enrolled, and what it proves itself by is neither revoked nor without
+    /// anybody who believes it.
+    fn may_come(&self, name: &str) -> bool {
+        let certified = Self::kind_of(name) == CredentialKind::Certificate;
+        matches!(self.stands(name), Some((_, false)))
+            && (!certified || self.stands(FACTORY).is_some())
+    }
+
+    /// Lets every device ask, in the session that it has if it has one. Those that may come must be
+    /// served, and those of them that are in session without a handshake; no other one.
     pub async fn serve_all(&mut self, names: &[String]) {
         // Sessions end with their device, which is not told.
-        let (mut asked, deleted) = (Vec::new(), self.deleted());
+        let (mut asked, mut shut_out, deleted) = (Vec::new(), Vec::new(), self.deleted());
         for name in names {
             let on = self.fleet.iter().find(|(_, sim)| sim.name == *name);
             let on = on.map(|(address, sim)| {
                 let ended = self.is_over(sim) || deleted.contains(name);
                 (*address, sim.in_session && !ended)
             });
-            let may = matches!(self.stands(name), Some((_, false)));
+            let may = self.may_come(name);
             match on {
                 Some((address, true)) if may => {
                     self.ask_again(address);
@@ -116,9 +134,11 @@ impl SimCluster {
                 }
                 None => {}
             }
-            if may {
-                let config = self.factory_new(name);
-                asked.push((self.switch_on(config), 1));
+            let config = self.factory_new(name);
+            let address = self.switch_on(config);
+            match may {
+                true => asked.push((address, 1)),
+                false => shut_out.push(address),
             }
         }
         let all = asked.clone();
@@ -132,6 +152,12 @@ impl SimCluster {
             } else if self.handshakes(address) != handshakes {
                 self.breach(Some(format!("{name} at {address} made a handshake that it need not")));
             }
+        }
+        for address in shut_out {
+            if self.handshakes(address) > 0 {
+                self.breach(Some(format!("{address} has a session and may have none")));
+            }
+            self.switch_off(address);
         }
     }
 
@@ -171,11 +197,13 @@ impl SimCluster {
 
     /// Enrols devices before a run.
     pub async fn enrol_all(&mut self, names: &[String]) {
+        let all = |cluster: &Self| cluster.operations.iter().all(|it| it.answered.is_some());
+        self.ask(FACTORY, Ask::Trust);
+        self.run_until(Duration::from_secs(30), all).await;
         for name in names {
             let id = self.credential();
             self.ask(name, Ask::Enrol(id));
         }
-        let all = |cluster: &Self| cluster.operations.iter().all(|it| it.answered.is_some());
         self.run_until(Duration::from_secs(30), all).await;
     }
 }

@@ -5,7 +5,8 @@ use super::member::{Happened, lock};
 use super::operator::Told;
 use super::wires::{Place, Said};
 use super::{Defect, SERVICE, SimCluster};
-use crate::Datagram;
+use crate::steps::{self, Steps};
+use crate::{Datagram, VirtualClock};
 use claviger_actors::{Clock, EdgeId};
 use claviger_device::{DeviceEvent, DeviceOutput};
 use claviger_dtls::HandshakeEvent;
@@ -15,6 +16,7 @@ use claviger_ledger::{
     Command, ConfirmOutbox, ConfirmWithdrawal, CredentialId, DeviceRef, Envelope, Ledger, Outcome,
     RequestId, Unavailable, View,
 };
+use core::future::pending;
 use core::net::SocketAddr;
 use core::time::Duration;
 use sha2::{Digest, Sha256};
@@ -25,37 +27,31 @@ const BEAT: Duration = Duration::from_millis(500);
 /// How long the LwM2M server takes to hold a credential.
 const SERVER: Duration = Duration::from_millis(5);
 
-impl SimCluster {
-    /// Runs until `done` holds, or the time `limit` has passed; true if it holds.
-    pub async fn run_until(&mut self, limit: Duration, done: impl Fn(&Self) -> bool) -> bool {
-        let end = self.clock.now() + limit;
-        loop {
-            self.drain();
-            if done(self) {
-                return true;
-            }
-            if self.clock.now() >= end {
-                return false;
-            }
-            let due = self.next_event().map_or(end, |due| due.min(end));
-            let due = tokio::time::sleep_until(self.clock.instant(due));
-            tokio::select! {
-                biased;
-                Some(happened) = self.happened.recv() => {
-                    self.take(happened);
-                    // What is ready goes out together, as in the binary.
-                    while let Ok(happened) = self.happened.try_recv() {
-                        self.take(happened);
-                    }
-                }
-                () = due => self.due(),
-            }
-        }
+impl Steps for SimCluster {
+    fn clock(&self) -> VirtualClock {
+        self.clock
     }
 
-    /// Runs for `time`.
-    pub async fn run_for(&mut self, time: Duration) {
-        self.run_until(time, |_| false).await;
+    fn drain(&mut self) {
+        let now = self.clock.now();
+        for place in 0..self.edges.len() {
+            while let Some(output) = self.edges[place].edge.poll() {
+                match output {
+                    Output::Datagram { to, bytes } => self.send_to_device(place, to, bytes),
+                    Output::Frame(frame) => self.send_to_leader(place, frame),
+                    Output::Event(event) => self.edge_event(place, &event),
+                }
+            }
+        }
+        let mut outputs = Vec::new();
+        for (address, sim) in &mut self.fleet {
+            while let Some(output) = sim.device.poll() {
+                outputs.push((*address, output));
+            }
+        }
+        for (address, output) in outputs {
+            self.device_said(now, address, output);
+        }
     }
 
     fn next_event(&self) -> Option<Duration> {
@@ -90,6 +86,26 @@ impl SimCluster {
             self.next_beat = now + BEAT;
             self.beat();
         }
+    }
+
+    async fn hear(&mut self) {
+        let Some(happened) = self.happened.recv().await else { return pending().await };
+        self.take(happened);
+        while let Ok(happened) = self.happened.try_recv() {
+            self.take(happened);
+        }
+    }
+}
+
+impl SimCluster {
+    /// Runs until `done` holds, or the time `limit` has passed; true if it holds.
+    pub async fn run_until(&mut self, limit: Duration, done: impl Fn(&Self) -> bool) -> bool {
+        steps::run_until(self, limit, done).await
+    }
+
+    /// Runs for `time`.
+    pub async fn run_for(&mut self, time: Duration) {
+        self.run_until(time, |_| false).await;
     }
 
     fn look_at_edges(&mut self, now: Duration) {
@@ -334,10 +350,14 @@ impl SimCluster {
         self.note(&format!("operation {operation} {told:?}"));
         if let Some(Outcome::Ended(ended)) = outcome {
             self.watch.revoked.ended(&ended);
-            if let Some(leader) = self.leader()
+            let Some(leader) = self.leader() else { return };
+            // An actor that is not told sees it all the same.
+            if self.draw(2) == 0
                 && let Some(leading) = &self.members[leader].leading
             {
                 leading.devices.ended(ended);
+            } else {
+                self.tell_all(leader);
             }
         }
     }
@@ -345,28 +365,6 @@ impl SimCluster {
     pub(crate) fn place(&mut self) -> u64 {
         self.places += 1;
         self.places
-    }
-
-    fn drain(&mut self) {
-        let now = self.clock.now();
-        for place in 0..self.edges.len() {
-            while let Some(output) = self.edges[place].edge.poll() {
-                match output {
-                    Output::Datagram { to, bytes } => self.send_to_device(place, to, bytes),
-                    Output::Frame(frame) => self.send_to_leader(place, frame),
-                    Output::Event(event) => self.edge_event(place, &event),
-                }
-            }
-        }
-        let mut outputs = Vec::new();
-        for (address, sim) in &mut self.fleet {
-            while let Some(output) = sim.device.poll() {
-                outputs.push((*address, output));
-            }
-        }
-        for (address, output) in outputs {
-            self.device_said(now, address, output);
-        }
     }
 
     /// A handshake has come to its end at an edge. Until then the service knows no session: one
@@ -411,10 +409,8 @@ impl SimCluster {
                 self.send(address, SERVICE, bytes);
             }
             DeviceOutput::Event(event) => {
-                if matches!(event, DeviceEvent::Handshake { .. })
-                    && let Some(sim) = self.fleet.get_mut(&address)
-                {
-                    sim.handshakes += 1;
+                if let DeviceEvent::Handshake { resumed, .. } = event {
+                    self.handshake(address, resumed);
                 }
                 self.note(&format!("{address} {event:?}"));
             }
@@ -430,6 +426,16 @@ impl SimCluster {
             }
         }
         debug_assert_eq!(now, self.clock.now(), "nothing here takes virtual time");
+    }
+
+    /// A device has made a handshake. What resumes a session of an earlier incarnation is gone.
+    fn handshake(&mut self, address: SocketAddr, resumed: bool) {
+        let Some(sim) = self.fleet.get_mut(&address) else { return };
+        sim.handshakes += 1;
+        sim.opened_in = self.incarnation;
+        let before = self.resumable.get(&sim.name).is_some_and(|it| *it < self.incarnation);
+        let breach = "a session of an earlier incarnation is resumed";
+        self.breach((resumed && before).then(|| breach.to_owned()));
     }
 
     fn send(&mut self, from: SocketAddr, to: SocketAddr, bytes: Vec<u8>) {
