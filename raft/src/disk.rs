@@ -299,18 +299,7 @@ impl DiskState {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn copy(from: &Path, to: &Path) {
-        fs::create_dir_all(to).unwrap();
-        for entry in fs::read_dir(from).unwrap() {
-            let entry = entry.unwrap();
-            let target = to.join(entry.file_name());
-            match entry.file_type().unwrap().is_dir() {
-                true => copy(&entry.path(), &target),
-                false => drop(fs::copy(entry.path(), target).unwrap()),
-            }
-        }
-    }
+    use crate::tests::copy;
 
     /// What a start after a crash finds: the record, and how many rows.
     fn after_a_crash(folder: &Path) -> (Option<Vec<u8>>, usize) {

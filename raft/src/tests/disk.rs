@@ -1,6 +1,6 @@
 //! One voter on a disk: starts, restarts, torn tails and rot.
 
-use super::{command, config, rows};
+use super::{command, config, copy, rows};
 use crate::log_store::LogStore;
 use crate::node::Pace;
 use crate::wal::{Hand, RealDisk, Wal};
@@ -22,18 +22,6 @@ fn crash_copy(from: &Path) -> TempDir {
     let to = tempdir().unwrap();
     copy(from, to.path());
     to
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        match entry.file_type().unwrap().is_dir() {
-            true => copy(&entry.path(), &target),
-            false => drop(fs::copy(entry.path(), target).unwrap()),
-        }
-    }
 }
 
 /// The newest file in `part` of the folder that ends so.

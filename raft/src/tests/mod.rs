@@ -14,6 +14,7 @@ use crate::{MemoryTransport, Node, NodeConfig, Storage};
 use claviger_ledger::{
     Command, CreateTenant, Damage, Envelope, Found, Ledger, Outcome, RequestId, Rows,
 };
+use std::fs;
 use std::path::Path;
 
 /// Puts `command` under its first four bytes and answers with the log index.
@@ -47,6 +48,19 @@ pub(super) async fn founded_by(node: &Node) {
 pub(super) async fn tenant(node: &Node, name: &str) {
     propose(node, 2, CreateTenant { tenant: name.to_owned(), wrapped_key: vec![1; 48], root: 0 })
         .await;
+}
+
+/// Copies a folder as it is now.
+pub(crate) fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        match entry.file_type().unwrap().is_dir() {
+            true => copy(&entry.path(), &target),
+            false => drop(fs::copy(entry.path(), target).unwrap()),
+        }
+    }
 }
 
 pub(super) fn command(number: u32, length: usize) -> Vec<u8> {
