@@ -28,6 +28,7 @@ mod membership;
 mod memory;
 mod node;
 mod peer;
+mod readers;
 mod restore;
 mod runtime;
 mod serve;
@@ -48,6 +49,7 @@ mod wire;
 
 pub use backup::Backup;
 pub use counters::Counters;
+pub use home::Home;
 pub use leadership::{Leadership, Member};
 pub use membership::{Even, MembershipError};
 pub use node::{Node, NodeConfig, OpenError, ProposeError, Standing};

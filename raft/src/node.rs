@@ -10,6 +10,7 @@ use crate::line::Line;
 use crate::log::Log;
 use crate::log_store::LogStore;
 use crate::peer::Factory;
+use crate::readers::{Asking, Confirmed, Readers};
 use crate::space::Space;
 use crate::spool::Spools;
 use crate::state::{Machine, Observer};
@@ -69,6 +70,9 @@ pub struct NodeConfig {
     pub stands: bool,
     /// The way to the other nodes.
     pub transport: Arc<dyn Transport>,
+    /// Where a node on a disk has its tasks; on a thread of its own if that is not said. One in
+    /// memory has them where it is opened.
+    pub home: Option<Home>,
 }
 
 impl std::fmt::Debug for NodeConfig {
@@ -84,7 +88,8 @@ impl NodeConfig {
     /// which cluster it is to be in.
     pub fn new(storage: Storage, id: u64, apply: Apply, transport: Arc<dyn Transport>) -> Self {
         let (cluster, knows) = (None, claviger_ledger::LEVEL);
-        Self { storage, reserve: 0, id, cluster, apply, knows, stands: true, transport }
+        let home = None;
+        Self { storage, reserve: 0, id, cluster, apply, knows, stands: true, transport, home }
     }
 }
 
@@ -164,8 +169,10 @@ pub struct Node {
     pub(crate) stands: Arc<AtomicBool>,
     /// True while another is to take the lead: nothing is proposed.
     pub(crate) handing_over: Arc<AtomicBool>,
+    readers: Arc<Readers>,
     /// Where openraft runs, if not where the node was opened: the last one who drops it ends it.
-    home: Option<Arc<Home>>,
+    pub(crate) home: Option<Home>,
+    on_disk: bool,
 }
 
 impl std::fmt::Debug for Node {
@@ -236,7 +243,10 @@ impl Node {
         let network = Factory { from: id, transport: config.transport.clone() };
         let raft = Raft::new(id, Arc::new(settings), network, entries, machine);
         // A node in memory runs where it is opened: the seeded world has one thread.
-        let home = on_disk.then(Home::open).transpose().map_err(failed)?;
+        let home = match config.home {
+            Some(home) => Some(home),
+            None => on_disk.then(Home::open).transpose().map_err(failed)?,
+        };
         let raft = match &home {
             Some(home) => home.run(raft).await.map_err(|error| runtime(&error))?,
             None => raft.await,
@@ -259,14 +269,11 @@ impl Node {
             knows: config.knows,
             stands: Arc::new(AtomicBool::new(config.stands)),
             handing_over: Arc::default(),
-            home: home.map(Arc::new),
+            readers: Arc::default(),
+            home,
+            on_disk,
         };
-        // What runs at its home does not keep that alive.
-        let watching = watch_over(Self { home: None, ..node.clone() }, told);
-        match &node.home {
-            Some(home) => home.spawn(watching),
-            None => drop(tokio::spawn(watching)),
-        }
+        node.spawn(watch_over(node.at_home(), told));
         Ok(node)
     }
 
@@ -318,7 +325,7 @@ impl Node {
 
     /// True unless it runs in memory, where nobody waits for a disk.
     pub(crate) fn on_disk(&self) -> bool {
-        self.home.is_some()
+        self.on_disk
     }
 
     /// The node's id.
@@ -399,11 +406,20 @@ impl Node {
     }
 
     /// The index from which on a read sees all that, by the word of a quorum.
-    async fn confirmed(&self) -> Result<u64, ProposeError> {
-        match self.raft.ensure_linearizable(ReadPolicy::ReadIndex).await {
-            Ok(id) => Ok(id.log_id().index),
-            Err(RaftError::Fatal(_)) => Err(ProposeError::Stopped),
-            Err(RaftError::APIError(_)) => Err(ProposeError::Unavailable),
+    async fn confirmed(&self) -> Confirmed {
+        self.readers.confirmed(|asking| self.spawn(ask_quorum(self.raft.clone(), asking))).await
+    }
+
+    /// The same node for what runs at its home, which that does not keep alive.
+    pub(crate) fn at_home(&self) -> Self {
+        Self { home: None, ..self.clone() }
+    }
+
+    /// Runs `task` where openraft's tasks run.
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        match &self.home {
+            Some(home) => home.spawn(task),
+            None => drop(tokio::spawn(task)),
         }
     }
 
@@ -489,6 +505,19 @@ impl Node {
         self.log.close();
         let mut shown = self.leadership();
         while shown.changed().await.is_ok() {}
+    }
+}
+
+/// Asks the quorum for all who wait, as long as somebody does.
+async fn ask_quorum(raft: Raft, mut asking: Asking) {
+    while let Some(readers) = asking.next() {
+        let confirmed = match raft.ensure_linearizable(ReadPolicy::ReadIndex).await {
+            Ok(id) => Ok(id.log_id().index),
+            Err(RaftError::Fatal(_)) => Err(ProposeError::Stopped),
+            Err(RaftError::APIError(_)) => Err(ProposeError::Unavailable),
+        };
+        // Who waited may have gone.
+        readers.into_iter().for_each(|told| drop(told.send(confirmed.clone())));
     }
 }
 

@@ -33,14 +33,21 @@ fn own(from: u64, by: u64) -> io::Result<()> {
 impl Node {
     /// Answers on a channel that node `from` opened, until it ends.
     pub async fn serve(&self, from: u64, kind: Kind, channel: Channel) {
-        let served = match kind {
-            Kind::Append => append(&self.raft, from, channel).await,
-            Kind::Call => calls(self, from, channel).await,
-            Kind::Snapshot => snapshot(self, from, channel).await,
-        };
-        if let Err(error) = served {
-            tracing::debug!(from, kind = kind.as_str(), %error, "a channel ended");
+        match &self.home {
+            Some(home) => home.lend(serve(self.at_home(), from, kind, channel)).await,
+            None => serve(self.clone(), from, kind, channel).await,
         }
+    }
+}
+
+async fn serve(node: Node, from: u64, kind: Kind, channel: Channel) {
+    let served = match kind {
+        Kind::Append => append(&node.raft, from, channel).await,
+        Kind::Call => calls(&node, from, channel).await,
+        Kind::Snapshot => snapshot(&node, from, channel).await,
+    };
+    if let Err(error) = served {
+        tracing::debug!(from, kind = kind.as_str(), %error, "a channel ended");
     }
 }
 

@@ -6,7 +6,7 @@
 #![expect(clippy::print_stdout, reason = "its result is its output")]
 
 use claviger_ledger::{Damage, Rows};
-use claviger_link::{Authority, Credential, FreshKey, Incomings, Link, LinkConfig, Peer, Role};
+use claviger_link::{Authority, Credential, FreshKey, Link, LinkConfig, Role};
 use claviger_raft::{Channel, Kind, Node, NodeConfig, Storage, Transport};
 use futures::future::BoxFuture;
 use rustix::time::{ClockId, clock_gettime};
@@ -41,18 +41,6 @@ impl Transport for Placed {
     }
 }
 
-fn serve(node: Node, mut incomings: Incomings) {
-    tokio::spawn(async move {
-        while let Some(incoming) = incomings.next().await {
-            let (Peer::Node(peer, _), Some(kind)) = (incoming.peer, incoming.purpose.kind()) else {
-                continue;
-            };
-            let node = node.clone();
-            tokio::spawn(async move { node.serve(peer.node, kind, incoming.channel).await });
-        }
-    });
-}
-
 async fn start(authority: &Authority, id: u64, addresses: &Addresses, folder: &Path) -> Node {
     let key = FreshKey::generate().expect("there is randomness");
     let issued = authority.issue(Role::Ledger, id, key.public(), [1; 16], now());
@@ -68,7 +56,7 @@ async fn start(authority: &Authority, id: u64, addresses: &Addresses, folder: &P
     let storage = Storage::Folder(folder.join(id.to_string()));
     let config = NodeConfig::new(storage, id, put, transport);
     let node = Node::open(config).await.expect("it opens");
-    serve(node.clone(), incomings);
+    tokio::spawn(incomings.serve(node.clone(), drop));
     node
 }
 

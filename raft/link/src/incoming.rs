@@ -6,7 +6,7 @@ use crate::identity::{Identity, Role};
 use crate::link::Admits;
 use crate::stream::{self, Purpose};
 use crate::tls;
-use claviger_raft::Channel;
+use claviger_raft::{Channel, Node};
 use quinn::{Connection, Endpoint, VarInt};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -80,6 +80,22 @@ impl Incomings {
     /// The next; nothing when the link is closed.
     pub async fn next(&mut self) -> Option<Incoming> {
         self.0.recv().await
+    }
+
+    /// Lets `node` answer what other nodes of the ledger open, and gives `others` the rest, until
+    /// the link is closed.
+    pub async fn serve(mut self, node: Node, others: impl Fn(Incoming) + Send) {
+        while let Some(incoming) = self.next().await {
+            match (incoming.peer, incoming.purpose.kind()) {
+                (Peer::Node(peer, _), Some(kind)) => {
+                    let node = node.clone();
+                    tokio::spawn(
+                        async move { node.serve(peer.node, kind, incoming.channel).await },
+                    );
+                }
+                _ => others(incoming),
+            }
+        }
     }
 }
 

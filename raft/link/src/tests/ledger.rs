@@ -36,27 +36,13 @@ struct Linked {
     link: Link,
 }
 
-/// Lets `node` answer what comes in.
-fn serve(node: Node, mut incomings: Incomings) {
-    tokio::spawn(async move {
-        while let Some(incoming) = incomings.next().await {
-            let (crate::Peer::Node(peer, _), Some(kind)) = (incoming.peer, incoming.purpose.kind())
-            else {
-                continue;
-            };
-            let node = node.clone();
-            tokio::spawn(async move { node.serve(peer.node, kind, incoming.channel).await });
-        }
-    });
-}
-
 async fn start(authority: &Authority, id: u64, addresses: &Addresses) -> Linked {
     let (link, incomings, address) = listening(credential(authority, Role::Ledger, id));
     addresses.lock().unwrap().insert(id, address);
     let transport = Arc::new(Placed { link: link.clone(), addresses: addresses.clone() });
     let config = NodeConfig::new(Storage::Memory, id, put, transport);
     let node = Node::open(config).await.unwrap();
-    serve(node.clone(), incomings);
+    tokio::spawn(incomings.serve(node.clone(), drop));
     Linked { node, link }
 }
 
@@ -202,7 +188,7 @@ async fn on_disk(authority: &Authority, id: u64, folder: &std::path::Path) -> (L
     let transport = Arc::new(link.clone());
     let config = NodeConfig::new(storage, id, claviger_ledger::apply, transport);
     let node = Node::open(config).await.unwrap();
-    serve(node.clone(), incomings);
+    tokio::spawn(incomings.serve(node.clone(), drop));
     (Linked { node, link }, address)
 }
 
