@@ -48,6 +48,25 @@ type report struct {
 	P99        int64   `json:"p99_us"`
 }
 
+// The server that leads, alone: a client of another one would have its puts go a hop further. All of
+// them, if none says that it leads.
+func leader(servers []string) []string {
+	client, err := clientv3.New(clientv3.Config{Endpoints: servers, DialTimeout: 10 * time.Second})
+	if err != nil {
+		fail(err)
+	}
+	defer client.Close()
+	for _, server := range servers {
+		limit, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+		status, err := client.Status(limit, server)
+		cancel()
+		if err == nil && status.Leader == status.Header.MemberId {
+			return []string{server}
+		}
+	}
+	return servers
+}
+
 func load(arguments []string) {
 	flags := flag.NewFlagSet("load", flag.ExitOnError)
 	endpoints := flags.String("endpoints", "", "the servers, with commas between them")
@@ -60,7 +79,7 @@ func load(arguments []string) {
 	if err := flags.Parse(arguments); err != nil {
 		fail(err)
 	}
-	servers := strings.Split(*endpoints, ",")
+	servers := leader(strings.Split(*endpoints, ","))
 	var conns []*clientv3.Client
 	for range *connections {
 		conn, err := clientv3.New(clientv3.Config{Endpoints: servers, DialTimeout: 10 * time.Second})

@@ -8,6 +8,9 @@ use core::time::Duration;
 use serde::Serialize;
 use std::path::PathBuf;
 
+/// How many clients commit while the lead moves.
+const MOVERS: u32 = 64;
+
 /// Commits and linearizable reads of three nodes, one hop away; records of 200 bytes, synced and,
 /// in ours, sealed.
 #[derive(Debug, Args)]
@@ -41,6 +44,9 @@ pub(super) struct Ledger {
     /// At the end, kills the leader this many times, each in a new cluster.
     #[arg(long, default_value_t = 0)]
     kills: u32,
+    /// And lets it hand over this many times, while 64 clients commit.
+    #[arg(long, default_value_t = 0)]
+    moves: u32,
     /// How figures are printed.
     #[arg(short, long, value_enum, default_value_t)]
     output: Format,
@@ -74,6 +80,8 @@ struct Measured {
     rows: Vec<Row>,
     /// From the end of the leader to the next commit, in milliseconds.
     after_kill_ms: Vec<f64>,
+    /// The longest time between two commits while the lead is handed over, in milliseconds.
+    at_move_ms: Vec<f64>,
 }
 
 fn median(runs: &[Figures]) -> Figures {
@@ -100,12 +108,17 @@ impl Measured {
                 "\n| {ledger} | {what} | {clients} | {rate:.0} | {p50_ms:.2} | {p99_ms:.2} | {cpu_us:.0} |"
             )
         };
-        let kills = self.after_kill_ms.iter().map(|ms| format!("{ms:.0}")).collect::<Vec<_>>();
-        let kills = match kills.is_empty() {
+        let each = |what: &str, all: &[f64]| match all.is_empty() {
             true => String::new(),
-            false => format!("\n\nLeader killed to next commit, ms: {}", kills.join(", ")),
+            false => {
+                let all = all.iter().map(|ms| format!("{ms:.0}")).collect::<Vec<_>>();
+                format!("\n\n{what}, ms: {}", all.join(", "))
+            }
         };
-        format!("{head}{}{kills}", self.rows.iter().map(row).collect::<String>())
+        let rows = self.rows.iter().map(row).collect::<String>();
+        let kills = each("Leader killed to next commit", &self.after_kill_ms);
+        let moves = each("Without a commit while the lead moves", &self.at_move_ms);
+        format!("{head}{rows}{kills}{moves}")
     }
 }
 
@@ -150,6 +163,13 @@ impl Ledger {
             let took = Cluster::start(self.folder.as_deref())?.kill_leader()?;
             measured.after_kill_ms.push(took.as_secs_f64() * 1e3);
         }
+        if self.moves > 0 {
+            let mut cluster = Cluster::start(self.folder.as_deref())?;
+            for _ in 0..self.moves {
+                let gap = cluster.move_leader(MOVERS)?;
+                measured.at_move_ms.push(gap.as_secs_f64() * 1e3);
+            }
+        }
         self.output.print(&measured, Measured::table)
     }
 }
@@ -158,6 +178,6 @@ impl LedgerNode {
     /// Runs it.
     pub(super) fn run(self) -> Result<(), Failure> {
         let Self { id, folder, authority } = self;
-        run_node(NodeOptions { id, folder: Some(folder), authority })
+        run_node(NodeOptions { id, folder, authority })
     }
 }

@@ -2,9 +2,11 @@
 //! synced, and clients that commit or read in a closed loop over one hop.
 //!
 //! [`Cluster`] runs the shipped `claviger-raft` and `claviger-link`; [`Etcd`] runs etcd, whose load
-//! comes from its own client (`loadtest/peers/etcd`).
+//! comes from its own client (`loadtest/peers/etcd`). Each load is one process that speaks to the
+//! leader; each operation crosses the hop by itself, with its record.
 
 mod etcd;
+mod hop;
 mod node;
 mod own;
 
@@ -20,6 +22,9 @@ use std::time::Instant;
 
 /// How many bytes a record has.
 pub const RECORD: usize = 200;
+
+/// Whose records they are.
+const TENANT: &str = "load";
 
 /// One run.
 #[derive(Debug, Clone, Copy)]

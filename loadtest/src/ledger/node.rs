@@ -3,9 +3,10 @@
 //! It says its address on standard output and does what standard input tells it, a line each;
 //! it answers each with a line, and ends with its input.
 
+use super::hop;
 use crate::Failure;
-use claviger_link::{Authority, Credential, FreshKey, Incomings, Link, LinkConfig, Peer, Role};
-use claviger_raft::{Even, Member, Node, NodeConfig, Storage};
+use claviger_link::{Authority, Credential, FreshKey, Link, LinkConfig, Purpose, Role};
+use claviger_raft::{Even, Home, Member, Node, NodeConfig, Storage};
 use core::time::Duration;
 use std::io::{BufRead, Write};
 use std::net::UdpSocket;
@@ -21,8 +22,8 @@ pub(super) const CLUSTER: [u8; 16] = [0xc1; 16];
 pub struct NodeOptions {
     /// Its id.
     pub id: u64,
-    /// Its folder; none for one in memory, which only sends load.
-    pub folder: Option<PathBuf>,
+    /// Its folder.
+    pub folder: PathBuf,
     /// Where the authority's key and certificate are.
     pub authority: PathBuf,
 }
@@ -40,46 +41,44 @@ pub(super) fn make_authority(folder: &Path) -> Result<(), Failure> {
     written.map_err(Failure::because(failed))
 }
 
-fn credential(options: &NodeOptions) -> Result<Credential, Failure> {
+/// What a node shows of itself.
+pub(super) fn credential(folder: &Path, role: Role, id: u64) -> Result<Credential, Failure> {
     let failed = || Failure::because("the node has no certificate");
-    let read = |name: &str| std::fs::read(options.authority.join(name));
+    let read = |name: &str| std::fs::read(folder.join(name));
     let (key, certificate) =
         (read("key").map_err(failed())?, read("certificate").map_err(failed())?);
     let authority =
         Authority::open(CLUSTER, &key, certificate).map_err(Failure::because("the authority"))?;
     let key = FreshKey::generate().map_err(Failure::because("a key"))?;
-    let serial = u128::from(options.id).to_be_bytes();
-    let issued = authority.issue(Role::Ledger, options.id, key.public(), serial, now());
+    let issued = authority.issue(role, id, key.public(), u128::from(id).to_be_bytes(), now());
     let issued = issued.map_err(Failure::because("a certificate"))?;
     let authority = authority.certificate().to_vec();
     Credential::new(&key, issued, authority, now()).map_err(Failure::because("a certificate"))
 }
 
-fn serve(node: Node, mut incomings: Incomings) {
-    tokio::spawn(async move {
-        while let Some(incoming) = incomings.next().await {
-            let (Peer::Node(peer, _), Some(kind)) = (incoming.peer, incoming.purpose.kind()) else {
-                continue;
-            };
-            let node = node.clone();
-            tokio::spawn(async move { node.serve(peer.node, kind, incoming.channel).await });
-        }
-    });
-}
-
 /// Opens a node, and gives it with its address.
-pub(super) async fn open(options: NodeOptions) -> Result<(Node, String), Failure> {
-    let credential = credential(&options)?;
+async fn open(options: NodeOptions) -> Result<(Node, String), Failure> {
+    let NodeOptions { id, folder, authority } = options;
+    let credential = credential(&authority, Role::Ledger, id)?;
     let listen = UdpSocket::bind("127.0.0.1:0").map_err(Failure::because("no port"))?;
     let config = LinkConfig { listen: Some(listen), credential, admits: Arc::new(|_| true) };
-    let (link, incomings) = Link::new(config).map_err(Failure::because("no link"))?;
+    let home = Home::open().map_err(Failure::because("no thread for the node"))?;
+    let (link, incomings) = {
+        let _within = home.enter();
+        Link::new(config).map_err(Failure::because("no link"))?
+    };
     let address = link.local_address().map_err(Failure::because("no address"))?.to_string();
-    let NodeOptions { id, folder, .. } = options;
-    let transport = Arc::new(link);
-    let storage = folder.map_or(Storage::Memory, Storage::Folder);
-    let config = NodeConfig::new(storage, id, claviger_ledger::apply, transport);
+    let storage = Storage::Folder(folder);
+    let config = NodeConfig::new(storage, id, claviger_ledger::apply, Arc::new(link));
+    let config = NodeConfig { home: Some(home.clone()), ..config };
     let node = Node::open(config).await.map_err(Failure::because("the node does not open"))?;
-    serve(node.clone(), incomings);
+    let ours = node.clone();
+    let _within = home.enter();
+    tokio::spawn(incomings.serve(node.clone(), move |other| {
+        if other.purpose == Purpose::Edge {
+            tokio::spawn(hop::answer(ours.clone(), other.channel));
+        }
+    }));
     Ok((node, address))
 }
 
@@ -94,6 +93,7 @@ async fn obey(node: &Node, address: &str, line: &str) -> Result<(), Failure> {
         ["promote", first, second] => {
             node.promote(&[number(first)?, number(second)?], Even::Refused).await
         }
+        ["hand-over"] => node.hand_over(None).await.map(drop),
         ["leads"] if node.leadership().borrow().leading.is_some() => Ok(()),
         _ => return Err(Failure::new("no")),
     };

@@ -1,40 +1,48 @@
 //! Our ledger under load.
 //!
-//! The load comes from a fourth node, which has no vote: what it proposes and confirms goes to the
-//! leader by the same channel as from any node's API.
+//! The load comes from one that is linked as an edge is: each operation is a frame to the leader, and
+//! a frame back ([`super::hop`]).
 
-use super::node::{CLUSTER, NodeOptions, make_authority, open};
-use super::{Figures, Opponent, RECORD, Work, cpu, figures, until};
+use super::hop::Line;
+use super::node::{CLUSTER, credential, make_authority};
+use super::{Figures, Opponent, RECORD, TENANT, Work, cpu, figures, until};
 use crate::Failure;
 use crate::peers::Running;
 use crate::process::Process;
 use claviger_ledger::{
-    ConnectorKind, CreateTenant, Envelope, Found, Ledger, Outcome, PutConnector, RequestId,
-    Unavailable, View,
+    ConnectorKind, CreateTenant, Envelope, Found, Outcome, PutConnector, RequestId,
 };
+use claviger_link::{Link, LinkConfig, Role};
 use claviger_seal::{Label, TenantKey};
 use core::time::Duration;
+use futures::future::try_join_all;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 use tempfile::TempDir;
-use tokio::runtime::Runtime;
+use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinSet;
+use tokio::time::sleep;
 
 /// How long a cluster may take to elect a leader, and to be made.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Whose records they are.
-const TENANT: &str = "load";
+/// How long clients commit before the leader hands over, and after that.
+const AROUND: Duration = Duration::from_secs(1);
 
-/// The node that sends the load.
+/// After how long a client that was refused asks another node.
+const AGAIN: Duration = Duration::from_millis(1);
+
+/// The edge that sends the load.
 const LOADER: u64 = 9;
 
 /// Three nodes, and one that sends the load.
 pub struct Cluster {
     nodes: Vec<Running>,
-    ledger: Arc<dyn Ledger>,
+    /// To each node.
+    lines: Vec<Arc<Line>>,
     key: Arc<TenantKey>,
     runtime: Runtime,
     runs: u64,
@@ -77,29 +85,51 @@ impl Cluster {
         let binary = std::env::current_exe().map_err(Failure::because("who am I?"))?;
         let nodes = (1..=3).map(|id| start(&binary, id, folder.path()));
         let mut nodes = nodes.collect::<Result<Vec<_>, _>>()?;
-        let runtime = Runtime::new().map_err(Failure::because("no runtime"))?;
-        let authority = folder.path().to_owned();
-        let options = NodeOptions { id: LOADER, folder: None, authority };
-        let (loader, address) = runtime.block_on(open(options))?;
+        // One thread suffices, and hands nothing to others.
+        let runtime = Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(Failure::because("no runtime"))?;
+        let credential = credential(folder.path(), Role::Edge, LOADER)?;
+        let config = LinkConfig { listen: None, credential, admits: Arc::new(|_| true) };
+        let (link, _) = {
+            let _within = runtime.enter();
+            Link::new(config).map_err(Failure::because("no link"))?
+        };
         let addresses: Vec<String> =
             nodes.iter().map(|node| node.said().trim().to_owned()).collect();
+        let lines = (1..).zip(&addresses).map(|(id, address)| Line::open(&link, id, address));
+        let lines = runtime.block_on(try_join_all(lines))?.into_iter().map(Arc::new).collect();
         nodes[0].ask("found")?;
         insist(&mut nodes[0], "leads")?;
-        for (id, address) in [(2, &addresses[1]), (3, &addresses[2]), (LOADER, &address)] {
+        for (id, address) in [(2, &addresses[1]), (3, &addresses[2])] {
             insist(&mut nodes[0], &format!("join {id} {address}"))?;
         }
         insist(&mut nodes[0], "promote 2 3")?;
-        let ledger = loader.anywhere();
+        let key = Arc::new(TenantKey::new([7; 32]));
+        let mut cluster = Self { nodes, lines, key, runtime, runs: 0, _folder: folder };
+        cluster.fill()?;
+        Ok(cluster)
+    }
+
+    /// Founds the ledger, and writes what is read.
+    fn fill(&mut self) -> Result<(), Failure> {
         let found = Found { cluster: CLUSTER }.into();
         let tenant =
             CreateTenant { tenant: TENANT.to_owned(), wrapped_key: vec![0; 60], root: 0 }.into();
-        for (number, command) in [(1, found), (2, tenant)] {
-            let envelope = Envelope::new(1, RequestId([number; 16]), command);
-            let outcome = runtime.block_on(ledger.propose(envelope));
-            outcome.map_err(Failure::because("the ledger cannot be founded"))?;
+        let founding = [(1, found), (2, tenant)];
+        let founding = founding.map(|(n, command)| Envelope::new(1, RequestId([n; 16]), command));
+        let leader = self.leader()?;
+        let line = self.lines[leader].clone();
+        for envelope in [&founding[..], &[record(&self.key, 0, 0, 0)]].concat() {
+            let answer = self.runtime.block_on(line.ask(&envelope.encode()));
+            committed(answer).ok_or_else(|| Failure::new("the ledger cannot be founded"))?;
         }
-        let key = Arc::new(TenantKey::new([7; 32]));
-        Ok(Self { nodes, ledger, key, runtime, runs: 0, _folder: folder })
+        Ok(())
+    }
+
+    /// Which node leads.
+    fn leader(&mut self) -> Result<usize, Failure> {
+        let leader = self.nodes.iter_mut().position(|node| node.ask("leads").is_ok());
+        leader.ok_or_else(|| Failure::new("no node leads"))
     }
 
     /// Kills the leader, and gives the time until the next commit. Two nodes are left then.
@@ -107,21 +137,61 @@ impl Cluster {
     /// # Errors
     /// If no commit succeeds in time.
     pub fn kill_leader(&mut self) -> Result<Duration, Failure> {
-        self.runs += 1;
-        let leader = (0..self.nodes.len()).find(|node| self.nodes[*node].ask("leads").is_ok());
-        let leader = leader.ok_or_else(|| Failure::new("no node leads"))?;
+        let leader = self.leader()?;
         let killed = Instant::now();
         drop(self.nodes.remove(leader));
+        drop(self.lines.remove(leader));
         let mut turn = 0;
-        let committed = || {
+        let commits = || {
             turn += 1;
-            let record = record(&self.key, self.runs, 0, turn);
-            self.runtime.block_on(self.ledger.propose(record)).is_ok()
+            let line = &self.lines[turn as usize % self.lines.len()];
+            let record = record(&self.key, self.runs + 1, 0, turn);
+            committed(self.runtime.block_on(line.ask(&record.encode()))).is_some()
         };
-        let again = until(committed, PATIENCE);
-        again
+        until(commits, PATIENCE)
             .map(|_| killed.elapsed())
             .ok_or_else(|| Failure::new("no commit after the leader's end"))
+    }
+
+    /// Lets the leader hand over while so many clients commit, and gives the longest time that passed
+    /// between two commits then.
+    ///
+    /// # Errors
+    /// If it does not hand over.
+    pub fn move_leader(&mut self, clients: u32) -> Result<Duration, Failure> {
+        self.runs += 1;
+        let (run, leader) = (self.runs, self.leader()?);
+        let (lines, key, runtime) = (&self.lines, &self.key, &self.runtime);
+        let (begin, over) = (Instant::now(), Arc::new(AtomicBool::new(false)));
+        let nodes = &mut self.nodes;
+        let (done, moved) = std::thread::scope(|scope| {
+            let ending = over.clone();
+            let committing = scope.spawn(move || {
+                runtime.block_on(async {
+                    let mut running = JoinSet::new();
+                    for number in 0..clients {
+                        let (lines, key) = (lines.clone(), key.clone());
+                        let client = Client { lines, key, run, number, at: leader };
+                        running.spawn(client.commit(ending.clone()));
+                    }
+                    running.join_all().await
+                })
+            });
+            std::thread::sleep(AROUND);
+            let moved = nodes[leader].ask("hand-over");
+            std::thread::sleep(AROUND);
+            over.store(true, Ordering::Relaxed);
+            (committing.join(), moved)
+        });
+        moved?;
+        let done = done.map_err(|_| Failure::new("the clients panicked"))?;
+        let done = done.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let mut done: Vec<Instant> = done.into_iter().flatten().collect();
+        done.sort_unstable();
+        let around = done.iter().filter(|at| **at >= begin + AROUND / 2);
+        let around: Vec<Instant> = around.copied().collect();
+        let gaps = around.windows(2).map(|two| two[1] - two[0]);
+        gaps.max().ok_or_else(|| Failure::new("nothing was committed"))
     }
 
     fn processes(&self) -> Vec<Process> {
@@ -144,28 +214,45 @@ fn record(key: &TenantKey, run: u64, client: u32, turn: u64) -> Envelope {
     Envelope::new(turn, RequestId(number.to_be_bytes()), put.into())
 }
 
+/// Something if the answer says that a command was done.
+fn committed(answer: Option<Vec<u8>>) -> Option<()> {
+    let outcome = Outcome::decode(&answer?)?;
+    matches!(outcome, Outcome::Done | Outcome::Made).then_some(())
+}
+
+/// One that has one operation under way at a time, and goes to where the leader is.
 struct Client {
-    ledger: Arc<dyn Ledger>,
+    lines: Vec<Arc<Line>>,
     key: Arc<TenantKey>,
     run: u64,
     number: u32,
+    at: usize,
 }
 
 impl Client {
-    async fn once(&self, turn: u64, read: bool) -> Result<(), Unavailable> {
-        if !read {
-            let record = record(&self.key, self.run, self.number, turn);
-            return match self.ledger.propose(record).await? {
-                Outcome::Done | Outcome::Made => Ok(()),
-                outcome => panic!("the ledger refuses a record: {outcome:?}"),
+    /// Does one operation, at another node if this one does not lead any more.
+    async fn once(&mut self, turn: u64, read: bool) -> Result<(), Failure> {
+        let body = match read {
+            true => Vec::new(),
+            false => record(&self.key, self.run, self.number, turn).encode(),
+        };
+        let begun = Instant::now();
+        while begun.elapsed() < PATIENCE {
+            let answer = self.lines[self.at].ask(&body).await;
+            let done = match read {
+                true => answer.filter(|record| record.len() >= RECORD).map(drop),
+                false => committed(answer),
             };
+            if done.is_some() {
+                return Ok(());
+            }
+            self.at = (self.at + 1) % self.lines.len();
+            sleep(AGAIN).await;
         }
-        self.ledger.confirm().await?;
-        self.ledger.read(&mut |rows| drop(View::new(rows).connector(TENANT, "0/0")));
-        Ok(())
+        Err(Failure::new("an operation failed at every node"))
     }
 
-    async fn work(self, work: Work, begin: Instant) -> Result<Vec<Duration>, Unavailable> {
+    async fn work(mut self, work: Work, begin: Instant) -> Result<Vec<Duration>, Failure> {
         let (mut took, end) = (Vec::new(), begin + work.measured);
         for turn in 0.. {
             let begun = Instant::now();
@@ -180,6 +267,16 @@ impl Client {
         }
         Ok(took)
     }
+
+    /// Commits until it is over; gives when each was answered.
+    async fn commit(mut self, over: Arc<AtomicBool>) -> Result<Vec<Instant>, Failure> {
+        let mut done = Vec::new();
+        while !over.load(Ordering::Relaxed) {
+            self.once(done.len() as u64, false).await?;
+            done.push(Instant::now());
+        }
+        Ok(done)
+    }
 }
 
 impl Opponent for Cluster {
@@ -190,19 +287,19 @@ impl Opponent for Cluster {
     fn run(&mut self, work: Work) -> Result<Figures, Failure> {
         self.runs += 1;
         let (run, processes) = (self.runs, self.processes());
+        let at = self.leader()?;
         let (before, began) = (cpu(&processes)?, Instant::now());
         let begin = began + work.warm_up;
         let running = self.runtime.block_on(async {
             let mut running = JoinSet::new();
             for number in 0..work.clients {
-                let (ledger, key) = (self.ledger.clone(), self.key.clone());
-                running.spawn(Client { ledger, key, run, number }.work(work, begin));
+                let (lines, key) = (self.lines.clone(), self.key.clone());
+                running.spawn(Client { lines, key, run, number, at }.work(work, begin));
             }
             running.join_all().await
         });
         let took = running.into_iter().collect::<Result<Vec<_>, _>>();
-        let took = took.map_err(Failure::because("an operation failed"))?;
-        let mut took: Vec<Duration> = took.into_iter().flatten().collect();
+        let mut took: Vec<Duration> = took?.into_iter().flatten().collect();
         took.sort_unstable();
         let (rate, p50_ms, p99_ms) = figures(&took, work.measured);
         let all = rate * began.elapsed().as_secs_f64();
