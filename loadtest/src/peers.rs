@@ -44,7 +44,11 @@ pub(crate) struct Running {
 
 impl Running {
     /// Starts `command`, whose data is in `folder`, and waits for the line that says that it is ready.
-    fn start(mut command: Command, name: &str, folder: Option<&Path>) -> Result<Self, Failure> {
+    pub(crate) fn start(
+        mut command: Command,
+        name: &str,
+        folder: Option<&Path>,
+    ) -> Result<Self, Failure> {
         command.stdin(Stdio::null());
         let mut running = Self::begin(command, name, folder)?;
         running.hear(name)?;

@@ -4,10 +4,12 @@
 
 use claviger_loadtest::{
     Api, Credential, Failure, Goal, Hooks, Kind, Load, Lwm2m, Pace, Process, Report, Sessions,
-    Tally, drive_foreign, measure, measure_by, measure_sessions, scale,
+    Site, Tally, drive_foreign, measure, measure_by, measure_moving, measure_remote,
+    measure_sessions, scale,
 };
 use claviger_tests::{Claviger, Place};
 use core::time::Duration;
+use std::path::Path;
 
 /// How long a bootstrap may take on a busy machine before the test fails.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -284,4 +286,23 @@ async fn a_fleet_is_enrolled_wakes_sleeps_and_outlives_a_kill() {
     assert_eq!((report.before.len(), report.after.len()), (1, 1));
     assert!(report.ready_in > 0.0 && report.log_mib > 0.0, "{report:?}");
     assert!(report.table().contains("120 actors"), "{}", report.table());
+}
+
+#[test]
+fn devices_bootstrap_through_the_edges_of_a_cluster_and_go_on_at_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let binary = Path::new(env!("CARGO_BIN_EXE_claviger"));
+    let site = Site::start(binary, folder.path(), 2).expect("a cluster starts");
+    site.api().unwrap().prepare_pull(0..46).expect("all are enrolled");
+    let kind = Kind { cid: true, version: Lwm2m::V1_1, credential: Credential::Psk };
+
+    let remote = measure_remote(&site, 0..40, 4, kind, &|_, _| Ok(())).expect("all succeed");
+    let edges = [site.edges()[0], site.edges()[1]];
+    let moving = measure_moving(edges, 40..46, kind, &|_, _| Ok(())).expect("all succeed");
+
+    assert_eq!((remote.edges, remote.done), (2, 40));
+    assert!(remote.leader_ms > 0.0 && remote.edges_ms > 0.0, "{remote:?}");
+    assert!(remote.followers_ms > 0.0 && remote.per_cpu() > 0.0, "{remote:?}");
+    assert_eq!(moving.devices, 6);
+    assert!(moving.first.p50 > 0.0 && moving.next.p50 > 0.0, "{moving:?}");
 }

@@ -1,6 +1,7 @@
 //! The command line. Figures go to standard output, everything else to standard error.
 
 mod bootstrap;
+mod cluster;
 mod compare;
 mod course;
 mod handshakes;
@@ -37,6 +38,8 @@ enum Command {
     Bootstrap(bootstrap::Bootstrap),
     /// Drive clients through handshakes, ours or those of another DTLS library.
     Handshakes(handshakes::Handshakes),
+    /// Measure a cluster of nodes and edges, each a process of its own.
+    Cluster(cluster::Cluster),
     /// Put load on the replicated ledger of three nodes, and on etcd, turn by turn.
     Ledger(ledger::Ledger),
     /// Run one node of `ledger`; it is started by that.
@@ -60,6 +63,7 @@ pub(crate) fn main() -> ExitCode {
     let ended = raise_limit().and_then(|()| end_when_asked()).and_then(|()| match cli.command {
         Command::Bootstrap(bootstrap) => bootstrap.run(),
         Command::Handshakes(handshakes) => handshakes.run(),
+        Command::Cluster(cluster) => cluster.run(),
         Command::Ledger(ledger) => ledger.run(),
         Command::LedgerNode(node) => node.run(),
         Command::Scale(scale) => scale.run(),

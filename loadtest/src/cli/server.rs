@@ -7,7 +7,7 @@ use claviger_loadtest::{
 };
 use core::net::SocketAddr;
 use core::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 use tempfile::TempDir;
 
@@ -141,6 +141,11 @@ impl Own {
         let own = std::env::current_exe();
         let own = own.map_err(Failure::because("name Claviger's binary with --claviger"))?;
         Ok(own.with_file_name("claviger"))
+    }
+
+    /// Where data folders are made.
+    pub(super) fn data(&self) -> &Path {
+        &self.data
     }
 
     /// What tells this binary from others.
