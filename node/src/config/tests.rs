@@ -166,7 +166,8 @@ fn an_unknown_key_is_told_with_its_line_its_path_and_the_nearest_one() {
         ("[log]\nzzz = 1\n", "2: log.zzz: there is no such key; known are level, format\n"),
         (
             "raft = 1\n",
-            "1: raft: there is no such section; known are node, kek, cluster, http, coaps, log\n",
+            "1: raft: there is no such section; \
+             known are node, kek, cluster, http, coaps, devices, log\n",
         ),
         (
             "[http]\npublicurl = 1\n[log]\nlevels = 1\n",
@@ -246,8 +247,10 @@ fn a_file_is_named_with_each_line() {
         words,
         format!(
             "the configuration is wrong:\n  \
-             {name}:1: x: there is no such section; known are node, kek, cluster, http, coaps, log\n  \
-             {name}:2: y: there is no such section; known are node, kek, cluster, http, coaps, log"
+             {name}:1: x: there is no such section; \
+             known are node, kek, cluster, http, coaps, devices, log\n  \
+             {name}:2: y: there is no such section; \
+             known are node, kek, cluster, http, coaps, devices, log"
         )
     );
     let missing = Config::load(&folder.path().join("d.toml")).unwrap_err().to_string();
