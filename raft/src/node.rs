@@ -508,13 +508,18 @@ impl Node {
     }
 }
 
+/// How long a quorum may take to answer. A new leader that commits nothing yet gives no answer at all,
+/// and whoever comes later waits behind the question.
+const ANSWER: Duration = Duration::from_secs(1);
+
 /// Asks the quorum for all who wait, as long as somebody does.
 async fn ask_quorum(raft: Raft, mut asking: Asking) {
     while let Some(readers) = asking.next() {
-        let confirmed = match raft.ensure_linearizable(ReadPolicy::ReadIndex).await {
-            Ok(id) => Ok(id.log_id().index),
-            Err(RaftError::Fatal(_)) => Err(ProposeError::Stopped),
-            Err(RaftError::APIError(_)) => Err(ProposeError::Unavailable),
+        let asked = raft.ensure_linearizable(ReadPolicy::ReadIndex);
+        let confirmed = match tokio::time::timeout(ANSWER, asked).await {
+            Ok(Ok(id)) => Ok(id.log_id().index),
+            Ok(Err(RaftError::Fatal(_))) => Err(ProposeError::Stopped),
+            Ok(Err(RaftError::APIError(_))) | Err(_) => Err(ProposeError::Unavailable),
         };
         // Who waited may have gone.
         readers.into_iter().for_each(|told| drop(told.send(confirmed.clone())));

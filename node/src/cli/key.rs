@@ -62,8 +62,8 @@ Examples:
     /// Replace the keys that edges are handed: of cookies, and for checking connection ids.
     #[command(after_help = "\
 For an edge that was stolen: remove it and revoke its token, and then do this, so that what it had
-makes no cookie and no connection id any more. Edges get the new keys within a second. Open sessions
-go on: ids of the three generations before stay good.
+makes no cookie any more. Edges get the new keys within a second. Open sessions go on: connection
+ids of the three generations before stay good, so it takes four times to end ids that were forged.
 
 Example:
   claviger key rotate-edges")]

@@ -210,8 +210,9 @@ section! {
     Devices {
         /// How long a device is silent before its actor sleeps, in seconds. One that is awake takes
         /// some 1.5 KB of memory. One that sleeps takes none, and its next message costs three
-        /// look-ups more, or a commit where more than 100,000 sleep.
-        sleep_after: Bounded<1, 1_000_000> = Bounded::of::<120>(),
+        /// look-ups more, or a commit where more than 100,000 sleep. What a device sends again is
+        /// known only while its actor is awake, and it does so for up to 45 s (RFC 7252 §4.8.2).
+        sleep_after: Bounded<45, 1_000_000> = Bounded::of::<120>(),
     }
 }
 

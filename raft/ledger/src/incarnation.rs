@@ -19,7 +19,7 @@ use crate::{CredentialId, Damage, DeviceRef, Rows, SessionId};
 const A_MILLISECOND: u32 = 12;
 /// 2026-01-01, in ms since the Unix epoch: indexes are JSON numbers, which bear 2^53.
 const FIRST_DAY: u64 = 1_767_225_600_000;
-/// How far an incarnation begins behind the copy at least, whatever the clock says.
+/// How far an incarnation begins behind a copy that the clock is not ahead of.
 const STRIDE: u64 = 1 << 40;
 
 /// Where the indexes of a new incarnation begin, of a copy whose last one is `last`, at `now` (ms
@@ -28,8 +28,7 @@ const STRIDE: u64 = 1 << 40;
 /// as long as clocks are right within the time between two of them.
 pub const fn incarnation_begins(last: u64, now: u64) -> u64 {
     let by_clock = now.saturating_sub(FIRST_DAY) << A_MILLISECOND;
-    let behind = last + STRIDE;
-    if by_clock > behind { by_clock } else { behind }
+    if by_clock > last { by_clock } else { last + STRIDE }
 }
 
 /// What a new incarnation came to.

@@ -2,7 +2,7 @@
 
 use crate::event::{Event, EventCode};
 use crate::key::{self, Kind};
-use crate::record::{Admitted, JoinToken, NodeRecord, NodeRole};
+use crate::record::{Admitted, JoinToken, NodeAuthority, NodeRecord, NodeRole};
 use crate::state::{Book, Stop};
 use crate::{HOME, Outcome, Refusal, RequestId};
 use core::fmt;
@@ -52,7 +52,8 @@ impl AdmitNode {
         let token: Option<JoinToken> = book.load("a join token", &row)?;
         let mut token = token.ok_or_else(refused)?;
         let shown = bool::from(token.secret_hash.ct_eq(&self.secret_hash));
-        if !shown || token.expires_at <= book.at || token.role != self.role {
+        let is_late = token.expires_at <= book.at || is_of_before(book, &token)?;
+        if !shown || is_late || token.role != self.role {
             return Err(refused().into());
         }
         let known = book.node(self.node)?;
@@ -60,8 +61,10 @@ impl AdmitNode {
             return Err(Refusal::taken("node id", format_args!("{:016x}", self.node)).into());
         }
         let admitted = Admitted { node: self.node, key_hash: self.key_hash };
-        if token.admitted.contains(&admitted) {
-            // The same node, again because it got no answer.
+        // One that is still known has shown its present key, which it may have renewed since.
+        let is_same = |it: &Admitted| *it == admitted || known.is_some() && it.node == self.node;
+        if token.admitted.iter().any(is_same) {
+            // The same node, again because it got no answer or its certificate is over.
             book.store_node(self.node, &self.record());
             return Ok(Outcome::Done);
         }
@@ -78,4 +81,11 @@ impl AdmitNode {
         book.announce(HOME, Event { code: EventCode::NodeJoined, credential: None, words })?;
         Ok(Outcome::Made)
     }
+}
+
+/// Whether a token was made under an authority that is not trusted any more.
+fn is_of_before(book: &mut Book<'_>, token: &JoinToken) -> Result<bool, Stop> {
+    let row = key::of_all(Kind::NodeAuthority, &[]);
+    let authority = book.load::<NodeAuthority>("the authority of nodes", &row)?;
+    Ok(authority.is_some_and(|it| it.retiring.is_none() && token.created_at < it.created_at))
 }

@@ -121,9 +121,12 @@ const SKEW: u64 = 86_400_000;
 
 impl NodeRecord {
     /// Whether it is an edge whose certificate is over everywhere at `now`, in ms since the Unix
-    /// epoch: each start of one brings a new id.
+    /// epoch: each start of one brings a new id. One that was dismissed is never forgotten: its
+    /// process may still ask by a token that is good.
     pub const fn is_gone(&self, now: u64) -> bool {
-        matches!(self.role, NodeRole::Edge) && self.certified_until.saturating_add(SKEW) <= now
+        matches!(self.role, NodeRole::Edge)
+            && !self.dismissed
+            && self.certified_until.saturating_add(SKEW) <= now
     }
 }
 

@@ -125,6 +125,9 @@ fn incarnations_of_one_copy_have_no_index_in_common() {
     assert!(second > first + 1_000 * day);
     // and so does one of what the first has become.
     assert!(incarnation_begins(first + 5_000_000, YEAR_2030 + day) > first + 1_000 * day);
+    // Two of a copy that the first incarnation made soon after it began are apart as well.
+    let copy = incarnation_begins(first + 5_000_000, YEAR_2030 + day);
+    assert!(incarnation_begins(first + 5_000_000, YEAR_2030 + 2 * day) > copy + 1_000 * day);
     // A clock that stands still or goes back leaves a gap all the same.
     for now in [0, YEAR_2030 - day, YEAR_2030] {
         assert_eq!(incarnation_begins(second, now), second + FAR, "{now}");

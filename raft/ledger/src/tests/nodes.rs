@@ -85,6 +85,19 @@ fn a_node_that_got_no_answer_is_let_in_once() {
 }
 
 #[test]
+fn a_node_that_renewed_its_key_joins_again_by_the_use_that_it_had() {
+    let mut rig = Rig::ready();
+    rig.run(token(1));
+    rig.run(admit(1));
+    rig.run(renew(1));
+
+    assert_eq!(rig.run(AdmitNode { key_hash: [9; 32], ..admit(1) }), Outcome::Done);
+
+    assert_eq!(rig.refused(admit(1)), taken("node id", "0000000000000001"));
+    assert_eq!(rig.refused(admit(2)), invalid());
+}
+
+#[test]
 fn a_wrong_secret_another_role_and_a_late_one_are_refused_alike() {
     let mut rig = Rig::ready();
     rig.run(token(9));
@@ -302,6 +315,7 @@ fn an_authority_is_replaced_and_the_one_before_is_trusted_until_it_is_retired() 
     let mut rig = Rig::ready();
     assert_eq!(rig.refused(successor(2, 1)), not_found("authority", "nodes"));
     rig.run(authority(1));
+    rig.run(token(9));
     rig.now += 5;
 
     assert_eq!(rig.refused(successor(3, 2)), taken("authority", "nodes"));
@@ -314,13 +328,18 @@ fn an_authority_is_replaced_and_the_one_before_is_trusted_until_it_is_retired() 
 
     rig.done(RetireNodeAuthority { certificate: vec![9; 8] });
     assert!(rig.view().node_authority().unwrap().retiring.is_some());
+    assert_eq!(rig.run(admit(1)), Outcome::Made);
     rig.done(RetireNodeAuthority { certificate: vec![1; 8] });
+    assert_eq!(rig.refused(admit(2)), invalid());
     rig.done(RetireNodeAuthority { certificate: vec![1; 8] });
     assert_eq!(rig.view().node_authority().unwrap().retiring, None);
     assert_eq!(rig.run(successor(3, 2)), Outcome::Made);
     use EventCode::{NodeAuthorityMade, NodeAuthorityReplaced, NodeAuthorityRetired};
     let replaced = NodeAuthorityReplaced;
-    assert_eq!(audited(&rig), [NodeAuthorityMade, replaced, NodeAuthorityRetired, replaced]);
+    let (created, joined) = (EventCode::JoinTokenCreated, EventCode::NodeJoined);
+    let retired = NodeAuthorityRetired;
+    let all = [NodeAuthorityMade, created, replaced, joined, retired, replaced];
+    assert_eq!(audited(&rig), all);
 }
 
 #[test]
