@@ -5,7 +5,8 @@
 //! [`Greeting::Standby`], now and when something changes; once it leads, [`Greeting::Welcome`].
 //! Behind that the stream carries [`crate::FromEdge`] and [`crate::ToEdge`] as they are, until the
 //! node leads no more: then it ends the stream, and the edge comes again. Among them the edge says
-//! every two seconds how it stands, by an [`EdgeReport`].
+//! every two seconds how it stands, by an [`EdgeReport`], and the node which nodes there are, by
+//! [`Nodes`], when that changes.
 
 use crate::{Unreadable, decode, encode};
 use minicbor::{Decode, Encode};
@@ -55,6 +56,18 @@ pub struct EdgeReport {
 
 /// How a report begins, which no other frame does.
 const REPORT: u8 = b'R';
+
+/// The nodes of the ledger, which the leader tells its edges anew when they change: one that knows
+/// the leader alone would look for the next one in vain.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Nodes {
+    /// They.
+    #[n(0)]
+    pub nodes: Vec<Peer>,
+}
+
+/// How these begin, which no other frame does.
+const NODES: u8 = b'N';
 
 /// How a node of the ledger stands to edges.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -141,6 +154,27 @@ impl EdgeReport {
     }
 }
 
+impl Nodes {
+    /// The frame as bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut bytes = core::mem::take(&mut *encode(self, room(&self.nodes)));
+        bytes.insert(0, NODES);
+        bytes
+    }
+
+    /// The nodes in `bytes`; none if that is another frame.
+    ///
+    /// # Errors
+    /// [`Unreadable`] if it is of another version or damaged.
+    pub fn decode(bytes: &[u8]) -> Option<Result<Self, Unreadable>> {
+        bytes.strip_prefix(&[NODES]).map(decode)
+    }
+}
+
+fn room(nodes: &[Peer]) -> usize {
+    AROUND + nodes.iter().map(|node| AROUND + node.address.len()).sum::<usize>()
+}
+
 impl Greeting {
     /// The frame as bytes.
     pub fn encode(&self) -> Vec<u8> {
@@ -148,8 +182,7 @@ impl Greeting {
             Self::Standby { nodes } | Self::Welcome { nodes, .. } => &nodes[..],
             Self::Refused { .. } => &[],
         };
-        let room = nodes.iter().map(|node| AROUND + node.address.len()).sum::<usize>();
-        core::mem::take(&mut encode(self, AROUND + room))
+        core::mem::take(&mut encode(self, room(nodes)))
     }
 
     /// The frame in `bytes`.
@@ -204,6 +237,18 @@ mod tests {
         assert_eq!(EdgeReport::decode(&bytes[..4]), Some(Err(Unreadable)));
         assert_eq!(EdgeReport::decode(&bytes[1..]), None);
         assert_eq!(crate::FromEdge::decode(bytes), Err(Unreadable));
+    }
+
+    #[test]
+    fn nodes_are_told_from_other_frames() {
+        let nodes = Nodes { nodes: vec![Peer { id: 7, address: "n:1".to_owned() }] };
+        let bytes = b"N\x01\x81\x81\x82\x07\x63n:1";
+
+        assert_eq!(nodes.encode(), bytes);
+        assert_eq!(Nodes::decode(bytes), Some(Ok(nodes)));
+        assert_eq!(Nodes::decode(&bytes[..4]), Some(Err(Unreadable)));
+        assert_eq!(Nodes::decode(&bytes[1..]), None);
+        assert_eq!(crate::ToEdge::decode(bytes).err(), Some(Unreadable));
     }
 
     #[test]

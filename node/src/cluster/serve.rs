@@ -2,7 +2,7 @@
 
 use super::hub::{About, Hub, Seat};
 use claviger_actors::EdgeId;
-use claviger_front::{EdgeReport, Greeting, Hello, Peer};
+use claviger_front::{EdgeReport, Greeting, Hello, Nodes, Peer};
 use claviger_raft::Channel;
 use core::time::Duration;
 use std::io;
@@ -67,7 +67,7 @@ impl Hub {
             Err(None) => return Ok(()),
             Err(Some(why)) => return sender.send(Greeting::Refused { why }.encode()).await,
         };
-        let known = nodes.borrow().clone();
+        let known = nodes.borrow_and_update().clone();
         sender.send(Greeting::Welcome { term: reign.term, nodes: known }.encode()).await?;
         let up = async {
             while let Some(frame) = receiver.receive().await? {
@@ -86,10 +86,18 @@ impl Hub {
             Ok(())
         };
         let down = async {
-            while let Some(mut frame) = frames.recv().await {
-                sender.send(core::mem::take(&mut *frame)).await?;
+            loop {
+                tokio::select! {
+                    frame = frames.recv() => match frame {
+                        Some(mut frame) => sender.send(core::mem::take(&mut *frame)).await?,
+                        None => return Ok(()),
+                    },
+                    Ok(()) = nodes.changed() => {
+                        let known = nodes.borrow_and_update().clone();
+                        sender.send(Nodes { nodes: known }.encode()).await?;
+                    }
+                }
             }
-            Ok(())
         };
         // Its seat is taken from it when the reign ends; then `down` ends too.
         tokio::select! {

@@ -51,22 +51,20 @@ fn stream() -> (Channel, Channel) {
     (end(to_other, one), end(to_one, other))
 }
 
-/// Nodes by their ids; who is not there cannot be reached.
+/// Nodes by their ids, of which one that is not there cannot be reached; and what these say of each
+/// other, which is nothing at first.
 #[derive(Default)]
-struct Nodes(Mutex<BTreeMap<u64, Arc<Hub>>>);
+struct Nodes(Mutex<BTreeMap<u64, Arc<Hub>>>, watch::Sender<Vec<Peer>>);
 
 impl Reach for Nodes {
     fn open(&self, node: &Peer) -> BoxFuture<'static, io::Result<Channel>> {
         let hub = self.0.lock().unwrap().get(&node.id).cloned();
+        let nodes = self.1.subscribe();
         Box::pin(async move {
             let hub = hub.ok_or(io::ErrorKind::ConnectionRefused)?;
             let (near, far) = stream();
             let from = Peer { id: 99, address: "edge".to_owned() };
-            let (known, nodes) = watch::channel(vec![peer(1), peer(2)]);
-            tokio::spawn(async move {
-                let _known = known;
-                hub.serve(from, far, nodes).await
-            });
+            tokio::spawn(hub.serve(from, far, nodes));
             Ok(near)
         })
     }
@@ -268,6 +266,31 @@ async fn of_two_that_lead_the_one_of_the_higher_term_is_believed() {
             while edge.counters.lost.load(Ordering::Relaxed) == 0 {
                 tokio::task::yield_now().await;
             }
+        })
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_edge_hears_from_its_leader_of_nodes_that_come() {
+    LocalSet::new()
+        .run_until(async {
+            // Given an edge that has come to the leader, before there was a third node
+            let (one, three) = (Arc::<Hub>::default(), Arc::<Hub>::default());
+            let nodes = Arc::<Nodes>::default();
+            nodes.0.lock().unwrap().extend([(1, one.clone()), (3, three.clone())]);
+            let mut edge = Edge::start(&nodes);
+            lead(&one, 1).await;
+            assert!(matches!(edge.way().await, Way::There(_)));
+
+            // When that one comes, and then has the lead
+            nodes.1.send_replace(vec![peer(1), peer(2), peer(3)]);
+            lead(&three, 2).await;
+
+            // Then the edge finds it
+            let way = edge.way().await;
+            assert!(way.send(EdgeId(7), listen()));
+            edge.presented().await;
+            assert_eq!(three.seated().len(), 1);
         })
         .await;
 }

@@ -8,7 +8,7 @@
 use super::hub::{About, Hub, Reign, Seat};
 use super::way::{Frame, ToTask, Way};
 use claviger_actors::EdgeId;
-use claviger_front::{EdgeReport, Greeting, Hello, Peer};
+use claviger_front::{EdgeReport, Greeting, Hello, Nodes, Peer};
 use claviger_machine::Crypto;
 use claviger_raft::Channel;
 use core::time::Duration;
@@ -290,7 +290,12 @@ impl Line {
                     return Err(io::ErrorKind::TimedOut.into());
                 };
                 let Some(frame) = frame? else { return Ok(()) };
-                self.choice.take(self.node.id, frame.into());
+                match Nodes::decode(&frame) {
+                    Some(Ok(Nodes { nodes })) => self.heard_of(nodes),
+                    // One of another version says nothing that this edge must know.
+                    Some(Err(_)) => {}
+                    None => self.choice.take(self.node.id, frame.into()),
+                }
             }
         };
         tokio::select! {
