@@ -13,6 +13,7 @@ use core::time::Duration;
 use fleet::Fleet;
 use serde_json::{Value, json};
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::time::sleep;
 
 /// The binary under test.
@@ -30,22 +31,29 @@ struct Lab {
     _folder: Folder,
 }
 
+/// Held by the test whose cluster runs: two of them, each under load, would starve each other.
+static ALONE: Mutex<()> = Mutex::new(());
+
 /// Where a cluster's data and logs are; they stay when a test fails.
-struct Folder(Option<tempfile::TempDir>);
+struct Folder {
+    made: Option<tempfile::TempDir>,
+    _alone: MutexGuard<'static, ()>,
+}
 
 impl Folder {
     fn new() -> Self {
-        Self(Some(tempfile::tempdir().expect("a folder can be made")))
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        Self { made: Some(tempfile::tempdir().expect("a folder can be made")), _alone: alone }
     }
 
     fn path(&self) -> &Path {
-        self.0.as_ref().expect("it goes with this").path()
+        self.made.as_ref().expect("it goes with this").path()
     }
 }
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        if let Some(folder) = self.0.take().filter(|_| std::thread::panicking()) {
+        if let Some(folder) = self.made.take().filter(|_| std::thread::panicking()) {
             eprintln!("the logs of the cluster are in {}", folder.keep().display());
         }
     }
