@@ -35,6 +35,9 @@ import org.eclipse.leshan.server.californium.bootstrap.LeshanBootstrapServerBuil
 public final class BootstrapServer {
     /** As of Californium's own server. */
     private static final int CONNECTION_ID_LENGTH = 6;
+    /** Leshan always has a store of pre-shared keys, and Scandium then wants a suite for them. */
+    private static final List<CipherSuite> SUITES =
+            List.of(CipherSuite.TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8, CipherSuite.TLS_PSK_WITH_AES_128_CCM_8);
 
     private BootstrapServer() {}
 
@@ -46,10 +49,7 @@ public final class BootstrapServer {
         Fleet fleet = new Fleet(Integer.parseInt(args[0]), certificates);
         DtlsConnectorConfig.Builder dtls = new DtlsConnectorConfig.Builder()
                 .setRecommendedCipherSuitesOnly(false)
-                .setSupportedCipherSuites(
-                        certificates
-                                ? CipherSuite.TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8
-                                : CipherSuite.TLS_PSK_WITH_AES_128_CCM_8);
+                .setSupportedCipherSuites(certificates ? SUITES : SUITES.subList(1, 2));
         if (cid) {
             dtls.setConnectionIdGenerator(new SingleNodeConnectionIdGenerator(CONNECTION_ID_LENGTH));
         }
