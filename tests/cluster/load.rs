@@ -13,8 +13,9 @@ use tokio::task::JoinHandle;
 pub(crate) const DEVICES: u32 = 8;
 /// How many are under way at once.
 const AT_ONCE: u32 = 2;
-/// How many bootstraps there are between two looks whether it is to stop.
-const ROUND: u32 = 16;
+/// How many begin before those under way are waited for: each device once, or a device that is slow
+/// would be begun a second time, and its own other self end its session.
+const ROUND: u32 = DEVICES;
 
 /// A load that runs until it is stopped.
 pub(crate) struct Load {
