@@ -26,6 +26,8 @@ const LINGERING: usize = 1024;
 const SETTLE: Duration = Duration::from_millis(300);
 /// The same for a storm: the server's first repetition comes 2 to 3 s after its Finish.
 const SETTLE_STORM: Duration = Duration::from_secs(4);
+/// How much longer than a handshake a bootstrap may take at nodes that die, before its device begins anew.
+const STUCK: Duration = Duration::from_secs(15);
 /// How many of those that were kept ask at a time.
 const PROBES_AT_ONCE: usize = 16;
 
@@ -40,7 +42,7 @@ pub fn drive(load: &Load, hooks: &mut Hooks<'_>) -> io::Result<Tally> {
 }
 
 /// As [`drive`], at a server whose nodes die meanwhile: a device whose session is not open after
-/// `patience` begins another handshake. What one had that is gone nobody else has, and nobody can
+/// `patience` begins another handshake, and so does one whose bootstrap goes on for 15 s more. What one had that is gone nobody else has, and nobody can
 /// tell the device. One that is asked to come later does so, too.
 ///
 /// # Errors
@@ -337,7 +339,7 @@ impl<'a, 'b> Driver<'a, 'b> {
                     self.tally.retransmissions += u64::from(late);
                 }
                 Some(DeviceOutput::Event(DeviceEvent::Handshake { .. })) => {
-                    flight.opening = None;
+                    flight.opening = self.handshake.map(|_| self.start.elapsed() + STUCK);
                     if flight.goal == Goal::Handshake {
                         self.end(slot, Ok(()));
                     }
