@@ -183,7 +183,7 @@ impl SimCluster {
             _ => {
                 if let Some(sim) = self.fleet.get_mut(&address) {
                     sim.device.close();
-                    sim.in_session = false;
+                    (sim.in_session, sim.closed) = (false, true);
                 }
             }
         }

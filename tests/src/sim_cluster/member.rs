@@ -36,6 +36,14 @@ impl Happened {
             Self::Leadership | Self::Answered(_) => None,
         }
     }
+
+    /// The operation that it is the end of.
+    pub(crate) const fn operation(&self) -> Option<usize> {
+        match self {
+            Self::Answered(answer) => Some(answer.operation),
+            _ => None,
+        }
+    }
 }
 
 /// Edges that were let in, by their ids.

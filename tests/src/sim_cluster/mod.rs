@@ -128,6 +128,8 @@ pub(crate) struct Sim {
     pub(crate) opened_in: u64,
     /// Whether the service can know its session still: it has not ended it, nor moved without an id.
     pub(crate) in_session: bool,
+    /// Whether it has ended its session, which an edge may take for open after that.
+    pub(crate) closed: bool,
 }
 
 /// A cluster and what is around it.
@@ -279,10 +281,18 @@ impl SimCluster {
             Device::new(self.clock.now(), config, Box::new(Draw(self.common.crypto.clone())));
         let line = self.lines;
         self.lines += 1;
-        let (account, failure, handshakes, in_session) = (None, None, 0, false);
-        let opened_in = self.incarnation;
-        let sim =
-            Sim { name, device, line, account, failure, handshakes, cid, opened_in, in_session };
+        let sim = Sim {
+            name,
+            device,
+            line,
+            account: None,
+            failure: None,
+            handshakes: 0,
+            cid,
+            opened_in: self.incarnation,
+            in_session: false,
+            closed: false,
+        };
         self.note(&format!("{address} is {} switched on", sim.name));
         self.fleet.insert(address, sim);
         address

@@ -89,11 +89,14 @@ impl Steps for SimCluster {
     }
 
     async fn hear(&mut self) {
-        let Some(happened) = self.happened.recv().await else { return pending().await };
-        self.take(happened);
+        let Some(first) = self.happened.recv().await else { return pending().await };
+        let mut all = vec![first];
         while let Ok(happened) = self.happened.try_recv() {
-            self.take(happened);
+            all.push(happened);
         }
+        // Of operations that wait for the same word, tokio wakes any first.
+        all.sort_by_key(Happened::operation);
+        all.into_iter().for_each(|happened| self.take(happened));
     }
 }
 
@@ -373,7 +376,7 @@ impl SimCluster {
         if let HandshakeEvent::Established { peer, .. } = event
             && let Some(sim) = self.fleet.get_mut(peer)
         {
-            sim.in_session = true;
+            sim.in_session = !sim.closed;
         }
         self.note(&format!("edge {place} {event:?}"));
     }
