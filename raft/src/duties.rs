@@ -22,6 +22,7 @@ pub(crate) async fn run(node: Node) {
             }
         }
         let ended = tokio::select! {
+            biased;
             changed = shown.changed() => changed.is_err(),
             () = give_way(&node), if leads => false,
         };

@@ -50,6 +50,7 @@ pub(crate) async fn follow(raft: &Raft, told: &watch::Sender<Leadership>) {
             changed
         });
         let ended = tokio::select! {
+            biased;
             changed = server.changed() => changed.is_err(),
             changed = data.changed(), if applies => changed.is_err(),
             () = sleep(LOOK), if leads => false,

@@ -514,6 +514,8 @@ const ANSWER: Duration = Duration::from_secs(1);
 
 /// Asks the quorum for all who wait, as long as somebody does.
 async fn ask_quorum(raft: Raft, mut asking: Asking) {
+    // Whoever is about to come, woken by what woke the first, is asked for as well.
+    tokio::task::yield_now().await;
     while let Some(readers) = asking.next() {
         let asked = raft.ensure_linearizable(ReadPolicy::ReadIndex);
         let confirmed = match tokio::time::timeout(ANSWER, asked).await {
