@@ -37,8 +37,14 @@ pub(crate) enum ToActor {
     TurnAway { edge: EdgeId, frame: Box<Deliver> },
     /// The last flight of a session's handshake must be sent again.
     Repeat { edge: EdgeId, numbers: Option<Numbers>, session: SessionId },
-    /// A bootstrap was under way in a session when another node led, of this credential.
-    Revive { edge: EdgeId, numbers: Option<Numbers>, session: SessionId, credential: CredentialId },
+    /// A bootstrap was under way in a session when another node led, until `since`, of this credential.
+    Revive {
+        edge: EdgeId,
+        numbers: Option<Numbers>,
+        session: SessionId,
+        credential: CredentialId,
+        since: Duration,
+    },
     /// Go to sleep, unless there is something to do.
     Sleep,
     /// End, whatever there is to do: another node leads.
@@ -403,9 +409,9 @@ impl Handler<ToActor> for DeviceActor {
                     self.step(Input::Repeat { edge, session }, ctx);
                 }
             }
-            ToActor::Revive { edge, numbers, session, credential } => {
+            ToActor::Revive { edge, numbers, session, credential, since } => {
                 if self.meet(edge, session, numbers, ctx) {
-                    self.step(Input::Revive { session, credential }, ctx);
+                    self.step(Input::Revive { session, credential, since }, ctx);
                 }
             }
             ToActor::Sleep if self.is_idle() => {

@@ -134,10 +134,10 @@ impl Device {
                     }
                 }
             }
-            Input::Revive { session, credential } if self.bootstrapping.is_none() => {
+            Input::Revive { session, credential, since } if self.bootstrapping.is_none() => {
                 self.begin(world, session);
                 self.with_bootstrap(world, |bootstrap, line, world| {
-                    bootstrap.revive(line, world, credential);
+                    bootstrap.revive(line, world, credential, since);
                 });
             }
             // The device has asked again.

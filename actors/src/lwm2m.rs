@@ -56,8 +56,8 @@ pub(crate) struct Bootstrapping {
     deadline: Duration,
     /// True until a bootstrap of before this node led has a grant again.
     reviving: bool,
-    /// True if no request for it has come to this node.
-    unasked: bool,
+    /// Since when this node leads, if no request for the bootstrap has come to it.
+    unasked: Option<Duration>,
     over: bool,
 }
 
@@ -89,7 +89,7 @@ impl Bootstrapping {
             steps: Vec::new(),
             deadline: Duration::MAX,
             reviving: false,
-            unasked: false,
+            unasked: None,
             over: false,
         }
     }
@@ -126,7 +126,7 @@ impl Bootstrapping {
     ) {
         count(&world.counters.bootstraps_started);
         self.reviving = false;
-        self.unasked = false;
+        self.unasked = None;
         // Whether it begins a bootstrap is the machine's to say; one under way is not disturbed.
         self.incoming = Some(exchange);
         let input = Input::Requested { exchange: exchange.0, request };
@@ -140,10 +140,11 @@ impl Bootstrapping {
         line: &mut Line,
         world: &mut World<'_>,
         credential: CredentialId,
+        since: Duration,
     ) {
         line.prepared = None;
         self.reviving = true;
-        self.unasked = true;
+        self.unasked = Some(since);
         self.awaiting = Some(credential);
         self.deadline = world.now + PATIENCE;
         world.effects.push(Effect::Offer { session: self.session, credential });
@@ -405,8 +406,9 @@ impl Bootstrapping {
                 }
             }
             Said::Deliver { credential } => {
-                if self.unasked {
-                    line.repeats_until = millis(world.now + REPEATS);
+                // What it sends again, it sent first to the node that led before.
+                if let Some(since) = self.unasked {
+                    line.repeats_until = millis(since + REPEATS);
                 }
                 let command = DeliverCredential {
                     device: self.of.clone(),

@@ -40,8 +40,8 @@ pub(crate) enum Input {
     Repeat { edge: EdgeId, session: SessionId },
     /// A session goes on by another edge, and so does what could not be sent by the one before.
     Moved { session: SessionId, from: EdgeId, to: EdgeId, contents: Vec<Content> },
-    /// A bootstrap was under way in a session when another node led, of this credential.
-    Revive { session: SessionId, credential: CredentialId },
+    /// A bootstrap was under way in a session when another node led, until `since`, of this credential.
+    Revive { session: SessionId, credential: CredentialId, since: Duration },
     /// What was staged with a session, as far as it is still good.
     Offered { session: SessionId, credential: CredentialId, outcome: Option<Outcome> },
     /// What became of a proposal.

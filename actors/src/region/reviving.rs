@@ -130,7 +130,8 @@ impl Region {
         if self.wake(edge, &device, session, ctx) {
             count(&self.ports.counters.bootstraps_revived);
             let numbers = self.take_numbers(session);
-            let revive = ToActor::Revive { edge, numbers, session, credential };
+            let since = Duration::from_millis(began);
+            let revive = ToActor::Revive { edge, numbers, session, credential, since };
             self.hand(&device, revive, true);
         }
     }
