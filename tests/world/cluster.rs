@@ -106,8 +106,9 @@ fn strangers_change_nothing() {
     }
 }
 
-/// Seeds that fail, and are to be mended: a device is not served in the end.
-const OPEN: [u64; 4] = [22, 77, 81, 97];
+/// Seeds that fail: their device asks for a bootstrap anew, in the session of one that a new leader went
+/// on with, within 45 s of its beginning to lead. It is taken for a repetition and has to ask once more.
+const OPEN: [u64; 3] = [22, 77, 97];
 
 /// The breaches of a run, in words that say how to see it again; none if it is sound.
 fn fails(seed: u64) -> Option<String> {
