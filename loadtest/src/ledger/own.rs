@@ -85,8 +85,9 @@ impl Cluster {
         let binary = std::env::current_exe().map_err(Failure::because("who am I?"))?;
         let nodes = (1..=3).map(|id| start(&binary, id, folder.path()));
         let mut nodes = nodes.collect::<Result<Vec<_>, _>>()?;
-        // One thread suffices, and hands nothing to others.
-        let runtime = Builder::new_current_thread().enable_all().build();
+        // One thread suffices, and hands nothing to others. It is driven also between the runs: the
+        // lines would end else.
+        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.map_err(Failure::because("no runtime"))?;
         let credential = credential(folder.path(), Role::Edge, LOADER)?;
         let config = LinkConfig { listen: None, credential, admits: Arc::new(|_| true) };
