@@ -162,14 +162,22 @@ impl DeviceActor {
         match effect {
             Effect::Send { edge, frame } => self.outgoing.push_back((edge, frame)),
             Effect::Wake(credential) => self.ports().outbox.wake(self.device.of(), credential),
-            Effect::Offer { session, credential } => self.offer(session, credential, ctx),
+            Effect::Offer { session, credential, again } => {
+                self.offer(session, credential, again, ctx);
+            }
             Effect::Propose { about, command } => self.propose(about, *command, ctx),
         }
     }
 
     /// Looks whether `credential` may still be offered in `session`, behind everything committed
     /// before. Where the ledger takes or confirms nothing, a proposal is to find out what to say.
-    fn offer(&mut self, session: SessionId, credential: CredentialId, ctx: &mut Context<Self>) {
+    fn offer(
+        &mut self,
+        session: SessionId,
+        credential: CredentialId,
+        again: bool,
+        ctx: &mut Context<Self>,
+    ) {
         let ledger = self.ports().ledger.clone();
         let confirmed = async move { ledger.ready().is_ok() && ledger.confirm().await.is_ok() };
         let confirmed = confirmed.in_current_span().into_actor(self);
@@ -179,7 +187,8 @@ impl DeviceActor {
             if confirmed {
                 actor.ports().ledger.read(&mut |rows| {
                     let of = actor.device.of();
-                    outcome = View::new(rows).offer(of, session, credential, at);
+                    let offer = if again { View::offer_again } else { View::offer };
+                    outcome = offer(&View::new(rows), of, session, credential, at);
                 });
             }
             actor.step(Input::Offered { session, credential, outcome }, ctx);

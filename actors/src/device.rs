@@ -10,7 +10,6 @@ use crate::counters::count;
 use crate::line::{Line, Lines};
 use crate::lwm2m::Bootstrapping;
 use crate::pen::Numbered;
-use crate::propose::millis;
 use crate::step::{About, Effect, Input, World};
 use claviger_coap::{Association, ExchangeId, Output, Refusal};
 use claviger_dtls::PathMessage;
@@ -134,14 +133,9 @@ impl Device {
                     }
                 }
             }
-            Input::Revive { session, credential, since } if self.bootstrapping.is_none() => {
-                self.begin(world, session);
-                self.with_bootstrap(world, |bootstrap, line, world| {
-                    bootstrap.revive(line, world, credential, since);
-                });
+            Input::Revive { session, credential, since } => {
+                self.revive(world, session, credential, Some(since));
             }
-            // The device has asked again.
-            Input::Revive { .. } => {}
             Input::Offered { session, credential, outcome } => {
                 self.with_bootstrap(world, |bootstrap, line, world| {
                     if bootstrap.session() == session {
@@ -400,11 +394,8 @@ impl Device {
                 if !Bootstrapping::is_for(&request) {
                     return self.not_served(world, session, exchange, &request);
                 }
-                if let Some(line) = self.lines.line_mut(session)
-                    && millis(world.now) < core::mem::take(&mut line.repeats_until)
-                {
-                    let done = Response::new(Code::CHANGED);
-                    return line.talk.association.respond(world.now, exchange, done);
+                if let Some(credential) = self.answer_unasked(world, session, exchange) {
+                    return self.revive(world, session, credential, None);
                 }
                 self.begin(world, session);
                 self.with_bootstrap(world, |bootstrap, line, world| {
@@ -477,6 +468,38 @@ impl Device {
             let plan = Plan { endpoint: endpoint.to_string(), named_by_identity };
             Box::new(Bootstrapping::new((**of).clone(), key.clone(), plan, session, &trace))
         });
+    }
+
+    /// Goes on with the bootstrap that brings `credential`, if the device waits for it and has not
+    /// asked again. Since when this node leads, where another one was asked.
+    fn revive(
+        &mut self,
+        world: &mut World<'_>,
+        session: SessionId,
+        credential: CredentialId,
+        since: Option<Duration>,
+    ) {
+        if self.bootstrapping.is_some() {
+            return;
+        }
+        self.begin(world, session);
+        self.with_bootstrap(world, |bootstrap, line, world| {
+            bootstrap.revive(line, world, credential, since);
+        });
+    }
+
+    /// Answers a request that may be the one of a bootstrap which is done, and gives what that has
+    /// brought.
+    fn answer_unasked(
+        &mut self,
+        world: &World<'_>,
+        session: SessionId,
+        exchange: ExchangeId,
+    ) -> Option<CredentialId> {
+        let line = self.lines.line_mut(session)?;
+        let unasked = line.unasked.take().filter(|unasked| world.now < unasked.until)?;
+        line.talk.association.respond(world.now, exchange, Response::new(Code::CHANGED));
+        Some(unasked.credential)
     }
 
     /// Runs `step` on the bootstrap, if there is one and its session is known; drops it at its end.

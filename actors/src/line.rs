@@ -13,6 +13,15 @@ use core::time::Duration;
 /// How long a record is worth sending.
 const WORTH: Duration = Duration::from_secs(5);
 
+/// A bootstrap that is done, of which another node was asked. The device may still send that request
+/// again, or it asks for another one.
+pub(crate) struct Unasked {
+    /// What it brought.
+    pub(crate) credential: CredentialId,
+    /// For how long the request may come again.
+    pub(crate) until: Duration,
+}
+
 /// A session and the way to its peer.
 pub(crate) struct Line {
     pub(crate) talk: Conversation,
@@ -25,9 +34,8 @@ pub(crate) struct Line {
     pub(crate) named_by_identity: bool,
     /// What was staged with it and not yet asked for.
     pub(crate) prepared: Option<CredentialId>,
-    /// Until when, in ms, it may still send the request again that began a bootstrap which is done:
-    /// another node was asked, and this one has gone on without having seen it.
-    pub(crate) repeats_until: u64,
+    /// The bootstrap that this node went on with without having seen its request.
+    pub(crate) unasked: Option<Box<Unasked>>,
     /// Which refusals are on the timeline already, a bit for each: a device that errs on and on
     /// does not fill the ledger.
     pub(crate) noted: u8,
@@ -50,7 +58,7 @@ impl Line {
             asked_at,
             named_by_identity,
             prepared,
-            repeats_until: 0,
+            unasked: None,
             noted: 0,
             sampled: false,
         }

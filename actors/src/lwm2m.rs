@@ -2,8 +2,7 @@
 
 use crate::counters::{Counters, count};
 use crate::fresh;
-use crate::line::Line;
-use crate::propose::millis;
+use crate::line::{Line, Unasked};
 use crate::step::{About, Effect, World};
 use crate::trace;
 use claviger_coap::{ExchangeId, RequestId};
@@ -133,21 +132,22 @@ impl Bootstrapping {
         self.advance(line, world, input);
     }
 
-    /// The bootstrap was under way when another node led: whether the device still waits for its
-    /// credential is seen by what it answers.
+    /// The bootstrap was under way when another node led, until `since`, or is done and perhaps
+    /// asked for once more: whether the device waits for its credential is seen by what it answers.
     pub(crate) fn revive(
         &mut self,
         line: &mut Line,
         world: &mut World<'_>,
         credential: CredentialId,
-        since: Duration,
+        since: Option<Duration>,
     ) {
         line.prepared = None;
         self.reviving = true;
-        self.unasked = Some(since);
+        self.unasked = since;
         self.awaiting = Some(credential);
         self.deadline = world.now + PATIENCE;
-        world.effects.push(Effect::Offer { session: self.session, credential });
+        let (session, again) = (self.session, since.is_none());
+        world.effects.push(Effect::Offer { session, credential, again });
     }
 
     /// What was staged with the session is offered, or is not good any more.
@@ -395,7 +395,8 @@ impl Bootstrapping {
                 match line.prepared.take() {
                     Some(credential) => {
                         self.awaiting = Some(credential);
-                        world.effects.push(Effect::Offer { session: self.session, credential });
+                        let session = self.session;
+                        world.effects.push(Effect::Offer { session, credential, again: false });
                     }
                     None => self.stage(line, world),
                 }
@@ -406,13 +407,14 @@ impl Bootstrapping {
                 }
             }
             Said::Deliver { credential } => {
+                let credential = CredentialId(credential);
                 // What it sends again, it sent first to the node that led before.
                 if let Some(since) = self.unasked {
-                    line.repeats_until = millis(since + REPEATS);
+                    line.unasked = Some(Box::new(Unasked { credential, until: since + REPEATS }));
                 }
                 let command = DeliverCredential {
                     device: self.of.clone(),
-                    credential: CredentialId(credential),
+                    credential,
                     session: self.session,
                     highest_read: line.talk.window.highest(),
                     steps: self.steps.join(", "),

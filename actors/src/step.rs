@@ -73,8 +73,9 @@ pub(crate) enum Effect {
     Send { edge: EdgeId, frame: ToEdge },
     /// Propose a command; an [`Input::Outcome`] follows.
     Propose { about: About, command: Box<Command> },
-    /// See whether what was staged with a session is still good; [`Input::Offered`] follows.
-    Offer { session: SessionId, credential: CredentialId },
+    /// See whether what was staged with a session, or `again` what was delivered in it, is still
+    /// good; [`Input::Offered`] follows.
+    Offer { session: SessionId, credential: CredentialId, again: bool },
     /// There is something to tell the LwM2M server.
     Wake(CredentialId),
 }

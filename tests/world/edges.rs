@@ -148,6 +148,30 @@ fn a_request_that_is_lost_with_the_leader_brings_one_credential() {
 }
 
 #[test]
+fn a_device_whose_bootstrap_outlived_its_leader_may_ask_again_at_once() {
+    for seed in 0..12 {
+        system(async {
+            // Given a bootstrap that the next leader has gone on with
+            let moment = Duration::from_millis(15 * seed);
+            let (mut world, address) = under_way(900 + seed, 2, moment, true).await;
+            world.step_down();
+            world.run_for(Duration::from_millis(700)).await;
+            world.lead();
+            world.greet();
+            assert!(runs_to_its_end(&mut world, address, SECONDS).await, "{seed}");
+            world.run_for(Duration::from_secs(1)).await;
+
+            // When the device asks for another one
+            world.ask_again(address);
+
+            // Then it does not wait for it in vain
+            let done = runs_to_its_end(&mut world, address, SECONDS).await;
+            assert!(done, "{seed}: {}", world.log.join("\n"));
+        });
+    }
+}
+
+#[test]
 fn an_edge_that_finds_the_new_leader_late_still_goes_on_with_its_bootstraps() {
     // The new leader has looked for what was under way before any edge is there.
     let late = async |world: &mut World, _| {

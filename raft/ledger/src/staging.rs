@@ -86,12 +86,17 @@ pub(crate) fn account(profile: &Profile) -> Account {
 }
 
 impl Credential {
-    /// True if it may be offered at `at` (ms since the Unix epoch): it waits, at least half of its
-    /// time is left, and it was made by `device`'s profile as that is now.
+    /// True if it may be offered at `at` (ms since the Unix epoch): it waits and is fit.
     fn is_offered(&self, device: &Device, profile: &Profile, at: u64) -> bool {
+        self.state == State::Staged && self.is_fit(device, profile, at)
+    }
+
+    /// True if at least half of its time is left at `at`, and it was made by `device`'s profile as
+    /// that is now.
+    fn is_fit(&self, device: &Device, profile: &Profile, at: u64) -> bool {
         let by = self.profile.as_ref();
         let same = by.is_some_and(|(name, v)| *name == device.profile && *v == profile.version);
-        self.state == State::Staged && self.is_usable(at) && self.is_young(at) && same
+        self.is_usable(at) && self.is_young(at) && same
     }
 
     /// True while at least half of its time is left. It may have waited long for a device that
@@ -250,14 +255,38 @@ impl View<'_> {
         id: CredentialId,
         at: u64,
     ) -> Option<Outcome> {
+        self.offer_of(of, session, id, at, State::Staged)
+    }
+
+    /// As [`Self::offer`], for one that has been delivered and is not known to be used: the device
+    /// may not have kept it. Nothing if another one waits.
+    pub fn offer_again(
+        &self,
+        of: &DeviceRef,
+        session: SessionId,
+        id: CredentialId,
+        at: u64,
+    ) -> Option<Outcome> {
+        self.offer_of(of, session, id, at, State::Delivered)
+    }
+
+    fn offer_of(
+        &self,
+        of: &DeviceRef,
+        session: SessionId,
+        id: CredentialId,
+        at: u64,
+        state: State,
+    ) -> Option<Outcome> {
         let session = self.session(of, session)?;
         let prover = self.credential(of, session.credential)?;
-        let device = self.device(of).filter(|device| device.staged == Some(id))?;
+        let waits = (state == State::Staged).then_some(id);
+        let device = self.device(of).filter(|device| device.staged == waits)?;
         let profile = self.profile(&of.tenant, &device.profile)?;
-        let credential = self.credential(of, id)?;
+        let credential = self.credential(of, id).filter(|row| row.state == state)?;
         let good = self.is_good(of, &prover, Some(&session), at)
-            && credential.is_offered(&device, &profile, at);
+            && credential.is_fit(&device, &profile, at);
         let sealed_key = self.material(of, id).filter(|_| good)?;
-        Some(Waiting { id, credential, sealed_key }.offered(&profile, false))
+        Some(Waiting { id, credential, sealed_key }.offered(&profile, state != State::Staged))
     }
 }

@@ -280,6 +280,11 @@ impl<'a> View<'a> {
         self.rows.row(&key::session(of, id)).is_some()
     }
 
+    /// True if the session was open once, and has ended.
+    pub fn has_ended(&self, of: &DeviceRef, id: SessionId) -> bool {
+        self.rows.row(&key::under_device(Kind::Closed, of, &id.0)).is_some()
+    }
+
     /// The device and credential that a PSK identity stands for in `realm`.
     pub fn psk_identity(&self, realm: &str, identity: &[u8]) -> Option<(DeviceRef, CredentialId)> {
         self.load(&key::in_realm(Kind::PskIdentity, realm, identity))

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 pub(crate) struct Committed(BTreeSet<SessionId>);
 
 impl Committed {
-    /// The keys of a session leave for an edge; `kept` if the rows of that node hold it.
+    /// The keys of a session leave for an edge; `kept` if the rows of that node hold it, or did.
     pub(crate) fn opened(&mut self, session: SessionId, kept: bool) -> Option<String> {
         self.0.insert(session);
         (!kept).then(|| format!("the keys of session {session} leave, and the ledger lacks it"))

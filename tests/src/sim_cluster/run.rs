@@ -274,7 +274,11 @@ impl SimCluster {
                     DeviceRef { tenant: opened.tenant.clone(), device: opened.device.clone() };
                 let session = claviger_ledger::SessionId(opened.session);
                 let ledger: &dyn Ledger = &self.members[node].node;
-                ledger.read(&mut |rows| kept = View::new(rows).is_open(&device, session));
+                // It may have ended since the actors looked: the edge hears of that next.
+                ledger.read(&mut |rows| {
+                    let view = View::new(rows);
+                    kept = view.is_open(&device, session) || view.has_ended(&device, session);
+                });
                 let breach = self.watch.committed.opened(session, kept);
                 self.breach(breach);
             }
