@@ -11,9 +11,10 @@ use crate::Failure;
 use claviger_ledger::{Ledger, View};
 use claviger_link::{Link, Purpose};
 use claviger_raft::{Channel, Node, Receiver, Sender};
+use core::iter;
 use core::time::Duration;
-use futures::StreamExt;
 use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
 use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,6 +23,9 @@ use tokio::time::timeout;
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How many frames that are ready go onto the channel at once, as etcd's do onto its connection.
+const TOGETHER: usize = 256;
 
 /// The name of the record that is read.
 pub(super) const READ: &str = "0/0";
@@ -33,7 +37,11 @@ pub(super) async fn answer(node: Node, channel: Channel) -> io::Result<()> {
     loop {
         tokio::select! {
             biased;
-            Some(answer) = running.next() => sender.send(answer).await?,
+            Some(answer) = running.next() => {
+                let others = iter::from_fn(|| running.next().now_or_never().flatten());
+                let answers = iter::once(answer).chain(others).take(TOGETHER).collect();
+                sender.send_all(answers).await?;
+            }
             frame = receiver.receive(), if open => match frame? {
                 Some(frame) => running.push(once(&node, frame)),
                 None => open = false,
@@ -103,8 +111,10 @@ impl Line {
 }
 
 async fn send(mut sender: Box<dyn Sender>, mut frames: mpsc::UnboundedReceiver<Vec<u8>>) {
-    while let Some(frame) = frames.recv().await {
-        if sender.send(frame).await.is_err() {
+    loop {
+        let mut ready = Vec::new();
+        frames.recv_many(&mut ready, TOGETHER).await;
+        if ready.is_empty() || sender.send_all(ready).await.is_err() {
             return;
         }
     }

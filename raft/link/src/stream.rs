@@ -7,11 +7,14 @@ use claviger_raft::{Channel, FRAME_LIMIT, Kind, Receiver, Sender};
 use futures::future::BoxFuture;
 use quinn::{RecvStream, SendStream};
 use std::io;
+use std::mem;
 use std::sync::Arc;
 use zeroize::{Zeroize, Zeroizing};
 
 /// Bytes that are taken from a stream at once.
 const CHUNK: usize = 64 << 10;
+/// What is longer is not copied to stand behind its length.
+const LONG: usize = 16 << 10;
 
 /// What a channel is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -114,22 +117,47 @@ struct Sending {
     counters: Arc<Counters>,
 }
 
+impl Sending {
+    /// Frames as they go onto the stream, in as few pieces as there can be: for each piece of each
+    /// packet quinn goes through all pieces that are not acknowledged.
+    fn pieces(&self, mut frames: Vec<Vec<u8>>) -> io::Result<Vec<Bytes>> {
+        let lengths = frames.iter().map(Vec::len);
+        if let Some(length) = lengths.clone().find(|length| *length > self.limit) {
+            let words = format!("a frame of {length} bytes is too long");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, words));
+        }
+        lengths.clone().for_each(|length| self.counters.sent(self.purpose).frame(length));
+        let room = lengths.map(|length| 4 + length).sum();
+        let head = |frame: &[u8]| (frame.len() as u32).to_be_bytes();
+        if let [frame] = &mut frames[..]
+            && frame.len() > LONG
+            && !self.purpose.is_secret()
+        {
+            return Ok(vec![Bytes::copy_from_slice(&head(frame)), mem::take(frame).into()]);
+        }
+        // With all its room at once: a vector that grows leaves copies behind.
+        let mut piece = Vec::with_capacity(room);
+        for frame in &frames {
+            piece.extend(head(frame));
+            piece.extend_from_slice(frame);
+        }
+        if !self.purpose.is_secret() {
+            return Ok(vec![piece.into()]);
+        }
+        frames.zeroize();
+        Ok(vec![Bytes::from_owner(Zeroizing::new(piece))])
+    }
+}
+
 impl Sender for Sending {
     fn send(&mut self, frame: Vec<u8>) -> BoxFuture<'_, io::Result<()>> {
+        self.send_all(vec![frame])
+    }
+
+    fn send_all(&mut self, frames: Vec<Vec<u8>>) -> BoxFuture<'_, io::Result<()>> {
+        let pieces = self.pieces(frames);
         Box::pin(async move {
-            if frame.len() > self.limit {
-                let words = format!("a frame of {} bytes is too long", frame.len());
-                return Err(io::Error::new(io::ErrorKind::InvalidInput, words));
-            }
-            let length = (frame.len() as u32).to_be_bytes();
-            self.counters.sent(self.purpose).frame(frame.len());
-            let frame = if self.purpose.is_secret() {
-                Bytes::from_owner(Zeroizing::new(frame))
-            } else {
-                Bytes::from(frame)
-            };
-            let mut parts = [Bytes::copy_from_slice(&length), frame];
-            self.stream.write_all_chunks(&mut parts).await.map_err(io::Error::from)
+            self.stream.write_all_chunks(&mut pieces?).await.map_err(io::Error::from)
         })
     }
 }

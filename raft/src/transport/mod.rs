@@ -60,6 +60,17 @@ pub trait Sender: Send + Sync {
     /// Sends a frame of at most [`FRAME_LIMIT`] bytes. Dropped before its end it may have sent a
     /// part: then the channel is of no more use.
     fn send(&mut self, frame: Vec<u8>) -> BoxFuture<'_, io::Result<()>>;
+
+    /// Sends these frames, one behind the other: whoever has several at once lets a transport that
+    /// pays for each call pay once.
+    fn send_all(&mut self, frames: Vec<Vec<u8>>) -> BoxFuture<'_, io::Result<()>> {
+        Box::pin(async move {
+            for frame in frames {
+                self.send(frame).await?;
+            }
+            Ok(())
+        })
+    }
 }
 
 /// The receiving half of a channel.

@@ -63,6 +63,31 @@ async fn a_channel_says_who_opened_it_and_carries_whole_frames() {
 }
 
 #[tokio::test]
+async fn frames_that_are_sent_together_arrive_one_by_one() {
+    let authority = authority(CLUSTER);
+    let (_served, mut incomings, address) = listening(credential(&authority, Role::Ledger, 1));
+    let link = reaching(credential(&authority, Role::Ledger, 2));
+
+    for purpose in [Purpose::Append, Purpose::Edge] {
+        let mut channel = link.open(1, &address, purpose).await.unwrap();
+        let mut other = incomings.next().await.unwrap().channel;
+        let frames: Vec<Vec<u8>> =
+            [1, 0, 5, 20_000, 3].map(|length| vec![length as u8; length]).into();
+        let too_long = vec![vec![7; 3], vec![8; (8 << 20) + 1]];
+
+        assert!(channel.sender.send_all(too_long).await.is_err());
+        channel.sender.send_all(Vec::new()).await.unwrap();
+        channel.sender.send_all(frames.clone()).await.unwrap();
+        channel.sender.send(vec![9; 100_000]).await.unwrap();
+
+        for frame in frames {
+            assert_eq!(other.receiver.receive().await.unwrap(), Some(frame));
+        }
+        assert_eq!(other.receiver.receive().await.unwrap(), Some(vec![9; 100_000]));
+    }
+}
+
+#[tokio::test]
 async fn one_connection_leads_to_a_peer_for_all_channels() {
     let authority = authority(CLUSTER);
     let (served, incomings, address) = listening(credential(&authority, Role::Ledger, 1));
