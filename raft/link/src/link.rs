@@ -12,8 +12,8 @@ use claviger_raft::{Channel, Kind, Transport};
 use futures::future::BoxFuture;
 use quinn::crypto::rustls::QuicServerConfig;
 use quinn::{
-    ClientConfig, Connection, Endpoint, EndpointConfig, IdleTimeout, ServerConfig, TokioRuntime,
-    TransportConfig, VarInt,
+    ClientConfig, Connection, Endpoint, EndpointConfig, IdleTimeout, MtuDiscoveryConfig,
+    ServerConfig, TokioRuntime, TransportConfig, VarInt,
 };
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
@@ -35,6 +35,10 @@ const FIRST_ROUND_TRIP: Duration = Duration::from_millis(100);
 /// Bytes under way: of one channel, and of all to one peer.
 const CHANNEL_WINDOW: u32 = 4 << 20;
 const PEER_WINDOW: u32 = 32 << 20;
+
+/// The largest datagram, where the path takes it, such as loopback and networks with jumbo frames:
+/// each costs about the same. quinn gives ten at a time to the kernel, which takes 65,507 bytes.
+const DATAGRAM: u16 = 6500;
 
 /// Room of the socket in the kernel, as far as the machine grants it.
 const SOCKET: usize = 4 << 20;
@@ -88,6 +92,8 @@ fn misused(error: impl std::error::Error + Send + Sync + 'static) -> io::Error {
 /// How connections behave; `channels` is how many of them the peer may open.
 fn transport(channels: u32) -> Arc<TransportConfig> {
     let mut config = TransportConfig::default();
+    let mut datagrams = MtuDiscoveryConfig::default();
+    datagrams.upper_bound(DATAGRAM);
     let idle = IdleTimeout::try_from(IDLE).expect("the time fits its field");
     config
         .max_idle_timeout(Some(idle))
@@ -96,6 +102,7 @@ fn transport(channels: u32) -> Arc<TransportConfig> {
         .max_concurrent_bidi_streams(channels.into())
         .max_concurrent_uni_streams(0_u32.into())
         .datagram_receive_buffer_size(None)
+        .mtu_discovery_config(Some(datagrams))
         .stream_receive_window(CHANNEL_WINDOW.into())
         .receive_window(PEER_WINDOW.into())
         .send_window(PEER_WINDOW.into());
@@ -117,10 +124,11 @@ fn unbound() -> io::Result<UdpSocket> {
 
 /// An endpoint on its socket, which it makes itself if it only reaches others.
 pub(crate) fn endpoint(
-    config: EndpointConfig,
+    mut config: EndpointConfig,
     listen: Option<UdpSocket>,
     server: Option<ServerConfig>,
 ) -> io::Result<Endpoint> {
+    config.max_udp_payload_size(DATAGRAM).expect("it is between what QUIC asks for and allows");
     let socket = listen.map_or_else(unbound, Ok)?;
     // What the machine does not grant, it does without.
     let _ = rustix::net::sockopt::set_socket_recv_buffer_size(&socket, SOCKET);
