@@ -1,8 +1,8 @@
 //! Bootstraps that were under way when another node led, or before this one was started.
 //!
 //! Nothing in the ledger says that a device has asked: that would cost each bootstrap a commit. But
-//! the feed tells of each credential that was staged, and a device whose session was opened with it
-//! a moment ago has most likely asked, and waits for what comes next. So it is asked what it has,
+//! the feed tells of each credential that was staged or offered again, and a device whose session was
+//! opened a moment ago has most likely asked, and waits for what comes next. So it is asked what it has,
 //! which is how a bootstrap begins. One that does not wait for that answers otherwise or not at all,
 //! and nothing comes of it. A device that sends again is served in any case; what it sends again when
 //! all is done is answered, and begins nothing.

@@ -1,5 +1,6 @@
 //! What happened, for people: the device's timeline, the audit log, and the tenant's feed.
 
+use crate::record::FIRST_LEVEL;
 use crate::{CredentialId, DeviceRef};
 use core::fmt;
 use minicbor::{Decode, Encode};
@@ -44,7 +45,7 @@ event_codes! {
     0 DeviceEnrolled "device.enrolled" Audit "A device and its manufacturer credential were enrolled.";
     1 SessionOpened "session.opened" Timeline "A device proved a credential and opened a DTLS session.";
     2 CredentialIssued "credential.issued" Audit "A credential was made and staged.";
-    3 CredentialReissued "credential.offered_again" Timeline "A retry gets the credential that is already staged.";
+    3 CredentialReissued "credential.offered_again" Feed "A retry gets the credential that is already staged.";
     4 ServerConfirmed "server.confirmed" Timeline "The LwM2M server holds the credential.";
     5 CredentialDelivered "credential.delivered" Audit "The device acknowledged the credential.";
     6 CredentialActivated "credential.activated" Audit "The credential was seen in use.";
@@ -100,6 +101,14 @@ impl EventCode {
     /// True if it is told in the tenant's feed.
     pub fn is_fed(self) -> bool {
         self.reach() >= Reach::Feed
+    }
+
+    /// The ledger's level from which on the feed tells of it: older versions do not know that it does.
+    pub(crate) const fn fed_since(self) -> u32 {
+        match self {
+            Self::CredentialReissued => 4,
+            _ => FIRST_LEVEL,
+        }
     }
 }
 

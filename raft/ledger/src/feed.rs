@@ -8,6 +8,7 @@ use crate::event::{EventCode, FeedEntry};
 use crate::key::{self, Kind};
 use crate::state::{Book, Stop};
 use crate::{CredentialId, DeviceRef, View, frame};
+use std::collections::BTreeSet;
 
 /// How many rows of a tenant are shown.
 pub(crate) const FEED: u64 = 65_536;
@@ -68,8 +69,8 @@ impl View<'_> {
         self.feed_row(tenant, end.checked_sub(1)?).last().map(FeedEntry::place)
     }
 
-    /// Credentials of a tenant that were staged at `since` (ms since the Unix epoch) or later, the
-    /// newest first, of `rows` rows of the feed before row `before`, or of the newest; and the row
+    /// Credentials of a tenant that were staged or offered again at `since` (ms since the Unix epoch)
+    /// or later, the newest first, of `rows` rows of the feed before row `before`, or of the newest; and the row
     /// to go on before, if there may be more.
     pub fn staged_before(
         &self,
@@ -86,10 +87,13 @@ impl View<'_> {
         let entries = self.feed_entries(tenant, first, count);
         let more = first > oldest && entries.first().is_some_and(|entry| entry.at >= since);
         let staged = entries.into_iter().rev().filter_map(|entry| {
-            let is_staged = entry.at >= since && entry.code == EventCode::CredentialIssued;
+            let offered = [EventCode::CredentialIssued, EventCode::CredentialReissued];
+            let is_staged = entry.at >= since && offered.contains(&entry.code);
             let device = entry.device.filter(|_| is_staged)?;
             Some((DeviceRef { tenant: tenant.to_owned(), device }, entry.credential?))
         });
+        let mut seen = BTreeSet::new();
+        let staged = staged.filter(|it| seen.insert(it.clone()));
         (staged.collect(), more.then_some(first))
     }
 

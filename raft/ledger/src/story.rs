@@ -3,9 +3,9 @@
 //! The places are a device's timeline, the audit log and the tenant's feed. An entry has a number
 //! of its own in each all the same, as if it were alone in its row: readers are given entries.
 
-use crate::event::{AuditEntry, Event, FeedEntry, TimelineEntry};
+use crate::event::{AuditEntry, Event, EventCode, FeedEntry, TimelineEntry};
 use crate::key::{self, Kind};
-use crate::record::Device;
+use crate::record::{Device, FIRST_LEVEL};
 use crate::state::{Book, Stop};
 use crate::{DeviceRef, Rows, frame};
 use minicbor::Decode;
@@ -66,7 +66,14 @@ impl Book<'_> {
             let audit = AuditEntry { device: of.clone(), entry: entry.clone() };
             told.audit.get_or_insert_with(|| (number, Vec::new())).1.push(audit);
         }
-        if entry.code.is_fed() { self.feed_device(of, entry) } else { Ok(()) }
+        if self.is_fed(entry.code)? { self.feed_device(of, entry) } else { Ok(()) }
+    }
+
+    /// Whether the feed tells of this at the ledger's level.
+    fn is_fed(&self, code: EventCode) -> Result<bool, Stop> {
+        let since = code.fed_since();
+        let known = since <= FIRST_LEVEL || self.meta()?.is_some_and(|meta| meta.level >= since);
+        Ok(known && code.is_fed())
     }
 
     /// `event` as something that happens now.

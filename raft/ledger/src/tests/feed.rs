@@ -148,6 +148,25 @@ fn the_end_of_the_ring_is_no_end_of_the_feed() {
 }
 
 #[test]
+fn what_was_staged_long_ago_and_offered_again_lately_is_found_where_all_nodes_tell_of_it() {
+    for (level, expected) in [(3, vec![]), (4, vec![(device(1), cred(10))])] {
+        // Given a device whose server was long in taking its credential
+        let mut rig = Rig::staged();
+        rig.done(RaiseLevel { level });
+        rig.now += 600_000;
+        let since = rig.now - 90_000;
+
+        // When it asks again, twice
+        for number in [11, 12] {
+            rig.run(stage(number));
+        }
+
+        let found = rig.view().staged_before("default", None, since, 999);
+        assert_eq!(found, (expected, None), "at level {level}");
+    }
+}
+
+#[test]
 fn what_was_staged_lately_is_found_from_the_newest_back() {
     // Given three devices that were given something, the first of them long ago
     let mut rig = Rig::ready();
