@@ -178,8 +178,8 @@ impl DeviceActor {
         again: bool,
         ctx: &mut Context<Self>,
     ) {
-        let ledger = self.ports().ledger.clone();
-        let confirmed = async move { ledger.ready().is_ok() && ledger.confirm().await.is_ok() };
+        let ports = self.ports().clone();
+        let confirmed = async move { ports.confirmed().await.is_ok() };
         let confirmed = confirmed.in_current_span().into_actor(self);
         ctx.spawn(confirmed.map(move |confirmed, actor, ctx| {
             let at = millis(actor.ports().clock.now());

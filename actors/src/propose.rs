@@ -25,6 +25,24 @@ impl Ports {
         self.ledger.propose(self.envelope(command)).await
     }
 
+    /// Asks the ledger until it confirms what it shows, but not for ever: a device whose request was
+    /// answered, or went to another node, does not ask again.
+    pub(crate) async fn confirmed(&self) -> Result<(), Unavailable> {
+        let end = self.clock.now() + PATIENCE;
+        loop {
+            let fate = match self.ledger.ready() {
+                Ok(()) => self.ledger.confirm().await,
+                refused => refused,
+            };
+            match fate {
+                Err(Unavailable::NoLeader) if self.clock.now() < end => {
+                    tokio::time::sleep(PAUSE).await;
+                }
+                fate => return fate,
+            }
+        }
+    }
+
     /// Proposes the same envelope until its fate is known, but not for ever.
     pub(crate) async fn insist(&self, command: Command) -> Result<Outcome, Unavailable> {
         let envelope = self.envelope(command);

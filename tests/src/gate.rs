@@ -21,12 +21,14 @@ pub(crate) struct Gate {
     ledger: Arc<dyn Ledger>,
     door: watch::Sender<Door>,
     full: watch::Sender<bool>,
+    /// True while no quorum answers.
+    alone: watch::Sender<bool>,
 }
 
 impl Gate {
     pub(crate) fn new(ledger: Arc<dyn Ledger>) -> Self {
-        let (door, full) = (watch::Sender::new(Door::Open), watch::Sender::new(false));
-        Self { ledger, door, full }
+        let (full, alone) = (watch::Sender::new(false), watch::Sender::new(false));
+        Self { ledger, door: watch::Sender::new(Door::Open), full, alone }
     }
 
     /// The process behind it has died.
@@ -47,6 +49,11 @@ impl Gate {
     /// The ledger's disk is full, or has room again.
     pub(crate) fn fill(&self, full: bool) {
         self.full.send_replace(full);
+    }
+
+    /// No quorum says that this is the leader's ledger, or one does again.
+    pub(crate) fn leave_alone(&self, alone: bool) {
+        self.alone.send_replace(alone);
     }
 
     fn open(&self) -> Option<&dyn Ledger> {
@@ -79,6 +86,9 @@ impl Ledger for Gate {
         Box::pin(async move {
             if !self.runs().await {
                 return Err(Unavailable::Stopped);
+            }
+            if *self.alone.borrow() {
+                return Err(Unavailable::NoLeader);
             }
             let fate = self.ledger.confirm().await;
             if self.runs().await { fate } else { Err(Unavailable::Stopped) }

@@ -385,6 +385,11 @@ impl World {
         self.tell_all();
     }
 
+    /// No quorum confirms what the leader shows, or one does again.
+    pub fn leave_alone(&self, alone: bool) {
+        self.gate.leave_alone(alone);
+    }
+
     /// The edges find the node that leads.
     pub fn greet(&mut self) {
         self.hosts.all().for_each(|(_, edge)| edge.greet());

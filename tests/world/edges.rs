@@ -185,6 +185,21 @@ fn an_edge_that_finds_the_new_leader_late_still_goes_on_with_its_bootstraps() {
 }
 
 #[test]
+fn a_leader_that_waits_for_its_quorum_still_goes_on_with_what_was_under_way() {
+    // It has looked for that before anybody confirms what it shows.
+    let alone = async |world: &mut World, _| {
+        world.step_down();
+        world.lead();
+        world.greet();
+        world.leave_alone(true);
+        world.run_for(Duration::from_secs(6)).await;
+        world.leave_alone(false);
+    };
+    let (under_way, revived) = lost_at_each_moment(750, 2, alone, |it| &it.bootstraps_revived);
+    assert!(under_way >= 8 && revived >= 4, "{under_way} {revived}");
+}
+
+#[test]
 fn a_node_that_is_edge_and_leader_in_one_costs_seconds_too() {
     let lost = async |world: &mut World, address: SocketAddr| {
         world.step_down();
