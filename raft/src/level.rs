@@ -17,6 +17,7 @@ impl Node {
         if level >= self.knows {
             return Ok(Some(level));
         }
+        // What one holds, or does not know, no other raises.
         let mut common = self.knows;
         for (member, status) in self.survey().await {
             match status {

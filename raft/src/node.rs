@@ -64,7 +64,7 @@ pub struct NodeConfig {
     pub cluster: Option<[u8; 16]>,
     /// What a committed command does.
     pub apply: Apply,
-    /// The newest level that `apply` knows.
+    /// The newest level that `apply` knows, or an older one that the cluster's is not to rise above.
     pub knows: u32,
     /// False for a node that must not lead: it could serve nobody.
     pub stands: bool,

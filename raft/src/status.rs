@@ -3,7 +3,7 @@
 use crate::transport::Kind;
 use crate::wire::{Answer, Call};
 use crate::{Node, peer};
-use claviger_ledger::View;
+use claviger_ledger::{LEVEL, View};
 use minicbor::{Decode, Encode};
 use openraft::{Instant, ServerState};
 use openraft_rt::watch::WatchReceiver;
@@ -66,6 +66,9 @@ pub struct Status {
     /// The members, by id.
     #[n(15)]
     pub members: Vec<MemberStatus>,
+    /// The level that it holds the cluster at: its version knows a newer one.
+    #[n(16)]
+    pub holds: Option<u32>,
 }
 
 /// A member as another node knows it.
@@ -137,6 +140,7 @@ impl Node {
             level,
             changing: members.get_joint_config().len() > 1,
             members: known.collect(),
+            holds: (self.knows < LEVEL).then_some(self.knows),
         }
     }
 

@@ -134,6 +134,14 @@ pub(crate) fn check(
     cluster: Option<[u8; 16]>,
 ) -> io::Result<()> {
     let Some(meta) = meta(state)? else { return Ok(()) };
+    if meta.level > knows && meta.level <= claviger_ledger::LEVEL {
+        return Err(refused(format!(
+            "the cluster is at level {} already, and this node is told to hold it at {knows}: take \
+             cluster.hold_level out of its configuration, since there is no way back to a version that \
+             knows less",
+            meta.level
+        )));
+    }
     if meta.level > knows {
         return Err(refused(format!(
             "the cluster is at level {}, and this version knows no more than {knows}: every node \

@@ -2,7 +2,7 @@
 //! any nothing is taken, and nothing lost.
 
 use crate::{BINARY, Folder, Lab};
-use claviger_tests::{Cluster, Ground, Spread};
+use claviger_tests::{Cluster, Ground, Nature, Spread};
 use core::time::Duration;
 use serde_json::json;
 use std::fs::File;
@@ -48,7 +48,8 @@ async fn until_ready_is(lab: &Lab, number: usize, status: u16, said: &str) {
 async fn a_leader_without_room_gives_way_and_without_any_all_waits_for_room() {
     // Given three nodes on small disks, and devices that bootstrap all the time
     let folder = Folder::new();
-    let cluster = Cluster::found_on(BINARY, folder.path(), Ground::Loopback, Some(DISK)).await;
+    let nature = Nature { disk: Some(DISK), ..Nature::default() };
+    let cluster = Cluster::found_as(BINARY, folder.path(), Ground::Loopback, nature).await;
     let mut lab = Lab::new(cluster.grown_to(3).await, Spread::Flows, folder).await;
     let mut fleet = lab.fleet().await;
     fleet.works("before any disk is full").await;

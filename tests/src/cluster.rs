@@ -32,6 +32,8 @@ pub struct Member {
     http: SocketAddr,
     coaps: SocketAddr,
     link: SocketAddr,
+    /// The level that it holds from its next start on, if it holds one.
+    pub hold_level: Option<u32>,
 }
 
 impl Member {
@@ -91,6 +93,7 @@ impl Member {
         );
         if ledger {
             text += &format!("listen = '{}'\n", self.link);
+            text += &format!("hold_level = {}\n", self.hold_level.unwrap_or(0));
         }
         if !self.join.is_empty() {
             let join: Vec<_> = self.join.iter().map(ToString::to_string).collect();
@@ -108,13 +111,21 @@ impl Member {
     }
 }
 
+/// What the nodes of a cluster have in common.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Nature {
+    /// The size in MiB of a file system of its own for each node's data, which goes with its process.
+    pub disk: Option<u32>,
+    /// The level that they hold: so far they play a version that knows no more.
+    pub hold_level: Option<u32>,
+}
+
 /// Nodes of one cluster, and where they live.
 pub struct Cluster {
     binary: PathBuf,
     folder: PathBuf,
     ground: Ground,
-    /// The size in MiB of a file system of its own for each node's data, which goes with its process.
-    disk: Option<u32>,
+    nature: Nature,
     /// The nodes, in the order in which they came.
     pub members: Vec<Member>,
     /// One that is not asked: it is cut off, or hangs.
@@ -127,17 +138,17 @@ impl Cluster {
     /// # Panics
     /// If it does not start.
     pub async fn found(binary: &str, folder: &Path, ground: Ground) -> Self {
-        Self::found_on(binary, folder, ground, None).await
+        Self::found_as(binary, folder, ground, Nature::default()).await
     }
 
-    /// The same, where each node's data has a disk of so many MiB.
+    /// The same, of such nodes.
     ///
     /// # Panics
     /// If it does not start.
-    pub async fn found_on(binary: &str, folder: &Path, ground: Ground, disk: Option<u32>) -> Self {
+    pub async fn found_as(binary: &str, folder: &Path, ground: Ground, nature: Nature) -> Self {
         let (binary, folder) = (binary.into(), folder.to_owned());
         let (members, passed_over) = (Vec::new(), None);
-        let mut cluster = Self { binary, folder, ground, disk, members, passed_over };
+        let mut cluster = Self { binary, folder, ground, nature, members, passed_over };
         secret(&cluster.file("admin-token"), TOKEN.as_bytes());
         secret(&cluster.file("kek"), &[0x5A; 32]);
         let first = cluster.new_member("node-0", &["edge", "ledger"], Vec::new());
@@ -156,6 +167,12 @@ impl Cluster {
         for number in 1..count {
             self.join(&format!("node-{number}"), &["edge", "ledger"]).await;
         }
+        self.promote_all(count).await;
+        self
+    }
+
+    /// Gives each of the nodes a vote, once there are so many.
+    async fn promote_all(&self, count: usize) {
         let status = self.until("all have joined", |status| nodes(status).len() == count).await;
         let learners = nodes(&status).into_iter().filter(|node| node["votes"] == false);
         let learners: Vec<_> = learners.map(|node| node["id"].clone()).collect();
@@ -164,13 +181,12 @@ impl Cluster {
             let body = json!({ "nodes": learners });
             let asked = self.any().ask("POST", "/cluster/promote", Some(body)).await;
             match asked {
-                Ok((200, _)) => break,
+                Ok((200, _)) => return,
                 // They are behind yet, or a busy machine kept one silent for a second.
                 Ok((409 | 503, _)) | Err(_) if begun.elapsed() < PATIENCE => sleep(AGAIN).await,
                 other => panic!("they get no vote: {other:?}"),
             }
         }
-        self
     }
 
     /// Adds a node that is an edge alone.
@@ -219,6 +235,7 @@ impl Cluster {
             http: at(8080),
             coaps: at(5684),
             link: at(5685),
+            hold_level: self.nature.hold_level,
         }
     }
 
@@ -250,9 +267,8 @@ impl Cluster {
 
     fn command(&self, number: usize, more: &[&str]) -> Command {
         let member = &self.members[number];
-        let config = self.file(&format!("{}.toml", member.name));
-        std::fs::write(&config, member.config(self)).expect("the folder can be written");
-        let mut command = match self.disk {
+        let config = self.config(member);
+        let mut command = match self.nature.disk {
             None => self.ground.command(member.number, &self.binary),
             Some(size) => {
                 let (place, program) = on_disk(&self.binary, &member.folder, size);
@@ -264,6 +280,49 @@ impl Cluster {
         command.args(["server", "-o", "json", "--config"]).arg(config).args(more);
         command.env_remove("CLAVIGER_LOG");
         command
+    }
+
+    /// Writes down what a node is told; gives where.
+    fn config(&self, member: &Member) -> PathBuf {
+        let config = self.file(&format!("{}.toml", member.name));
+        std::fs::write(&config, member.config(self)).expect("the folder can be written");
+        config
+    }
+
+    /// Has a node that runs write a backup, as an operator does.
+    ///
+    /// # Panics
+    /// If it does not.
+    pub async fn back_up(&self, to: &Path) {
+        let mut command = Command::new(&self.binary);
+        command.args(["cluster", "backup", "--server", &self.any().url]).arg(to);
+        command.env("CLAVIGER_TOKEN", TOKEN);
+        succeeds(command).await;
+    }
+
+    /// Lets the cluster, of which no node runs, go on from a backup: its nodes lose their folders, the
+    /// first is made of the backup, and the other nodes of the ledger join it anew and vote.
+    ///
+    /// # Panics
+    /// If it does not come to that.
+    pub async fn restore(&mut self, backup: &Path) {
+        for member in &self.members {
+            assert!(member.process.is_none(), "{} runs", member.name);
+            std::fs::remove_dir_all(&member.folder).expect("it has a folder");
+        }
+        let mut command = Command::new(&self.binary);
+        command.args(["cluster", "restore", "--yes", "--config"]);
+        command.arg(self.config(&self.members[0])).arg(backup);
+        succeeds(command).await;
+        self.start(0, &[]).await;
+        self.led().await;
+        // Those of the incarnation before let nobody in.
+        std::fs::remove_file(self.file("ledger-token")).expect("others have joined");
+        self.make_token("ledger").await;
+        for number in 1..self.members.len() {
+            self.start(number, &[]).await;
+        }
+        self.promote_all(self.members.len()).await;
     }
 
     /// Takes the key-encryption key away from where nodes look for it: those that run keep what they
@@ -381,6 +440,14 @@ fn nodes(status: &Value) -> Vec<Value> {
 fn leader(status: &Value) -> Option<String> {
     let leads = nodes(status).into_iter().find(|node| node["leads"] == true)?;
     leads["address"].as_str().map(ToOwned::to_owned)
+}
+
+/// Runs a command to its end.
+async fn succeeds(mut command: Command) {
+    command.kill_on_drop(true).env_remove("CLAVIGER_LOG");
+    let ended = timeout(PATIENCE, command.output()).await.expect("it ends");
+    let ended = ended.expect("the binary runs");
+    assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
 }
 
 /// Writes a file that only its owner may read.

@@ -34,7 +34,7 @@ mod world;
 
 pub use balancer::{Balancer, Spread};
 pub use capture::{Capture, Sender};
-pub use cluster::{Cluster, Member};
+pub use cluster::{Cluster, Member, Nature};
 pub use command::{Said, command, run};
 pub use crypto::SeededCrypto;
 pub use ground::{Ground, Lab};

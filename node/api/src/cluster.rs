@@ -69,6 +69,8 @@ pub struct ClusterNode {
     pub version: Option<String>,
     /// The newest level that it knows.
     pub knows_level: Option<u32>,
+    /// The level that it is told to hold the cluster at, by `cluster.hold_level`; null if it holds none.
+    pub holds_level: Option<u32>,
     /// True if it has no key to serve with: it does not lead.
     pub sealed: Option<bool>,
     /// The highest index that is applied there.

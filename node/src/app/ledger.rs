@@ -223,7 +223,11 @@ async fn open(config: &Config, crypto: &dyn Crypto, link: &Late) -> Result<Arc<N
     let reserve = u64::from(config.node.disk_reserve.get()) << 20;
     let link = Arc::new(link.clone());
     let node = NodeConfig::new(storage, id, claviger_ledger::apply, link);
-    let node = NodeConfig { reserve, ..node };
+    let knows = match config.cluster.hold_level.get() {
+        0 => node.knows,
+        held => held.min(node.knows),
+    };
+    let node = NodeConfig { reserve, knows, ..node };
     let opened = if config.cluster.is_used() {
         // It is sealed until its keys are open.
         Node::open(NodeConfig { stands: false, ..node }).await

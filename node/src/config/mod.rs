@@ -134,6 +134,12 @@ section! {
         /// The token that it joins with, as `claviger cluster token create` prints it: a file that
         /// only its owner may read. A relative path begins in the data folder.
         token_file: PathBuf = PathBuf::new(),
+        /// The level that the ledger shall not rise above while this node is in the cluster, so that an
+        /// upgrade can be taken back: an older version, which knows no more, can be started instead of
+        /// this one. Name the level that `claviger cluster status` shows before an upgrade, and take
+        /// this out, node by node, when there is no way back to be kept. What only newer levels have is
+        /// refused until then. 0: it rises when every node knows the next.
+        hold_level: Bounded<0, 1_000_000> = Bounded::of::<0>(),
     }
 }
 

@@ -118,7 +118,7 @@ impl Config {
         let mut tell = |key: &str, words: &str| {
             faults.push(fault(text, start, format!("cluster.{key}"), words.to_owned()));
         };
-        let Cluster { listen, advertise, join, token_file } = &self.cluster;
+        let Cluster { listen, advertise, join, token_file, .. } = &self.cluster;
         let (ledger, joins) = (self.has(Role::Ledger), !join.is_empty());
         if !ledger && !joins {
             tell("join", "an edge without a ledger names nodes of the ledger to join");

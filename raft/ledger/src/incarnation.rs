@@ -19,6 +19,8 @@ use crate::{CredentialId, Damage, DeviceRef, Rows, SessionId};
 const A_MILLISECOND: u32 = 12;
 /// 2026-01-01, in ms since the Unix epoch: indexes are JSON numbers, which bear 2^53.
 const FIRST_DAY: u64 = 1_767_225_600_000;
+/// The level that brought incarnations: older versions would apply what follows in another way.
+const SINCE_LEVEL: u32 = 2;
 /// How far an incarnation begins behind a copy that the clock is not ahead of.
 const STRIDE: u64 = 1 << 40;
 
@@ -69,9 +71,8 @@ fn begin(book: &mut Book<'_>) -> Result<Begun, Stop> {
         return Err(damage("the ledger's level"));
     }
     meta.incarnation += 1;
+    meta.level = meta.level.max(SINCE_LEVEL);
     meta.time = meta.time.max(book.at);
-    // This node is the whole cluster, and knows this level.
-    meta.level = LEVEL;
     book.at = meta.time;
     book.store(key::meta(), &meta);
     book.store(

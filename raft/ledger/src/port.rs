@@ -43,10 +43,11 @@ pub enum Unavailable {
     /// There is too little free space to take more.
     #[error("the ledger's disk is below its reserve of free space; make room on it")]
     OutOfSpace,
-    /// A node of the cluster runs a version that does not know the command, or cannot be asked.
+    /// A node of the cluster runs a version that does not know the command, holds the level below it,
+    /// or cannot be asked.
     #[error(
-        "not every node of the cluster runs a version that knows this; upgrade all, and remove \
-         those that are gone"
+        "not every node of the cluster runs a version that knows this, or one of them holds the level \
+         (cluster.hold_level); upgrade all, and remove those that are gone"
     )]
     OldMember,
     /// This node has stopped, after a storage error or because it was told to.

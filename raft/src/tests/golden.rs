@@ -125,6 +125,7 @@ fn status() -> Status {
         level: Some(1),
         changing: false,
         members: vec![member(Some(290), Some(40)), member(None, None)],
+        holds: None,
     }
 }
 

@@ -23,7 +23,7 @@ pub(super) fn status(status: &Cluster) -> String {
         ("Cluster", status.cluster.clone()),
         ("Leader", or_none(status.leader.clone()) + &since),
         ("Term", status.term.to_string()),
-        ("Level", or_none(status.level.map(|level| level.to_string()))),
+        ("Level", or_none(status.level.map(|level| level.to_string() + &held(&status.nodes)))),
         ("Asked", status.asked.clone()),
         ("Authority", status.authority.as_ref().map_or_else(|| "none".to_owned(), authority)),
     ]);
@@ -36,6 +36,16 @@ pub(super) fn status(status: &Cluster) -> String {
     text +=
         &if problems.is_empty() { "\nAll is well.\n".to_owned() } else { format!("\n{problems}") };
     text
+}
+
+/// Which nodes keep the level from rising.
+fn held(nodes: &[ClusterNode]) -> String {
+    let holding: Vec<_> = nodes.iter().filter(|node| node.holds_level.is_some()).collect();
+    match &holding[..] {
+        [] => String::new(),
+        [one] => format!("; held by node {} (cluster.hold_level)", one.id),
+        several => format!("; held by {} nodes (cluster.hold_level)", several.len()),
+    }
 }
 
 /// The authority of nodes, and how far it has taken over.
@@ -150,6 +160,7 @@ mod tests {
             silent: (!leads).then(|| "it does not answer".to_owned()),
             version: leads.then(|| "0.1.0".to_owned()),
             knows_level: None,
+            holds_level: None,
             sealed: leads.then_some(false),
             applied: leads.then_some(7),
             behind: None,
@@ -188,6 +199,17 @@ mod tests {
         assert!(text.contains("2     n:1      voter  silent  -"), "{text}");
         assert!(text.ends_with("\n! node 2 is \u{fffd}silent\n"), "{text}");
         assert_eq!(verdict(&cluster()).unwrap_err().exit, Exit::Partly);
+    }
+
+    #[test]
+    fn says_who_keeps_the_level_from_rising() {
+        let mut cluster = cluster();
+        assert!(status(&cluster).contains("Level      1\n"));
+        cluster.nodes[1].holds_level = Some(1);
+        let text = status(&cluster);
+        assert!(text.contains("Level      1; held by node 2 (cluster.hold_level)\n"), "{text}");
+        cluster.nodes[0].holds_level = Some(1);
+        assert!(status(&cluster).contains("Level      1; held by 2 nodes (cluster.hold_level)\n"));
     }
 
     #[test]

@@ -39,6 +39,7 @@ fn status(id: u64) -> Status {
         level: Some(1),
         changing: false,
         members: (1..4).map(member).collect(),
+        holds: None,
     }
 }
 

@@ -101,17 +101,23 @@ fn every_tenant_is_told_once_and_in_the_order_of_its_feed() {
 }
 
 #[test]
-fn it_has_the_cluster_s_id_the_newest_level_and_the_time_it_began_at() {
+fn it_has_the_cluster_s_id_and_level_and_the_time_it_began_at() {
+    // Given a ledger of before incarnations
     let mut rig = Rig::in_session();
+    assert_eq!(rig.view().meta().unwrap().level, 1);
 
     let begun = begin(&mut rig);
 
     let meta = rig.view().meta().unwrap();
     assert_eq!((meta.cluster, begun.cluster), ([1; 16], [1; 16]));
-    assert_eq!((meta.incarnation, meta.level, meta.time), (2, LEVEL, rig.now + 5));
+    assert_eq!((meta.incarnation, meta.level, meta.time), (2, 2, rig.now + 5));
     let expected = Incarnation { begun_at: rig.now + 5, index: FAR };
     assert_eq!(rig.view().incarnation(), Some(expected));
+    // And a level that is above stays: it may be held there.
+    let higher = Meta { level: 3, ..meta };
+    rig.rows.put(key::meta(), frame::encode(&higher));
     assert_eq!(begin_incarnation(&mut rig.rows, 2 * FAR, 0).unwrap().incarnation, 3);
+    assert_eq!(rig.view().meta().unwrap().level, 3);
 }
 
 #[test]

@@ -134,6 +134,7 @@ mod tests {
             silent: None,
             version: Some("0.1.0".to_owned()),
             knows_level: Some(1),
+            holds_level: None,
             sealed: Some(false),
             applied: Some(9),
             behind: Some(0),

@@ -252,6 +252,7 @@ fn node(
         silent: status.as_ref().err().map(ToString::to_string),
         version: told.map(|told| told.version.clone()),
         knows_level: told.map(|told| told.knows),
+        holds_level: told.and_then(|told| told.holds),
         sealed: told.map(|told| !told.stands),
         applied: told.map(|told| told.applied_index),
         behind,
