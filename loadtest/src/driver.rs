@@ -26,8 +26,6 @@ const LINGERING: usize = 1024;
 const SETTLE: Duration = Duration::from_millis(300);
 /// The same for a storm: the server's first repetition comes 2 to 3 s after its Finish.
 const SETTLE_STORM: Duration = Duration::from_secs(4);
-/// How much longer than a handshake a bootstrap may take at nodes that die, before its device begins anew.
-const STUCK: Duration = Duration::from_secs(15);
 /// How many of those that were kept ask at a time.
 const PROBES_AT_ONCE: usize = 16;
 
@@ -42,8 +40,9 @@ pub fn drive(load: &Load, hooks: &mut Hooks<'_>) -> io::Result<Tally> {
 }
 
 /// As [`drive`], at a server whose nodes die meanwhile: a device whose session is not open after
-/// `patience` begins another handshake, and so does one whose bootstrap goes on for 15 s more. What one had that is gone nobody else has, and nobody can
-/// tell the device. One that is asked to come later does so, too.
+/// `patience` begins another handshake. What one had that is gone nobody else has, and nobody can tell
+/// the device. One that is asked to come later does so, too, and one that is never answered in its
+/// session, which is counted.
 ///
 /// # Errors
 /// As [`drive`].
@@ -93,6 +92,9 @@ struct Flight {
     armed: Option<Duration>,
     /// Tells its timers from those of the device that had its place before.
     generation: u64,
+    /// When it sent something last, and when something came for it.
+    sent: Duration,
+    heard: Duration,
     over: bool,
 }
 
@@ -233,10 +235,19 @@ impl<'a, 'b> Driver<'a, 'b> {
         let (began, goal) = (self.now(), self.load.goal);
         let device = self.device(&endpoint, goal);
         let (generation, opening) = (self.number(), Some(began));
-        let (armed, over) = (None, false);
-        let flight =
-            Flight { line, device, endpoint, goal, began, opening, armed, generation, over };
-        self.flights[slot] = Some(flight);
+        self.flights[slot] = Some(Flight {
+            line,
+            device,
+            endpoint,
+            goal,
+            began,
+            opening,
+            armed: None,
+            generation,
+            sent: began,
+            heard: began,
+            over: false,
+        });
         self.begun += 1;
         self.running += 1;
         self.act(slot, false)
@@ -296,6 +307,7 @@ impl<'a, 'b> Driver<'a, 'b> {
         // It may have been switched off by one that came in the same call.
         let Some(flight) = self.flights[slot].as_mut() else { return Ok(()) };
         self.tally.down.count(datagram);
+        flight.heard = now;
         flight.device.receive(now, datagram);
         self.act(slot, false)
     }
@@ -314,7 +326,7 @@ impl<'a, 'b> Driver<'a, 'b> {
             };
             flight.armed = None;
             if !flight.over && flight.began + self.load.patience <= now {
-                let why = format!("not {} after {:?}", flight.goal, self.load.patience);
+                let why = late(flight, self.load.patience, now);
                 self.end(slot, Err(why));
             } else if is_late(flight, self.handshake, now) {
                 self.open_again(slot)?;
@@ -334,12 +346,13 @@ impl<'a, 'b> Driver<'a, 'b> {
         while let Some(flight) = self.flights[slot].as_mut() {
             match flight.device.poll() {
                 Some(DeviceOutput::Datagram(bytes)) => {
+                    flight.sent = self.start.elapsed();
                     self.wire.send(flight.line, &bytes)?;
                     self.tally.up.count(&bytes);
                     self.tally.retransmissions += u64::from(late);
                 }
                 Some(DeviceOutput::Event(DeviceEvent::Handshake { .. })) => {
-                    flight.opening = self.handshake.map(|_| self.start.elapsed() + STUCK);
+                    flight.opening = None;
                     if flight.goal == Goal::Handshake {
                         self.end(slot, Ok(()));
                     }
@@ -350,7 +363,9 @@ impl<'a, 'b> Driver<'a, 'b> {
                     self.end(slot, checked);
                 }
                 Some(DeviceOutput::Failed(failure)) => {
-                    if self.handshake.is_some() && failure.asks_to_come_later() {
+                    let unheard = failure.hears_nothing();
+                    if self.handshake.is_some() && (failure.asks_to_come_later() || unheard) {
+                        self.tally.gave_up += u32::from(unheard);
                         return self.open_again(slot);
                     }
                     self.end(slot, Err(words(&failure)));
@@ -430,6 +445,17 @@ fn late_at(flight: &Flight, patience: Option<Duration>) -> Option<Duration> {
 
 fn is_late(flight: &Flight, patience: Option<Duration>, now: Duration) -> bool {
     late_at(flight, patience).is_some_and(|at| at <= now)
+}
+
+/// What is known of one that took too long.
+fn late(flight: &Flight, patience: Duration, now: Duration) -> String {
+    let session = if flight.opening.is_some() { "no session" } else { "a session" };
+    let [sent, heard] = [flight.sent, flight.heard].map(|at| now.saturating_sub(at).as_secs_f32());
+    format!(
+        "not {} after {patience:?}: it has {session}, sent something {sent:.1} s ago, and heard \
+         something {heard:.1} s ago",
+        flight.goal
+    )
 }
 
 fn words(failure: &Failure) -> String {

@@ -23,6 +23,8 @@ pub struct Tally {
     pub retransmissions: u64,
     /// Datagrams that the driver lost, because a receive buffer of its own was full.
     pub lost: u64,
+    /// Devices that were never answered in a session, however often they sent, and began anew.
+    pub gave_up: u32,
     /// Those that failed.
     pub failures: Vec<Failed>,
 }

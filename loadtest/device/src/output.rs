@@ -97,4 +97,9 @@ impl Failure {
     pub fn asks_to_come_later(&self) -> bool {
         matches!(self, Self::Refused(Code::SERVICE_UNAVAILABLE, _))
     }
+
+    /// Whether nothing came back, however often the request was sent.
+    pub const fn hears_nothing(&self) -> bool {
+        matches!(self, Self::Unanswered(Unanswered::TimedOut))
+    }
 }
