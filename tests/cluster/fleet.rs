@@ -5,6 +5,7 @@
 
 use crate::history::{History, Reports};
 use crate::load::Load;
+use crate::promises::{self, Promise, Promised, Promises};
 use claviger_device::{Account, DeviceConfig, Failure};
 use claviger_machine::Crypto;
 use claviger_tests::{
@@ -13,7 +14,7 @@ use claviger_tests::{
 use core::net::SocketAddr;
 use core::time::Duration;
 use serde_json::json;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -28,25 +29,11 @@ const STAYS: usize = DEVICES;
 const NEIGHBOUR: &str = "urn:dev:neighbour";
 /// How long the other is listened for.
 const SILENCE: Duration = Duration::from_secs(8);
-/// How long a bootstrap may take when something dies meanwhile, on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(90);
+/// How long a bootstrap may take when something dies meanwhile, on a busy machine: less than devices
+/// wait for what comes next, which is 247 s (EXCHANGE_LIFETIME).
+const PATIENCE: Duration = Duration::from_secs(180);
 /// How long a device waits for a handshake to end before it begins another one.
 const HANDSHAKE: Duration = Duration::from_secs(10);
-/// How many credentials that were made for a device the ledger keeps; the oldest go.
-const KEPT: usize = 16;
-
-/// What the outside was told of one credential.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Promise {
-    /// The device wrote it down.
-    Held,
-    /// The API answered the report of its use.
-    Used,
-}
-
-/// By device and identity: the promise, and when the first promise of it was made.
-pub(crate) type Promises = Arc<Mutex<BTreeMap<(String, String), (Promise, usize)>>>;
-
 /// The devices.
 pub(crate) struct Fleet {
     balancer: SocketAddr,
@@ -59,7 +46,8 @@ pub(crate) struct Fleet {
     lives: JoinSet<()>,
     stays: UdpDevice,
     load: Load,
-    history: History,
+    /// None once the cluster has gone on from a copy: what that lacks was told, and has no order.
+    history: Option<History>,
     capture: Arc<Mutex<Capture>>,
 }
 
@@ -92,7 +80,7 @@ impl Fleet {
         let stays = UdpDevice::switch_on(target, config, crypto.clone()).await;
         let promises = Promises::default();
         let patience = (PATIENCE, HANDSHAKE);
-        let load = Load::start(cluster.any(), target, patience, promises.clone());
+        let load = Load::start(cluster.any(), target, patience, promises.clone(), true);
         let history = History::start(cluster, (0..DEVICES).map(name).collect(), seed);
         let mut fleet = Self {
             balancer: target,
@@ -104,11 +92,11 @@ impl Fleet {
             lives: JoinSet::new(),
             stays,
             load,
-            history,
+            history: Some(history),
             capture: balancer.capture(),
         };
         let account = timeout(PATIENCE, fleet.stays.bootstrap()).await.expect("it ends");
-        promise(&fleet.promises, &name(STAYS), &account.expect("it succeeds"), Promise::Held);
+        fleet.promises.made(&name(STAYS), &account.expect("it succeeds"), Promise::Held);
         fleet.wake();
         fleet
     }
@@ -133,12 +121,12 @@ impl Fleet {
             (self.balancer, self.receiver.clone(), self.crypto.clone());
         let (promises, done, failures) =
             (self.promises.clone(), self.done.clone(), self.failures.clone());
-        let reports: Reports = self.history.reports();
+        let reports: Option<Reports> = self.history.as_ref().map(History::reports);
         async move {
             let device = name(number);
             let http = reqwest::Client::new();
             loop {
-                let bootstrap = bootstrap(balancer, number, &crypto);
+                let bootstrap = bootstrap(balancer, number, &crypto, &promises);
                 let account = match timeout(PATIENCE, bootstrap).await {
                     Ok(Ok(account)) => account,
                     Ok(Err(failure)) => {
@@ -151,16 +139,16 @@ impl Fleet {
                         continue;
                     }
                 };
-                promise(&promises, &device, &account, Promise::Held);
+                promises.made(&device, &account, Promise::Held);
                 done[number].fetch_add(1, Ordering::Relaxed);
                 let identity = String::from_utf8(account.identity.clone()).expect("ours are text");
                 let told = receiver.told();
                 let told = told.get(&identity).expect("the server is told before the device");
                 assert_eq!(told.key, *account.key, "both ends hold the same key");
-                let open = reports.uses(&device, &identity);
+                let open = reports.as_ref().and_then(|it| Some((it, it.uses(&device, &identity)?)));
                 if report_use(&http, &receiver, told).await {
-                    promise(&promises, &device, &account, Promise::Used);
-                    if let Some(open) = open {
+                    promises.made(&device, &account, Promise::Used);
+                    if let Some((reports, open)) = open {
                         reports.used(&open);
                     }
                 }
@@ -171,7 +159,8 @@ impl Fleet {
     /// Bootstraps of each device, and of those that the load test drives, and answers of the API.
     fn counts(&self) -> Vec<u64> {
         let done = self.done.iter().map(|count| count.load(Ordering::Relaxed));
-        done.chain([self.load.done() / 2, self.history.answered() / 8]).collect()
+        let answered = self.history.as_ref().map(|history| history.answered() / 8);
+        done.chain([self.load.done() / 2]).chain(answered).collect()
     }
 
     /// Sees every device bootstrap once more, or twice: one may have begun before. So do some of those
@@ -180,7 +169,9 @@ impl Fleet {
         let (before, begun) = (self.counts(), Instant::now());
         while self.counts().iter().zip(&before).any(|(now, before)| *now < before + 2) {
             self.nothing_failed(when);
-            self.history.nothing_was_odd();
+            if let Some(history) = &mut self.history {
+                history.nothing_was_odd();
+            }
             if !self.load.runs() {
                 self.load.stop().await;
             }
@@ -199,12 +190,44 @@ impl Fleet {
         assert!(failures.is_empty(), "{when}: {failures:?}");
     }
 
+    /// What has been promised so far.
+    pub(crate) fn promised(&self) -> Promised {
+        self.promises.all()
+    }
+
+    /// Nobody asks the API any more, and what it has said must have an order; the load test's devices
+    /// come to their end. The others go on.
+    pub(crate) async fn ask_no_more(&mut self) {
+        self.load.stop().await;
+        if let Some(history) = self.history.take() {
+            history.end().await;
+        }
+    }
+
+    /// The cluster has gone on from a copy, of before which this was promised. Sessions have ended with
+    /// it: what is said in one is not answered. All devices are switched off and on.
+    pub(crate) async fn come_back(&mut self, cluster: &Cluster, promised: Promised) {
+        self.lives.shutdown().await;
+        self.nothing_failed("before all was lost");
+        self.promises.go_back_to(promised);
+        self.check(cluster.any()).await;
+        let silent = timeout(SILENCE, self.stays.bootstrap_again()).await;
+        assert!(!matches!(silent, Ok(Ok(_))), "a session of before goes on: {silent:?}");
+        let config = DeviceConfig::new(&name(STAYS), psk(key(STAYS)));
+        self.stays = UdpDevice::switch_on(self.balancer, config, self.crypto.clone()).await;
+        let account = timeout(PATIENCE, self.stays.bootstrap()).await.expect("it ends");
+        self.promises.made(&name(STAYS), &account.expect("it succeeds"), Promise::Held);
+        let (patience, promises) = ((PATIENCE, HANDSHAKE), self.promises.clone());
+        self.load = Load::start(cluster.any(), self.balancer, patience, promises, false);
+        self.wake();
+    }
+
     /// The device whose session is open asks again in it.
     pub(crate) async fn goes_on_without_a_handshake(&mut self) {
         let account = timeout(PATIENCE, self.stays.bootstrap_again()).await;
         let account = account.expect("it gets an answer").expect("it succeeds");
         assert_eq!(self.stays.handshakes, [false], "it opened its session once");
-        promise(&self.promises, &name(STAYS), &account, Promise::Held);
+        self.promises.made(&name(STAYS), &account, Promise::Held);
     }
 
     /// Revokes what the device proved itself with whose session is open.
@@ -225,7 +248,7 @@ impl Fleet {
         let config = DeviceConfig::new(NEIGHBOUR, psk(key));
         let mut device = UdpDevice::switch_on(self.balancer, config, self.crypto.clone()).await;
         let account = timeout(PATIENCE, device.bootstrap()).await.expect("it ends");
-        promise(&self.promises, NEIGHBOUR, &account.expect("it succeeds"), Promise::Held);
+        self.promises.made(NEIGHBOUR, &account.expect("it succeeds"), Promise::Held);
         device
     }
 
@@ -236,7 +259,7 @@ impl Fleet {
         let (silent, served) = tokio::join!(asks, neighbour.bootstrap_again());
         assert!(!matches!(silent, Ok(Ok(_))), "{silent:?}");
         let account = served.expect("its neighbour is served");
-        promise(&self.promises, NEIGHBOUR, &account, Promise::Held);
+        self.promises.made(NEIGHBOUR, &account, Promise::Held);
         assert_eq!((&self.stays.handshakes, &neighbour.handshakes), (&vec![false], &vec![false]));
     }
 
@@ -251,7 +274,7 @@ impl Fleet {
 
     /// Everything that was promised is in the ledger.
     pub(crate) async fn check(&self, at: &Claviger) {
-        let promises = self.promises.lock().expect("nobody panics with it").clone();
+        let promises = self.promises.all();
         let told: BTreeSet<&String> = promises.keys().map(|(device, _)| device).collect();
         for name in told {
             let path = format!("/devices/{name}");
@@ -265,7 +288,7 @@ impl Fleet {
                 sleep(Duration::from_millis(50)).await;
             };
             assert_eq!(status, 200, "an enrolled device is gone: {device}");
-            check_device(name, &device, &promises);
+            promises::check(name, &device, &promises);
         }
     }
 
@@ -276,11 +299,13 @@ impl Fleet {
         self.lives.shutdown().await;
         self.nothing_failed("at the end");
         self.check(at).await;
-        self.history.end().await;
+        if let Some(history) = self.history {
+            history.end().await;
+        }
         self.capture.lock().expect("nobody panics with it").check();
         let loaded = self.load.done();
         let done: u64 = self.done.iter().map(|count| count.load(Ordering::Relaxed)).sum();
-        let promises = self.promises.lock().expect("nobody panics with it").len();
+        let promises = self.promises.all().len();
         eprintln!(
             "{done} bootstraps and {loaded} of the load test, {promises} credentials told of"
         );
@@ -293,6 +318,7 @@ async fn bootstrap(
     server: SocketAddr,
     number: usize,
     crypto: &Arc<dyn Crypto>,
+    promises: &Promises,
 ) -> Result<Account, Failure> {
     loop {
         let config = DeviceConfig::new(&name(number), psk(key(number)));
@@ -303,6 +329,10 @@ async fn bootstrap(
                 // It comes again.
                 Ok(Err(failure)) if failure.asks_to_come_later() => {
                     sleep(Duration::from_secs(1)).await;
+                    break;
+                }
+                // It was met by nobody, all the time for which it sends again, and begins anew.
+                Ok(Err(failure)) if failure.hears_nothing() && promises.nobody_was_served() => {
                     break;
                 }
                 Ok(ended) => return ended,
@@ -316,42 +346,6 @@ async fn bootstrap(
 fn note(failures: &Mutex<Vec<String>>, number: usize, failure: &Failure) {
     let words = format!("{}: {failure:?}", name(number));
     failures.lock().expect("nobody panics with it").push(words);
-}
-
-/// Notes what a device was told.
-pub(crate) fn promise(promises: &Promises, device: &str, account: &Account, what: Promise) {
-    let identity = String::from_utf8(account.identity.clone()).expect("ours are text");
-    let mut promises = promises.lock().expect("nobody panics with it");
-    let place = (device.to_owned(), identity);
-    let order = promises.get(&place).map_or(promises.len(), |(_, order)| *order);
-    promises.insert(place, (what, order));
-}
-
-fn check_device(
-    name: &str,
-    device: &serde_json::Value,
-    promises: &BTreeMap<(String, String), (Promise, usize)>,
-) {
-    let credentials = device["credentials"].as_array().expect("a list");
-    let made = credentials.iter().filter(|credential| credential["origin"] == "claviger");
-    let made: Vec<&str> = made.filter_map(|credential| credential["identity"].as_str()).collect();
-    for ((_, identity), (what, order)) in promises.iter().filter(|((device, _), _)| device == name)
-    {
-        let found = credentials.iter().find(|it| it["identity"] == identity.as_str());
-        let Some(found) = found else {
-            // Only the oldest of more than are kept may be gone.
-            let place = |made: &&str| promises.get(&(name.to_owned(), (*made).to_owned()));
-            let newer = made.iter().filter_map(place).all(|(_, other)| other > order);
-            assert!(made.len() >= KEPT && newer, "{identity} is gone: {device}");
-            continue;
-        };
-        let state = found["state"].as_str().expect("a text");
-        let allowed: &[&str] = match what {
-            Promise::Held => &["staged", "delivered", "active", "superseded"],
-            Promise::Used => &["active", "superseded"],
-        };
-        assert!(allowed.contains(&state), "{identity} is {state} and was {what:?}");
-    }
 }
 
 async fn report_use(http: &reqwest::Client, receiver: &Receiver, told: &Told) -> bool {

@@ -1,6 +1,6 @@
 //! The load test's driver: devices of its own that bootstrap all the time, beside those of the test.
 
-use crate::fleet::{Promise, Promises, promise};
+use crate::promises::{Promise, Promises};
 use claviger_loadtest::{Api, Credential, Goal, Hooks, Kind, Load as Driven, Lwm2m, Pace, endure};
 use claviger_tests::Claviger;
 use core::net::SocketAddr;
@@ -25,7 +25,7 @@ pub(crate) struct Load {
 }
 
 impl Load {
-    /// Enrols its devices at `at`, and lets them come to `target`: a bootstrap fails after `patience`,
+    /// Enrols its devices at `at`, unless they are `new` no more, and lets them come to `target`: a bootstrap fails after `patience`,
     /// and a handshake that does not end is begun again after `again`. What they were given is
     /// promised to them.
     pub(crate) fn start(
@@ -33,6 +33,7 @@ impl Load {
         target: SocketAddr,
         (patience, again): (Duration, Duration),
         promises: Promises,
+        new: bool,
     ) -> Self {
         let (stopped, done) = (Arc::<AtomicBool>::default(), Arc::<AtomicU64>::default());
         let (url, token) = (at.url.clone(), at.token.clone());
@@ -40,10 +41,13 @@ impl Load {
         let drive = move || {
             let words = |error: &dyn ToString| error.to_string();
             // Nobody is told of its credentials; the other devices' server is.
-            let api = Api::new(&url, &token).map_err(|error| words(&error))?;
-            api.prepare_pull(0..DEVICES).map_err(|error| words(&error))?;
+            if new {
+                let api = Api::new(&url, &token).map_err(|error| words(&error))?;
+                api.prepare_pull(0..DEVICES).map_err(|error| words(&error))?;
+            }
+            let told = promises.clone();
             let check = move |endpoint: &str, account: &_| {
-                promise(&promises, endpoint, account, Promise::Held);
+                told.made(endpoint, account, Promise::Held);
                 counts.fetch_add(1, Ordering::Relaxed);
                 Ok(())
             };
@@ -55,6 +59,9 @@ impl Load {
                 let mut hooks = Hooks { check: &check, watch: &mut |_| {} };
                 let tally = endure(&load, again, &mut hooks).map_err(|error| words(&error))?;
                 tally.all_succeeded().map_err(|error| words(&error))?;
+                if tally.gave_up > 0 && !promises.nobody_was_served() {
+                    return Err(format!("{} heard nothing, while others did", tally.gave_up));
+                }
             }
             Ok(())
         };

@@ -1,12 +1,15 @@
 //! Whole clusters as processes, while devices come through a load balancer: whatever dies, what was
 //! told stays true, devices that send again are served, and open sessions go on.
 
+mod copy;
 mod fleet;
 mod foreign;
 mod full_disk;
 mod history;
 mod lab;
 mod load;
+mod promises;
+mod versions;
 
 use claviger_tests::{Balancer, Cluster, Ground, Receiver, Spread};
 use core::time::Duration;

@@ -1,5 +1,11 @@
 //! Every record that a balancer has carried, and whether two of one session had one number.
 //!
+//! It sees each datagram that devices and edges send each other, both ways, in the order in which the
+//! balancer read them, before any is lost to a device that is gone or an edge that is down. It sees nothing
+//! of what edges would send elsewhere than to the address that they see a device at, of what has not
+//! reached the balancer, or of the links between nodes, which are QUIC. It has no keys: two records with one
+//! number are one record sent again if their sealed bodies are the same, and a breach if not.
+//!
 //! AES-CCM is broken by one nonce that two records share, and the nonce is epoch and number. Whose
 //! keys a record is sealed by does not stand in it, unless it bears a connection id. So one without is
 //! told by the address of its device, which is a new one for each handshake but where a handshake is
