@@ -49,6 +49,15 @@ pub(crate) fn besieged(config: ClusterConfig) -> (Vec<String>, Vec<String>) {
     })
 }
 
+/// A run in which nothing goes wrong but that answers are lost, so that requests come again late.
+pub(crate) fn unheard(config: ClusterConfig) -> (Vec<String>, Vec<String>) {
+    played(config, async |cluster, names| {
+        cluster.serve_all(names).await;
+
+        cluster.ask_in_vain().await;
+    })
+}
+
 /// What a cluster with some devices comes to.
 fn played(
     config: ClusterConfig,
@@ -102,6 +111,14 @@ pub(crate) fn sized(seed: u64) -> ClusterConfig {
 fn strangers_change_nothing() {
     for seed in 0..10 {
         let (breaches, log) = besieged(sized(seed));
+        assert!(breaches.is_empty(), "seed {seed}: {breaches:#?}\n{}", log.join("\n"));
+    }
+}
+
+#[test]
+fn what_comes_again_when_all_is_done_acts_once() {
+    for seed in 0..10 {
+        let (breaches, log) = unheard(sized(seed));
         assert!(breaches.is_empty(), "seed {seed}: {breaches:#?}\n{}", log.join("\n"));
     }
 }

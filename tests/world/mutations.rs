@@ -1,7 +1,7 @@
 //! Defects that are planted where the parts of a cluster meet, each of which the seeded world must
 //! find: so each thing that must hold can be seen not to.
 
-use crate::cluster::{besieged, first_failure, run, sized};
+use crate::cluster::{besieged, first_failure, run, sized, unheard};
 use claviger_ledger::memory::MemoryRows;
 use claviger_ledger::{
     Command, Damage, Envelope, Ledger, NoteFailure, Outcome, RequestId, Rows, Unavailable, apply,
@@ -227,6 +227,14 @@ fn replicas_that_differ_are_seen() {
 #[test]
 fn a_record_that_two_edges_seal_is_seen() {
     is_found("is sealed by edge", |config| ClusterConfig { defect: Defect::SendsToAll, ..config });
+}
+
+#[test]
+fn a_repetition_that_acts_again_is_seen() {
+    is_found_by(unheard, "asked once and was given two", |config| ClusterConfig {
+        defect: Defect::ForgetsMessages,
+        ..config
+    });
 }
 
 #[test]

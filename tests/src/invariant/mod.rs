@@ -6,6 +6,7 @@ pub(crate) mod committed;
 pub(crate) mod durable;
 pub(crate) mod linear;
 pub(crate) mod numbers;
+pub(crate) mod once;
 pub(crate) mod replicas;
 pub(crate) mod revoked;
 pub(crate) mod secret;
@@ -22,6 +23,7 @@ pub(crate) struct Watch {
     pub(crate) committed: committed::Committed,
     pub(crate) durable: durable::Durable,
     pub(crate) secrets: secret::Secrets,
+    pub(crate) once: once::Once,
 }
 
 impl Watch {

@@ -15,6 +15,7 @@ mod clock;
 mod course;
 mod edge;
 mod fault;
+mod forgetful;
 mod incarnation;
 mod member;
 mod operator;
@@ -39,6 +40,7 @@ use claviger_raft::{MemoryTransport, Node, NodeConfig, OpenError, SimulatedDisk,
 use core::net::SocketAddr;
 use core::time::Duration;
 use edge::EdgeHost;
+use forgetful::Forgetful;
 use incarnation::Copy;
 use member::{Common, Happened, Member};
 use rand_chacha::ChaCha20Rng;
@@ -83,6 +85,8 @@ pub enum Defect {
     TellsNobody,
     /// Disks say that they have synced, and have not.
     SkipsSyncs,
+    /// A leader takes each message of a device for a new one.
+    ForgetsMessages,
 }
 
 /// What a cluster is made of.
@@ -175,6 +179,10 @@ pub struct SimCluster {
     pub(crate) held: Vec<Happened>,
     pub(crate) next_beat: Duration,
     pub(crate) recorded: Vec<Vec<u8>>,
+    /// How many of the next datagrams to devices are lost.
+    pub(crate) losing: usize,
+    /// What has passed, where that is forgotten.
+    pub(crate) forgetful: Option<Forgetful>,
 }
 
 impl SimCluster {
@@ -239,6 +247,8 @@ impl SimCluster {
             held: Vec::new(),
             next_beat: clock.now(),
             recorded: Vec::new(),
+            losing: 0,
+            forgetful: (config.defect == Defect::ForgetsMessages).then(Forgetful::default),
             common,
             config,
         };
@@ -312,6 +322,7 @@ impl SimCluster {
         if let Some(sim) = self.fleet.get_mut(&address) {
             (sim.account, sim.failure) = (None, None);
             sim.device.ask_again(now);
+            self.watch.once.asked(sim.line);
         }
         self.note(&format!("{address} asks again"));
     }

@@ -166,6 +166,16 @@ impl SimCluster {
         matches!(sim.failure, Some(Failure::Closed | Failure::Dtls(_)))
     }
 
+    /// Lets each device ask in its session, one after the other, while the answer to its request is lost:
+    /// that comes again when what it was asked for goes on, or is done.
+    pub async fn ask_in_vain(&mut self) {
+        for (address, _) in self.switched_on() {
+            self.ask_again(address);
+            self.losing = 1;
+            self.run_for(Duration::from_secs(12)).await;
+        }
+    }
+
     /// Lets strangers try; rows must stay as they are.
     pub async fn strangers(&mut self) {
         let Some(leader) = self.leader() else { return };

@@ -255,6 +255,7 @@ impl SimCluster {
                 self.note(&format!("node {place} leads in {after:?}, not in {before:?}"));
             }
             if begins {
+                self.watch.once.another_leads();
                 self.tell_all(place);
             }
         }
@@ -283,6 +284,10 @@ impl SimCluster {
                 self.breach(breach);
             }
         }
+        let frame = match &self.forgetful {
+            Some(forgetful) => forgetful.down(frame),
+            None => frame,
+        };
         let leading = self.members[node].leading.as_ref().filter(|leading| leading.term == term);
         // The hub of a leadership that is over has no edges.
         let Some(leading) = leading else { return };
@@ -389,6 +394,10 @@ impl SimCluster {
         let host = &self.edges[place];
         if let Uplink::In { node, .. } = host.uplink {
             let kind = from_edge(&frame);
+            let frame = match &mut self.forgetful {
+                Some(forgetful) => forgetful.up(frame),
+                None => frame,
+            };
             let said = Said::Frame(host.id, frame);
             self.wires.send(self.clock.now(), Place::Edge(place), Place::Node(node), said);
             self.note(&format!("edge {place} -> node {node} {kind}"));
@@ -404,7 +413,10 @@ impl SimCluster {
             let breach = self.watch.wire.sent(line, &bytes);
             self.breach(breach);
         }
-        self.send(SERVICE, to, bytes);
+        match self.losing.checked_sub(1) {
+            Some(rest) => self.losing = rest,
+            None => self.send(SERVICE, to, bytes),
+        }
     }
 
     fn device_said(&mut self, now: Duration, address: SocketAddr, output: DeviceOutput) {
@@ -425,7 +437,9 @@ impl SimCluster {
                 self.note(&format!("{address} bootstrapped"));
                 let Some(sim) = self.fleet.get_mut(&address) else { return };
                 self.watch.durable.took(&sim.name, &account);
+                let breach = self.watch.once.was_given(sim.line, &account.identity);
                 sim.account = Some(account);
+                self.breach(breach);
             }
             DeviceOutput::Failed(failure) => {
                 self.note(&format!("{address} failed: {failure:?}"));
