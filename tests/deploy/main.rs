@@ -1,5 +1,6 @@
 //! What deploy/ says is true of the binary: the metrics that alerts and dashboards ask for exist, with
-//! the labels they name; the rules are well-formed and do what their tests say; configurations are read.
+//! the labels they name; the rules are well-formed and do what their tests say; systemd understands the
+//! unit; configurations are read.
 
 use claviger_tests::{Claviger, Place};
 use std::collections::BTreeSet;
@@ -89,6 +90,28 @@ fn the_rules_do_what_their_tests_say() {
         let output = output.expect("promtool runs; tests/setup installs it");
         let said = [output.stdout, output.stderr].concat();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&said));
+    }
+}
+
+/// How exposed a service may be that systemd runs, of 100, by its own reckoning.
+const EXPOSURE: &str = "--threshold=20";
+
+#[test]
+fn systemd_understands_the_unit_and_shuts_it_in() {
+    // Its binary is to be there.
+    let unit = read("systemd/claviger.service");
+    let unit = unit.replace("/usr/local/bin/claviger", env!("CARGO_BIN_EXE_claviger"));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("claviger.service");
+    std::fs::write(&path, unit).unwrap();
+    for args in [&["verify", "--man=no"][..], &["security", "--offline=true", EXPOSURE]] {
+        let mut analyze = Command::new("systemd-analyze");
+        let output = analyze.args(args).arg(&path).output();
+        let output = output.expect("systemd-analyze runs; tests/setup installs it");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{args:?}: {said}");
+        // What it does not know it ignores, and says so.
+        assert!(!said.contains("claviger.service"), "{args:?}: {said}");
     }
 }
 
