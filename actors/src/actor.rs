@@ -298,10 +298,10 @@ impl DeviceActor {
         self.device.is_idle() && self.outgoing.is_empty() && self.proposing == 0
     }
 
-    /// When something is due first. An idle actor needs no timer: what it still remembers goes
-    /// when it sleeps, or with what comes next.
+    /// When something is due first. An idle actor needs no timer but for bodies that were left
+    /// half-way: what else it remembers goes when it sleeps, or with what comes next.
     fn next_timeout(&self) -> Option<Duration> {
-        if self.is_idle() { None } else { self.device.next_timeout() }
+        if self.is_idle() { self.device.next_stale() } else { self.device.next_timeout() }
     }
 
     /// Sees to it that a timer fires when something is due. One that is set for sooner stays: what

@@ -92,6 +92,11 @@ impl Device {
         lines.chain(bootstrap).min()
     }
 
+    /// When it is due though nothing is under way: bodies that were left half-way take room.
+    pub(crate) fn next_stale(&self) -> Option<Duration> {
+        self.lines.all().filter_map(|(_, line)| line.talk.association.next_stale()).min()
+    }
+
     /// Takes one input and gives its effects to `world`.
     pub(crate) fn step(&mut self, world: &mut World<'_>, input: Input) {
         match input {

@@ -144,6 +144,12 @@ impl Association {
         parts.into_iter().flatten().min()
     }
 
+    /// When what has come or gone in blocks is stale: for an owner that has no other reason to call
+    /// [`Self::handle_timeout`], as bodies are large.
+    pub fn next_stale(&self) -> Option<Duration> {
+        self.server.next_stale()
+    }
+
     /// The next thing to do; call it until there is none.
     pub fn poll(&mut self) -> Option<Output> {
         self.wire.outputs.pop_front()

@@ -229,7 +229,12 @@ impl Server {
             .open
             .iter()
             .map(|exchange| exchange.ack_due(wire).unwrap_or_else(|| exchange.given_up(wire)));
-        exchanges.chain(self.transfers.as_ref().and_then(|it| it.next_expiry())).min()
+        exchanges.chain(self.next_stale()).min()
+    }
+
+    /// When what goes in blocks is stale.
+    pub(crate) fn next_stale(&self) -> Option<Duration> {
+        self.transfers.as_ref().and_then(|transfers| transfers.next_expiry())
     }
 
     /// Gives back unused room.

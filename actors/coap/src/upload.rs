@@ -46,7 +46,7 @@ pub(crate) enum Step {
 impl Uploads {
     /// Takes one block. An upload that fails is dropped: the peer begins again with block 0.
     pub(crate) fn take(&mut self, now: Duration, params: &Params, piece: Piece) -> Step {
-        let mut body = match self.before(piece.key, &piece) {
+        let mut body = match self.before(now, piece.key, &piece) {
             Ok(body) => body,
             Err(refused) => return refused,
         };
@@ -71,7 +71,12 @@ impl Uploads {
     }
 
     /// Takes out the body as far as it came before this block.
-    fn before(&mut self, key: [u8; 16], piece: &Piece) -> Result<Zeroizing<Vec<u8>>, Step> {
+    fn before(
+        &mut self,
+        now: Duration,
+        key: [u8; 16],
+        piece: &Piece,
+    ) -> Result<Zeroizing<Vec<u8>>, Step> {
         let position = self.list.iter().position(|upload| upload.key == key);
         let upload = position.map(|position| self.list.remove(position));
         if piece.block.num == 0 {
@@ -79,7 +84,9 @@ impl Uploads {
         }
         match upload {
             Some(upload)
-                if upload.body.len() == piece.block.offset() && upload.format == piece.format =>
+                if upload.until > now
+                    && upload.body.len() == piece.block.offset()
+                    && upload.format == piece.format =>
             {
                 Ok(upload.body)
             }
@@ -134,6 +141,18 @@ mod tests {
         assert_eq!(take(&mut uploads, piece(1, 0, true, 16)), Step::More);
         let other = Piece { format: None, ..piece(1, 1, false, 1) };
         assert_eq!(take(&mut uploads, other), Step::Incomplete);
+    }
+
+    #[test]
+    fn a_body_that_is_stale_is_not_gone_on_with_though_nobody_looked_at_the_time() {
+        let (mut uploads, params) = (Uploads::default(), Params::default());
+        let (soon, late) = (params.exchange_lifetime / 2, params.exchange_lifetime);
+
+        assert_eq!(uploads.take(Duration::ZERO, &params, piece(1, 0, true, 16)), Step::More);
+        assert_eq!(uploads.take(soon, &params, piece(1, 1, true, 16)), Step::More);
+        let last = uploads.take(soon + late, &params, piece(1, 2, false, 1));
+
+        assert_eq!(last, Step::Incomplete);
     }
 
     #[test]
