@@ -423,10 +423,11 @@ impl Handler<ToActor> for DeviceActor {
                     self.step(Input::Revive { session, credential, since }, ctx);
                 }
             }
+            // The region ends it once it knows: until then what comes is kept there, and whoever finds
+            // an actor that has ended finds one that broke.
             ToActor::Sleep if self.is_idle() => {
                 let of = self.device.of().clone();
                 self.home.region.do_send(Rest::Asleep(of, self.device.numbers()));
-                ctx.stop();
             }
             ToActor::Stop => ctx.stop(),
             ToActor::Sleep => self.home.region.do_send(Rest::Awake(self.device.of().clone())),

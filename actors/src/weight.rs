@@ -1,4 +1,4 @@
-//! What an actor that is awake weighs while its device is silent.
+//! What an actor that is awake weighs while its device is silent, and how it falls asleep.
 
 use crate::actor::{DeviceActor, ToActor};
 use crate::region::{Home, Region};
@@ -139,4 +139,22 @@ fn an_actor_whose_device_is_silent_weighs_at_most_1500_bytes() {
         spent.count_current / i64::from(count)
     );
     drop((few, actors));
+}
+
+#[test]
+fn an_actor_that_falls_asleep_lives_until_the_region_has_heard_of_it() {
+    let system = System::new();
+    let actor = system.block_on(wake(1)).remove(0);
+    let settle = async |message| {
+        actor.do_send(message);
+        for _ in 0..32 {
+            tokio::task::yield_now().await;
+        }
+    };
+
+    system.block_on(settle(ToActor::Sleep));
+    assert!(actor.connected(), "a frame on its way finds an actor that broke");
+
+    system.block_on(settle(ToActor::Stop));
+    assert!(!actor.connected());
 }

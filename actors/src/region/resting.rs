@@ -172,7 +172,9 @@ impl Region {
         if !self.slots.get(device).is_some_and(|slot| slot.draining) {
             return;
         }
-        self.slots.remove(device);
+        if let Some(slot) = self.slots.remove(device) {
+            slot.actor.do_send(ToActor::Stop);
+        }
         // After a storm the room is given back, at a moment when there is little to move.
         if self.slots.capacity() > ROOMY && self.slots.len() < self.slots.capacity() / 16 {
             self.slots.shrink_to(2 * self.slots.len());
