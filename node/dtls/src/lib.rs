@@ -40,6 +40,7 @@ mod counters;
 mod curves;
 mod flight;
 mod handle;
+mod index;
 mod keys;
 mod limit;
 mod prf;

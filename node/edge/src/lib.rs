@@ -85,7 +85,6 @@ pub struct Edge {
     endpoint: Endpoint,
     /// The version of what the listener presents.
     presented: Option<u64>,
-    owners: BTreeMap<SessionId, Owner>,
     /// By what each handshake that asks for its session proves itself, as a place in
     /// [`CREDENTIALS`].
     claims: BTreeMap<CallId, usize>,
@@ -109,21 +108,16 @@ const SILENCE: Duration = Duration::from_secs(2);
 /// How many handshakes are remembered by what they prove: an answer is not always to come.
 const CLAIMS: usize = 65_536;
 
-/// Whose a session is, as its frames name it: in one piece, since there are many.
-struct Owner {
-    /// The tenant, whose name has no line feed; a line feed; the device.
-    names: Box<str>,
+/// Whose a session is, in one piece, since there are many: the tenant, whose name has no line feed; a
+/// line feed; the device.
+fn owner(tenant: &str, device: &str) -> Box<str> {
+    format!("{tenant}\n{device}").into()
 }
 
-impl Owner {
-    fn new(tenant: &str, device: &str) -> Self {
-        Self { names: format!("{tenant}\n{device}").into() }
-    }
-
-    fn names(&self) -> (String, String) {
-        let (tenant, device) = self.names.split_once('\n').unwrap_or(("", &self.names));
-        (tenant.to_owned(), device.to_owned())
-    }
+/// The tenant and the device, as frames name them.
+fn names(owner: &str) -> (String, String) {
+    let (tenant, device) = owner.split_once('\n').unwrap_or(("", owner));
+    (tenant.to_owned(), device.to_owned())
 }
 
 impl Edge {
@@ -135,7 +129,6 @@ impl Edge {
         Self {
             endpoint,
             presented: None,
-            owners: BTreeMap::new(),
             claims: BTreeMap::new(),
             finding: Finding::new(),
             frames: VecDeque::from([FromEdge::Listen(listen.clone()).encode()]),
@@ -296,9 +289,7 @@ impl Edge {
             }
             ToEdge::Hold(hold) => self.hold(now, &hold.stored, (&hold.tenant, &hold.device))?,
             ToEdge::Close(close) => {
-                let session = SessionId(close.session);
-                self.owners.remove(&session);
-                self.endpoint.close(session);
+                self.endpoint.close(SessionId(close.session));
             }
         }
         Ok(())
@@ -313,7 +304,7 @@ impl Edge {
         // An answer that comes too late opens nothing, and nothing may be kept of it.
         if self.endpoint.opened(now, call, answer) {
             let resumed = self.endpoint.counters().resumed > resumed;
-            self.owners.insert(session, Owner::new(&opened.tenant, &opened.device));
+            self.endpoint.own(session, owner(&opened.tenant, &opened.device));
             // Only where a pre-shared key went into its secret can a session be resumed.
             let claim = self.claims.remove(&call).unwrap_or(0);
             self.report.opened[claim][usize::from(resumed)] += 1;
@@ -360,7 +351,7 @@ impl Edge {
         if !self.endpoint.restore(now, &stored) {
             return Err(Undone::NotRestored);
         }
-        self.owners.insert(stored.session, Owner::new(tenant, device));
+        self.endpoint.own(stored.session, owner(tenant, device));
         Ok(())
     }
 
@@ -417,10 +408,8 @@ impl Edge {
                 Dtls::Sign(call) => Some(self.sign(*call).encode()),
                 Dtls::Record(record) => self.deliver(record),
                 Dtls::Repeat { session } => self.repeat(session).map(|frame| frame.encode()),
-                Dtls::Displaced { session } => {
-                    self.owners.remove(&session);
-                    None
-                }
+                // What was its owner's has gone with it.
+                Dtls::Displaced { .. } => None,
             };
             if let Some(frame) = frame {
                 return Some(Output::Frame(frame));
@@ -490,7 +479,7 @@ impl Edge {
     }
 
     fn deliver(&mut self, record: Record) -> Option<Zeroizing<Vec<u8>>> {
-        let (tenant, device) = self.owners.get(&record.session)?.names();
+        let (tenant, device) = names(self.endpoint.owner(record.session)?);
         let mut frame = FromEdge::Deliver(Deliver {
             trace: self.trace(record.session),
             session: record.session.0,
@@ -516,7 +505,7 @@ impl Edge {
     }
 
     fn repeat(&self, session: SessionId) -> Option<FromEdge> {
-        let (tenant, device) = self.owners.get(&session)?.names();
+        let (tenant, device) = names(self.endpoint.owner(session)?);
         Some(FromEdge::Repeat(Repeat { session: session.0, tenant, device }))
     }
 

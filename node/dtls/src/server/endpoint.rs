@@ -100,15 +100,19 @@ impl fmt::Debug for Endpoint {
 
 impl Endpoint {
     /// An endpoint without peers. `rng` makes server randoms and connection ids.
-    pub fn new(config: EndpointConfig, keys: ClusterKeys, rng: Box<dyn CryptoRng + Send>) -> Self {
+    pub fn new(
+        config: EndpointConfig,
+        keys: ClusterKeys,
+        mut rng: Box<dyn CryptoRng + Send>,
+    ) -> Self {
         Self {
+            sessions: Sessions::new(rng.as_mut()),
             pending: Pending::new(config.half_open),
             resuming: Pending::new(config.half_open),
             config,
             keys,
             rng,
             curves: None,
-            sessions: Sessions::default(),
             limits: PrefixLimits::default(),
             crowd: PrefixLimits::default(),
             counters: Counters::default(),
@@ -303,6 +307,18 @@ impl Endpoint {
         self.sessions.remove(session);
     }
 
+    /// Notes whose a session is, for [`Endpoint::owner`]; nothing of it is on the wire.
+    pub fn own(&mut self, session: SessionId, owner: Box<str>) {
+        if let Some(session) = self.sessions.get_mut(session) {
+            session.owner = owner;
+        }
+    }
+
+    /// Whose a session is, as long as it is open.
+    pub fn owner(&self, session: SessionId) -> Option<&str> {
+        self.sessions.get(session).map(|session| &*session.owner)
+    }
+
     /// What was counted so far.
     pub fn counters(&self) -> &Counters {
         &self.counters
@@ -432,6 +448,8 @@ impl Endpoint {
             peer_cid: peer_cid.into(),
             sealed: Sealed::up_to(0),
             window: Default::default(),
+            flight: None,
+            owner: Box::default(),
         };
         if let Stage::Waiting { question: Question::Open(proven), .. } = half_open.stage {
             session.window.accept(proven.finished_sequence);
@@ -440,7 +458,7 @@ impl Endpoint {
         let said = Said { message, ticket, verify_data: opened.verify_data };
         let mut bytes = self.spare.take();
         session.write_last_flight(&said, first_record, 0, &mut bytes);
-        let flight = LastFlight {
+        session.flight = Some(Box::new(LastFlight {
             home: peer,
             said: Some(said),
             first_record,
@@ -448,9 +466,9 @@ impl Endpoint {
             finished: half_open.tried.into(),
             quiet_until: now,
             kept_until: now + FLIGHT_KEPT,
-        };
+        }));
         self.counters.records_sealed += 1;
-        if let Some(session) = self.sessions.insert(opened.session, session, flight) {
+        if let Some(session) = self.sessions.insert(opened.session, session) {
             self.outputs.push_back(Output::Displaced { session });
         }
         self.outputs.push_back(Output::Datagram { to: peer, bytes });

@@ -34,13 +34,7 @@ impl Endpoint {
         to: Option<SocketAddr>,
         content: Content<'_>,
     ) -> Result<(), SealError> {
-        let found = match content {
-            Content::Finished => self.sessions.with_flight(session),
-            Content::Application(_) | Content::Alert(_) | Content::Path(_) => {
-                self.sessions.get_mut(session).map(|session| (session, None))
-            }
-        };
-        let (session, flight) = found.ok_or(SealError::UnknownSession)?;
+        let session = self.sessions.get_mut(session).ok_or(SealError::UnknownSession)?;
         if sequence > MAX_SEQUENCE {
             return Err(SealError::SequenceExhausted);
         }
@@ -64,7 +58,7 @@ impl Endpoint {
                 session.seal(&mut bytes, kind, sequence, &message.encode());
             }
             Content::Finished => {
-                let flight = flight.ok_or(SealError::FlightForgotten)?;
+                let flight = session.flight.as_deref().ok_or(SealError::FlightForgotten)?;
                 let said = flight.said.as_ref().ok_or(SealError::FlightForgotten)?;
                 self.counters.retransmissions += 1;
                 session.write_last_flight(said, flight.first_record, sequence, &mut bytes);
@@ -221,8 +215,9 @@ impl Endpoint {
     }
 
     /// Whether a Finished is the one that opened the session, as far as that was seen here.
-    fn is_repeated(&mut self, id: SessionId, message: &[u8]) -> bool {
-        let Some((session, Some(flight))) = self.sessions.with_flight(id) else { return true };
+    fn is_repeated(&self, id: SessionId, message: &[u8]) -> bool {
+        let Some(session) = self.sessions.get(id) else { return true };
+        let Some(flight) = session.flight.as_deref() else { return true };
         let Ok(record) = record::decode(&flight.finished, cid::LENGTH) else { return true };
         let mut first = Vec::new();
         session.open(&record, &mut first).is_ok() && first == message

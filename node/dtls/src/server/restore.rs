@@ -30,19 +30,21 @@ impl Endpoint {
             return false;
         }
         let flight = stored.flight.as_ref().filter(|_| now < stored.created + FLIGHT_KEPT);
-        let flight = flight.map(|flight| LastFlight {
-            home: stored.peer,
-            said: Some(Said {
-                message: flight.message,
-                ticket: flight.ticket,
-                verify_data: flight.verify_data,
-            }),
-            // Epoch 0 is numbered by the sequence that is sealed with it; see `LastFlight`.
-            first_record: 0,
-            hello: flight.hello,
-            finished: Box::default(),
-            quiet_until: now,
-            kept_until: now + FLIGHT_KEPT,
+        let flight = flight.map(|flight| {
+            Box::new(LastFlight {
+                home: stored.peer,
+                said: Some(Said {
+                    message: flight.message,
+                    ticket: flight.ticket,
+                    verify_data: flight.verify_data,
+                }),
+                // Epoch 0 is numbered by the sequence that is sealed with it; see `LastFlight`.
+                first_record: 0,
+                hello: flight.hello,
+                finished: Box::default(),
+                quiet_until: now,
+                kept_until: now + FLIGHT_KEPT,
+            })
         });
         let session = Session {
             cipher: suite.cipher,
@@ -53,8 +55,10 @@ impl Endpoint {
             peer_cid: stored.peer_cid.as_slice().into(),
             sealed: Sealed::ELSEWHERE,
             window: stored.window,
+            flight,
+            owner: Box::default(),
         };
-        self.sessions.add(stored.session, session, flight);
+        self.sessions.add(stored.session, session);
         self.counters.restored += 1;
         true
     }

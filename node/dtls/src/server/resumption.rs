@@ -214,13 +214,15 @@ impl Endpoint {
             peer_cid: peer_cid.into(),
             sealed: resumed.sealed,
             window: Default::default(),
+            flight: None,
+            owner: Box::default(),
         };
         if let Ok(finished) = record::decode(&resumed.finished, cid::LENGTH) {
             session.window.accept(finished.sequence);
         }
         let hello = hello_mark(&wish.client_random);
         let first_record = resumed.next_record;
-        let flight = LastFlight {
+        session.flight = Some(Box::new(LastFlight {
             home: peer,
             said: None,
             first_record,
@@ -228,8 +230,8 @@ impl Endpoint {
             finished: Box::default(),
             quiet_until: now,
             kept_until: now + FLIGHT_KEPT,
-        };
-        let displaced = self.sessions.insert(opened.session, session, flight);
+        }));
+        let displaced = self.sessions.insert(opened.session, session);
         if let Some(session) = displaced {
             self.outputs.push_back(Output::Displaced { session });
         }

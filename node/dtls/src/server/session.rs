@@ -2,12 +2,17 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use core::fmt;
+use core::hash::BuildHasher;
 use core::net::SocketAddr;
 use core::time::Duration;
+
+use rand_core::CryptoRng;
 
 use super::limits::Forgeries;
 use crate::cipher::Cipher;
 use crate::handle;
+use crate::index::{Index, Key};
 use crate::keys::{SessionId, SessionKeys};
 use crate::replay::Window;
 use crate::sealed::Sealed;
@@ -19,7 +24,7 @@ pub(super) const FLIGHT_KEPT: Duration = Duration::from_secs(240);
 /// Between two reports that the client repeats itself.
 const REPEAT_EVERY: Duration = Duration::from_secs(1);
 
-/// One open session: 136 bytes that stay, and its place in the maps.
+/// One open session: 160 bytes that stay, and its places in the maps.
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) cipher: Cipher,
@@ -33,6 +38,10 @@ pub(super) struct Session {
     pub(super) peer_cid: Box<[u8]>,
     pub(super) sealed: Sealed,
     pub(super) window: Window,
+    /// Our last flight, while it may have to be sent again.
+    pub(super) flight: Option<Box<LastFlight>>,
+    /// Whose it is, as whoever drives the endpoint says; empty until then.
+    pub(super) owner: Box<str>,
 }
 
 /// What the records of a session are known by.
@@ -89,6 +98,12 @@ impl Place {
 }
 
 impl Session {
+    /// Whether it has its handshake's place here, as its name or beside an id.
+    fn is_at(&self, home: SocketAddr) -> bool {
+        let is_home = |flight: &LastFlight| flight.home == home;
+        self.place.name() == Name::Home(home) || self.flight.as_deref().is_some_and(is_home)
+    }
+
     /// The connection id that the client puts into its records; empty if none.
     pub(super) fn cid(&self) -> &[u8] {
         match &self.place {
@@ -129,70 +144,85 @@ pub(super) struct Said {
 }
 
 /// All sessions of an endpoint.
-#[derive(Debug, Default)]
 pub(super) struct Sessions {
-    /// In boxes: the nodes of a map are two thirds full, and a session is long.
-    by_id: BTreeMap<SessionId, Box<Session>>,
-    by_cid: BTreeMap<[u8; 8], SessionId>,
-    /// Sessions without an id, and those whose last flight is kept.
-    by_home: BTreeMap<SocketAddr, SessionId>,
-    flights: BTreeMap<SessionId, LastFlight>,
+    /// In boxes: up to half of a map's places are empty, and a session is long.
+    by_id: Index<SessionId, Box<Session>>,
+    by_cid: Index<[u8; 8], SessionId>,
+    /// Sessions without an id, and those whose last flight is kept, by a hash of the address: that
+    /// is a quarter as long, and the session itself says whether it is at home there.
+    by_home: Index<u64, SessionId>,
+    key: Key,
     expiring: VecDeque<(Duration, SessionId)>,
     /// Of sessions that were sent some that are dear.
     forgeries: BTreeMap<SessionId, Forgeries>,
 }
 
+impl fmt::Debug for Sessions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sessions").field("len", &self.len()).finish_non_exhaustive()
+    }
+}
+
 impl Sessions {
+    pub(super) fn new(rng: &mut dyn CryptoRng) -> Self {
+        let key = Key::new(rng);
+        Self {
+            by_id: Index::new(key),
+            by_cid: Index::new(key),
+            by_home: Index::new(key),
+            key,
+            expiring: VecDeque::new(),
+            forgeries: BTreeMap::new(),
+        }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.by_id.len()
     }
 
     /// Adds a session. A session of the same address that can only be found by it goes, and its
     /// name is given. If the session itself is here, what it has sealed and read stays so.
-    pub(super) fn insert(
-        &mut self,
-        id: SessionId,
-        mut session: Session,
-        flight: LastFlight,
-    ) -> Option<SessionId> {
+    pub(super) fn insert(&mut self, id: SessionId, mut session: Session) -> Option<SessionId> {
         if let Some(known) = self.by_id.get(&id) {
             session.sealed = session.sealed.max(known.sealed);
             let finished = core::mem::replace(&mut session.window, known.window).highest();
             session.window.accept(finished);
         }
         self.remove(id);
-        let displaced = self.named(Name::Home(flight.home));
+        let flight = session.flight.as_deref();
+        let displaced = flight.and_then(|flight| self.named(Name::Home(flight.home)));
         if let Some(older) = displaced {
             self.remove(older);
         }
-        self.add(id, session, Some(flight));
+        self.add(id, session);
         displaced
     }
 
     /// Adds a session whose id and name are free. Its last flight leaves an address alone that is
     /// the name of another session.
-    pub(super) fn add(&mut self, id: SessionId, session: Session, flight: Option<LastFlight>) {
+    pub(super) fn add(&mut self, id: SessionId, session: Session) {
         match session.place.name() {
             Name::Cid(cid) => {
                 self.by_cid.insert(cid, id);
             }
-            Name::Home(home) => {
-                self.by_home.insert(home, id);
-            }
+            Name::Home(home) => self.settle(home, id),
         }
-        self.by_id.insert(id, Box::new(session));
-        if let Some(flight) = flight {
+        if let Some(flight) = &session.flight {
             if self.named(Name::Home(flight.home)).is_none() {
-                self.by_home.insert(flight.home, id);
+                self.settle(flight.home, id);
             }
             self.expiring.push_back((flight.kept_until, id));
-            self.flights.insert(id, flight);
         }
+        self.by_id.insert(id, Box::new(session));
+    }
+
+    fn settle(&mut self, home: SocketAddr, id: SessionId) {
+        self.by_home.insert(self.key.hash_one(home), id);
     }
 
     /// Whether this session is here, or another one of this name.
     pub(super) fn holds(&self, id: SessionId, name: Name) -> bool {
-        self.named(name).is_some() || self.by_id.contains_key(&id)
+        self.named(name).is_some() || self.by_id.get(&id).is_some()
     }
 
     /// The session of this name. An address where a session with an id had its handshake is
@@ -210,7 +240,6 @@ impl Sessions {
         let Some(session) = self.by_id.remove(&id) else {
             return;
         };
-        let flight = self.flights.remove(&id);
         self.forgeries.remove(&id);
         match session.place.name() {
             Name::Cid(cid) => {
@@ -218,16 +247,21 @@ impl Sessions {
             }
             Name::Home(home) => self.leave(home, id),
         }
-        if let Some(flight) = flight {
+        if let Some(flight) = &session.flight {
             self.leave(flight.home, id);
         }
     }
 
     /// The session is not found by this address any more, unless another one is already.
     fn leave(&mut self, home: SocketAddr, id: SessionId) {
+        let home = self.key.hash_one(home);
         if self.by_home.get(&home) == Some(&id) {
             self.by_home.remove(&home);
         }
+    }
+
+    pub(super) fn get(&self, id: SessionId) -> Option<&Session> {
+        self.by_id.get(&id).map(Box::as_ref)
     }
 
     pub(super) fn get_mut(&mut self, id: SessionId) -> Option<&mut Session> {
@@ -244,40 +278,32 @@ impl Sessions {
         self.forgeries.entry(id).or_insert_with(|| Forgeries::new(now)).count();
     }
 
-    /// A session, with its last flight while that is kept.
-    pub(super) fn with_flight(
-        &mut self,
-        id: SessionId,
-    ) -> Option<(&mut Session, Option<&mut LastFlight>)> {
-        Some((self.by_id.get_mut(&id)?.as_mut(), self.flights.get_mut(&id)))
-    }
-
     pub(super) fn with_cid(&self, cid: &[u8]) -> Option<SessionId> {
-        self.by_cid.get(cid).copied()
+        self.by_cid.get(cid.try_into().ok()?).copied()
     }
 
     /// Whether an id is in use: a new one must not be.
     pub(super) fn has_cid(&self, cid: [u8; 8]) -> bool {
-        self.by_cid.contains_key(&cid)
+        self.by_cid.get(&cid).is_some()
     }
 
     /// The newest session whose handshake took place at this address.
     pub(super) fn at_home(&self, home: SocketAddr) -> Option<SessionId> {
-        self.by_home.get(&home).copied()
+        let id = *self.by_home.get(&self.key.hash_one(home))?;
+        self.get(id)?.is_at(home).then_some(id)
     }
 
     /// Whether this ClientHello opened the session that this address has.
     pub(super) fn knows_hello(&self, home: SocketAddr, client_random: &[u8; 32]) -> bool {
         self.at_home(home)
-            .and_then(|id| self.flights.get(&id))
+            .and_then(|id| self.get(id)?.flight.as_deref())
             .is_some_and(|flight| flight.hello == hello_mark(client_random))
     }
 
     /// Whether a repetition of the client's Finished is worth a report now.
     pub(super) fn repetition(&mut self, now: Duration, id: SessionId) -> bool {
-        let Some(flight) = self.flights.get_mut(&id).filter(|flight| flight.said.is_some()) else {
-            return false;
-        };
+        let flight = self.get_mut(id).and_then(|session| session.flight.as_deref_mut());
+        let Some(flight) = flight.filter(|flight| flight.said.is_some()) else { return false };
         let due = now >= flight.quiet_until;
         if due {
             flight.quiet_until = now + REPEAT_EVERY;
@@ -291,7 +317,8 @@ impl Sessions {
         let before = self.expiring.len();
         while let Some((at, id)) = self.expiring.pop_front_if(|(at, _)| *at <= now) {
             // The session may have been opened again since.
-            if self.flights.get(&id).is_some_and(|flight| flight.kept_until == at) {
+            let flight = self.get(id).and_then(|session| session.flight.as_deref());
+            if flight.is_some_and(|flight| flight.kept_until == at) {
                 self.forget_flight(id);
             }
         }
@@ -305,10 +332,10 @@ impl Sessions {
     }
 
     fn forget_flight(&mut self, id: SessionId) {
-        let Some(flight) = self.flights.remove(&id) else { return };
-        if self.by_id.get(&id).is_some_and(|session| !session.cid().is_empty()) {
-            self.leave(flight.home, id);
-        }
+        let Some(session) = self.by_id.get_mut(&id) else { return };
+        let flight = session.flight.take();
+        let home = flight.filter(|_| !session.cid().is_empty()).map(|flight| flight.home);
+        home.into_iter().for_each(|home| self.leave(home, id));
     }
 
     pub(super) fn next_expiry(&self) -> Option<Duration> {
