@@ -96,12 +96,26 @@ fn session_of(frame: &ToEdge) -> Option<SessionId> {
 pub(crate) struct DeviceActor {
     device: Device,
     home: Arc<Home>,
+    /// None while nothing is under way: most devices that are awake are silent.
+    busy: Option<Box<Busy>>,
+}
+
+/// What an actor has to do with the world.
+#[derive(Default)]
+struct Busy {
     /// When it is looked next whether something is due; none while it only waits for its device.
     timer: Option<Duration>,
     /// Frames in the order of their numbers.
     outgoing: VecDeque<(EdgeId, ToEdge)>,
     confirming: bool,
     proposing: u32,
+}
+
+impl Busy {
+    /// True if nothing is to be sent and nothing proposed.
+    fn is_idle(&self) -> bool {
+        self.outgoing.is_empty() && self.proposing == 0
+    }
 }
 
 impl DeviceActor {
@@ -111,14 +125,11 @@ impl DeviceActor {
         tenant_key: TenantKey,
         home: Arc<Home>,
     ) -> Self {
-        Self {
-            device: Device::new(of, endpoint, tenant_key),
-            home,
-            timer: None,
-            outgoing: VecDeque::new(),
-            confirming: false,
-            proposing: 0,
-        }
+        Self { device: Device::new(of, endpoint, tenant_key), home, busy: None }
+    }
+
+    fn busy(&mut self) -> &mut Busy {
+        self.busy.get_or_insert_default()
     }
 
     fn ports(&self) -> &Arc<Ports> {
@@ -151,16 +162,22 @@ impl DeviceActor {
             }
         });
         self.release(cause, ctx);
+        self.settle();
+        self.arm(ctx);
+    }
+
+    /// Gives back what an actor does not need that only waits for its device.
+    fn settle(&mut self) {
         if self.is_idle() {
             self.device.shrink();
-            self.outgoing.shrink_to_fit();
+            // A timer that is set comes back to it.
+            self.busy.take_if(|busy| busy.timer.is_none() && !busy.confirming);
         }
-        self.arm(ctx);
     }
 
     fn run(&mut self, effect: Effect, ctx: &mut Context<Self>) {
         match effect {
-            Effect::Send { edge, frame } => self.outgoing.push_back((edge, frame)),
+            Effect::Send { edge, frame } => self.busy().outgoing.push_back((edge, frame)),
             Effect::Wake(credential) => self.ports().outbox.wake(self.device.of(), credential),
             Effect::Offer { session, credential, again } => {
                 self.offer(session, credential, again, ctx);
@@ -197,12 +214,12 @@ impl DeviceActor {
 
     fn propose(&mut self, about: About, command: Command, ctx: &mut Context<Self>) {
         let ports = self.ports().clone();
-        self.proposing += 1;
+        self.busy().proposing += 1;
         let name = command.name();
         // A device that has its empty acknowledgement does not ask again: it waits.
         let fate = async move { ports.insist(command).await }.in_current_span();
         ctx.spawn(fate.into_actor(self).map(move |result, actor, ctx| {
-            actor.proposing -= 1;
+            actor.busy().proposing -= 1;
             if let Err(why) = &result {
                 tracing::warn!(device = %actor.device.of(), command = name, %why, "not committed");
             }
@@ -213,10 +230,9 @@ impl DeviceActor {
     /// Sends what waits: at once after a commit, else when the ledger confirms that this node may
     /// still speak. If it does not, nothing is said, and the device sends again.
     fn release(&mut self, cause: Cause, ctx: &mut Context<Self>) {
-        if self.outgoing.is_empty() || self.confirming {
-            return;
-        }
-        let covered = self.outgoing.len();
+        let waits = |busy: &&mut Box<Busy>| !busy.outgoing.is_empty() && !busy.confirming;
+        let Some(busy) = self.busy.as_mut().filter(waits) else { return };
+        let covered = busy.outgoing.len();
         match cause {
             Cause::Commit => return self.flush_open(covered, ctx),
             Cause::Other => {}
@@ -228,12 +244,13 @@ impl DeviceActor {
         if let Poll::Ready(confirmed) = confirmed.as_mut().poll(&mut unwaited) {
             return self.confirmed(covered, confirmed, ctx);
         }
-        self.confirming = true;
+        self.busy().confirming = true;
         ctx.spawn(confirmed.into_actor(self).map(move |confirmed, actor, ctx| {
-            actor.confirming = false;
+            actor.busy().confirming = false;
             actor.confirmed(covered, confirmed, ctx);
             // What came meanwhile has a cause of its own, and waits for a word that began after it.
             actor.release(Cause::Other, ctx);
+            actor.settle();
         }));
     }
 
@@ -249,8 +266,9 @@ impl DeviceActor {
             Err(why) => {
                 tracing::warn!(device = %self.device.of(), %why, "nothing is said");
                 // An edge may always forget a session; all else a device asks for again.
-                self.outgoing.retain(|(_, frame)| matches!(frame, ToEdge::Close(_)));
-                let closes = self.outgoing.len();
+                let outgoing = &mut self.busy().outgoing;
+                outgoing.retain(|(_, frame)| matches!(frame, ToEdge::Close(_)));
+                let closes = outgoing.len();
                 self.flush(closes, &[]);
             }
         }
@@ -259,7 +277,7 @@ impl DeviceActor {
     /// Sends the first `covered` frames, but for records of sessions that the ledger does not have
     /// any more: whoever ended them may not have told us yet.
     fn flush_open(&mut self, covered: usize, ctx: &mut Context<Self>) {
-        let frames = self.outgoing.iter().take(covered);
+        let frames = self.busy().outgoing.iter().take(covered);
         let sessions = frames.filter_map(|(_, frame)| session_of(frame));
         let sessions: BTreeSet<SessionId> = sessions.collect();
         let mut closed = Vec::new();
@@ -276,7 +294,8 @@ impl DeviceActor {
 
     fn flush(&mut self, covered: usize, closed: &[SessionId]) {
         let mut stranded: BTreeMap<(SessionId, EdgeId), Vec<Content>> = BTreeMap::new();
-        for (edge, frame) in self.outgoing.drain(..covered) {
+        let busy = self.busy.get_or_insert_default();
+        for (edge, frame) in busy.outgoing.drain(..covered) {
             let session = session_of(&frame);
             if session.is_some_and(|session| closed.contains(&session))
                 || self.home.ports.edges.send(edge, frame.encode())
@@ -295,7 +314,12 @@ impl DeviceActor {
     }
 
     fn is_idle(&self) -> bool {
-        self.device.is_idle() && self.outgoing.is_empty() && self.proposing == 0
+        self.device.is_idle() && self.busy.as_deref().is_none_or(Busy::is_idle)
+    }
+
+    /// True if so much is proposed that no more is taken.
+    fn is_crowded(&self) -> bool {
+        self.busy.as_deref().is_some_and(|busy| busy.proposing >= PROPOSING)
     }
 
     /// When something is due first. An idle actor needs no timer but for bodies that were left
@@ -309,24 +333,25 @@ impl DeviceActor {
     /// set for later stays too, and does nothing.
     fn arm(&mut self, ctx: &mut Context<Self>) {
         let Some(due) = self.next_timeout() else { return };
-        if self.timer.is_some_and(|set| set <= due) {
+        if self.busy().timer.is_some_and(|set| set <= due) {
             return;
         }
         let wait = due.saturating_sub(self.ports().clock.now());
         ctx.run_later(wait, move |actor, ctx| {
-            if actor.timer == Some(due) {
-                actor.timer = None;
+            if actor.busy.as_deref().is_some_and(|busy| busy.timer == Some(due)) {
+                actor.busy().timer = None;
                 actor.due(ctx);
             }
         });
-        self.timer = Some(due);
+        self.busy().timer = Some(due);
     }
 
     fn due(&mut self, ctx: &mut Context<Self>) {
         let now = self.ports().clock.now();
         match self.next_timeout() {
             Some(due) if due <= now => self.step(Input::Tick, ctx),
-            _ => self.arm(ctx),
+            Some(_) => self.arm(ctx),
+            None => self.settle(),
         }
     }
 
@@ -403,7 +428,7 @@ impl Handler<ToActor> for DeviceActor {
             ToActor::TurnAway { frame, .. } if !self.device.knows(SessionId(frame.session)) => {}
             ToActor::TurnAway { edge, frame } => self.step(Input::TurnAway { edge, frame }, ctx),
             ToActor::Deliver { edge, frame, .. }
-                if self.proposing >= PROPOSING && self.device.knows(SessionId(frame.session)) =>
+                if self.is_crowded() && self.device.knows(SessionId(frame.session)) =>
             {
                 count(&self.ports().counters.mailbox_full);
                 self.step(Input::TurnAway { edge, frame }, ctx);

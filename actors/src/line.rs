@@ -109,9 +109,10 @@ impl Line {
     }
 }
 
-/// The sessions of a device, in the order in which they came. There are few.
+/// The sessions of a device, in the order in which they came. There are few, mostly one for ever: in
+/// one piece with the list, whose growth moves the others.
 #[derive(Default)]
-pub(crate) struct Lines(Vec<(SessionId, Box<Line>)>);
+pub(crate) struct Lines(Vec<(SessionId, Line)>);
 
 impl Lines {
     pub(crate) fn len(&self) -> usize {
@@ -119,11 +120,11 @@ impl Lines {
     }
 
     pub(crate) fn all(&self) -> impl Iterator<Item = (SessionId, &Line)> {
-        self.0.iter().map(|(id, line)| (*id, &**line))
+        self.0.iter().map(|(id, line)| (*id, line))
     }
 
     pub(crate) fn all_mut(&mut self) -> impl Iterator<Item = &mut Line> {
-        self.0.iter_mut().map(|(_, line)| &mut **line)
+        self.0.iter_mut().map(|(_, line)| line)
     }
 
     pub(crate) fn has(&self, session: SessionId) -> bool {
@@ -135,17 +136,16 @@ impl Lines {
     }
 
     pub(crate) fn line_mut(&mut self, session: SessionId) -> Option<&mut Line> {
-        self.0.iter_mut().find_map(|(id, line)| (*id == session).then_some(&mut **line))
+        self.0.iter_mut().find_map(|(id, line)| (*id == session).then_some(line))
     }
 
     /// A session that is not there yet.
     pub(crate) fn add(&mut self, session: SessionId, line: Line) {
-        // Most devices have one for ever.
         self.0.reserve_exact(1);
-        self.0.push((session, Box::new(line)));
+        self.0.push((session, line));
     }
 
-    pub(crate) fn remove(&mut self, session: SessionId) -> Option<Box<Line>> {
+    pub(crate) fn remove(&mut self, session: SessionId) -> Option<Line> {
         let place = self.0.iter().position(|(id, _)| *id == session)?;
         Some(self.0.remove(place).1)
     }
@@ -158,8 +158,8 @@ mod tests {
 
     /// What a million devices that are awake hold of each. Who adds to it, says so here.
     #[test]
-    fn a_line_has_at_most_328_bytes() {
-        assert!(size_of::<Line>() <= 328, "{}", size_of::<Line>());
+    fn a_line_has_at_most_160_bytes() {
+        assert!(size_of::<Line>() <= 160, "{}", size_of::<Line>());
     }
 
     #[test]

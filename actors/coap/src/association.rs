@@ -1,14 +1,11 @@
-//! The association: which half a message belongs to.
+//! An association, which is little until somebody says something: of a million sessions most are
+//! silent.
 
 use crate::block::size_of;
-use crate::client::Client;
-use crate::message::{Class, Kind, Malformed, Message};
-use crate::options::read_response;
-use crate::server::Server;
-use crate::transmission::Cargo;
-use crate::wire::Wire;
-use crate::{Counters, ExchangeId, Output, Params, Refusal, RequestId};
-use claviger_machine::{Request, Response, Unanswered};
+use crate::message::{Class, Kind, Message};
+use crate::speaking::Speaking;
+use crate::{Counters, ExchangeId, Output, Params, RequestId};
+use claviger_machine::{Request, Response};
 use core::time::Duration;
 use rand_core::CryptoRng;
 use std::sync::Arc;
@@ -18,20 +15,27 @@ use std::sync::Arc;
 /// Message ids count up from the first one and wrap; within EXCHANGE_LIFETIME one association
 /// sends far fewer than 65,536 messages (RFC 7252 §4.4).
 pub struct Association {
-    wire: Wire,
-    client: Client,
-    server: Server,
+    params: Arc<Params>,
+    first_message_id: u16,
+    /// The largest block that is sent here, as SZX.
+    block_szx: u8,
+    /// Once there was something to say or to hear.
+    speaking: Option<Box<Speaking>>,
 }
 
 impl Association {
     /// An association whose messages are numbered from `first_message_id`, a random number. An owner
     /// of many shares `params` between them.
     pub fn new(params: impl Into<Arc<Params>>, first_message_id: u16) -> Self {
-        Self {
-            wire: Wire::new(params.into(), first_message_id),
-            client: Client::default(),
-            server: Server::default(),
-        }
+        let params = params.into();
+        Self { block_szx: params.block_szx, params, first_message_id, speaking: None }
+    }
+
+    fn speak(&mut self) -> &mut Speaking {
+        self.speaking.get_or_insert_with(|| {
+            let params = self.params.clone();
+            Box::new(Speaking::new(params, self.first_message_id, self.block_szx))
+        })
     }
 
     /// The peer takes at most `longest` bytes in a message (RFC 8449): blocks become so short that
@@ -39,40 +43,18 @@ impl Association {
     pub fn keep_within(&mut self, longest: usize) {
         /// What stands before a block, with room to spare.
         const AROUND: usize = 64;
-        let szx = &mut self.wire.block_szx;
+        let szx = &mut self.block_szx;
         while *szx > 0 && size_of(*szx) + AROUND > longest {
             *szx -= 1;
+        }
+        if let Some(speaking) = &mut self.speaking {
+            speaking.keep_within(self.block_szx);
         }
     }
 
     /// Takes one datagram of the peer.
     pub fn receive(&mut self, now: Duration, datagram: &[u8], rng: &mut dyn CryptoRng) {
-        let message = match Message::decode(datagram) {
-            Ok(message) => message,
-            Err(malformed) => return self.malformed(&malformed),
-        };
-        match (message.kind, message.class) {
-            (Kind::Confirmable, Class::Empty) => {
-                self.wire.count().pings += 1;
-                self.wire.reject(message.message_id);
-            }
-            (Kind::Acknowledgement, Class::Empty) => self.acknowledged(now, message.message_id),
-            (Kind::Reset, Class::Empty) => self.rejected(now, message.message_id),
-            (Kind::Acknowledgement, Class::Response) => self.piggybacked(now, message, rng),
-            (Kind::Confirmable | Kind::NonConfirmable, Class::Request) => {
-                if !self.wire.is_duplicate(now, message.message_id) {
-                    self.server.receive(now, &mut self.wire, message);
-                }
-            }
-            (Kind::Confirmable | Kind::NonConfirmable, Class::Response) => {
-                self.separate(now, message, rng);
-            }
-            (Kind::NonConfirmable, Class::Empty)
-            | (Kind::Acknowledgement, Class::Request)
-            | (Kind::Reset, Class::Request | Class::Response) => {
-                self.wire.refuse(Refusal::Malformed)
-            }
-        }
+        self.speak().receive(now, datagram, rng);
     }
 
     /// True for a confirmable request: what [`Self::turn_away`] answers.
@@ -84,164 +66,79 @@ impl Association {
     /// Answers a confirmable request with 5.03 and does nothing else with it, for an owner that can
     /// take no more now; anything else is passed over.
     pub fn turn_away(&mut self, now: Duration, datagram: &[u8]) {
-        let Ok(message) = Message::decode(datagram) else { return };
-        let is_request = message.kind == Kind::Confirmable && message.class == Class::Request;
-        if is_request && !self.wire.is_duplicate(now, message.message_id) {
-            Server::turn_away(now, &mut self.wire, &message);
-        }
+        self.speak().turn_away(now, datagram);
     }
 
     /// Asks the peer, with a confirmable message, once NSTART allows it. The token is 8 random
     /// bytes; a body in blocks takes further tokens from the random source of
     /// [`Self::receive`]. Exactly one [`Output::Response`] follows, unless it is cancelled.
     pub fn request(&mut self, now: Duration, request: Request, token: [u8; 8]) -> RequestId {
-        self.wire.stir(u64::from_be_bytes(token));
-        self.client.request(now, &mut self.wire, request, token.into())
+        self.speak().request(now, request, token)
     }
 
     /// Gives up a request of ours; a response that still comes is rejected.
     pub fn cancel(&mut self, now: Duration, request: RequestId) {
-        self.client.cancel(now, &mut self.wire, request);
+        self.speak().cancel(now, request);
     }
 
     /// Answers a request of the peer: in the acknowledgement if that has not left yet, else in a
     /// message of its own. An exchange that is answered, forgotten or stale is passed over.
     pub fn respond(&mut self, now: Duration, exchange: ExchangeId, response: Response) {
-        self.server.respond(now, &mut self.wire, exchange, response);
+        self.speak().respond(now, exchange, response);
     }
 
     /// Drops a request of the peer without a word, for when its fate is unknown: if the peer
     /// sends it again, it comes out again. That happens only before the empty acknowledgement
     /// has left, that is within [`Params::ack_delay`].
     pub fn forget(&mut self, exchange: ExchangeId) {
-        self.server.forget(&mut self.wire, exchange);
+        self.speak().forget(exchange);
     }
 
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Duration) {
-        while let Some(lost) = self.wire.retransmit(now) {
-            match lost.cargo {
-                Cargo::Request => {
-                    self.wire.count().timeouts += 1;
-                    let why = Unanswered::TimedOut;
-                    self.client.failed(now, &mut self.wire, lost.message_id, why);
-                }
-                Cargo::Response => self.wire.count().responses_lost += 1,
-            }
+        if let Some(speaking) = &mut self.speaking {
+            speaking.handle_timeout(now);
         }
-        self.client.handle_timeout(now, &mut self.wire);
-        self.server.handle_timeout(now, &mut self.wire);
-        self.wire.expire(now);
     }
 
     /// When [`Self::handle_timeout`] wants to be called.
     pub fn next_timeout(&self) -> Option<Duration> {
-        let parts = [
-            self.wire.next_timeout(),
-            self.client.next_timeout(),
-            self.server.next_timeout(&self.wire),
-        ];
-        parts.into_iter().flatten().min()
+        self.speaking.as_deref()?.next_timeout()
     }
 
     /// When what has come or gone in blocks is stale: for an owner that has no other reason to call
     /// [`Self::handle_timeout`], as bodies are large.
     pub fn next_stale(&self) -> Option<Duration> {
-        self.server.next_stale()
+        self.speaking.as_deref()?.next_stale()
     }
 
     /// The next thing to do; call it until there is none.
     pub fn poll(&mut self) -> Option<Output> {
-        self.wire.outputs.pop_front()
+        self.speaking.as_deref_mut()?.poll()
     }
 
     /// Gives back the room that what is over has left, for an owner that holds many associations
     /// of peers that are mostly silent.
     pub fn shrink(&mut self) {
-        self.wire.shrink();
-        self.client.shrink();
-        self.server.shrink();
+        if let Some(speaking) = &mut self.speaking {
+            speaking.shrink();
+        }
     }
 
     /// True if nothing is under way in either direction. Message ids may still be remembered.
     pub fn is_idle(&self) -> bool {
-        self.wire.outputs.is_empty()
-            && self.wire.is_settled()
-            && self.client.is_idle()
-            && self.server.is_idle()
+        self.speaking.as_deref().is_none_or(Speaking::is_idle)
     }
 
     /// What happened since the counters were taken.
     pub fn counters(&self) -> Counters {
-        self.wire.counters()
+        self.speaking.as_deref().map(Speaking::counters).unwrap_or_default()
     }
 
     /// Takes what happened since the last time; none if nothing did. For an owner that adds it up
     /// elsewhere.
     pub fn take_counters(&mut self) -> Option<Counters> {
-        self.wire.take_counters()
-    }
-
-    /// A format error: a confirmable message is rejected, another ignored (RFC 7252 §4.2, §4.3).
-    fn malformed(&mut self, malformed: &Malformed) {
-        self.wire.refuse(Refusal::Malformed);
-        if let Malformed::Format { kind: Kind::Confirmable, message_id } = malformed {
-            self.wire.reject(*message_id);
-        }
-    }
-
-    fn acknowledged(&mut self, now: Duration, message_id: u16) {
-        match self.wire.settle(message_id) {
-            Some(Cargo::Request) => self.client.acknowledged(now, &mut self.wire, message_id),
-            Some(Cargo::Response) => {}
-            None => self.wire.refuse(Refusal::Unmatched),
-        }
-    }
-
-    fn rejected(&mut self, now: Duration, message_id: u16) {
-        match self.wire.settle(message_id) {
-            Some(cargo) => {
-                self.wire.count().resets += 1;
-                if cargo == Cargo::Request {
-                    let why = Unanswered::Reset;
-                    self.client.failed(now, &mut self.wire, message_id, why);
-                }
-            }
-            None => self.wire.refuse(Refusal::Unmatched),
-        }
-    }
-
-    fn piggybacked(&mut self, now: Duration, mut message: Message, rng: &mut dyn CryptoRng) {
-        if self.client.awaits(&message) {
-            let answer = read_response(&mut message);
-            self.client.receive(now, &mut self.wire, &message, answer, rng);
-        } else {
-            self.wire.refuse(Refusal::Unmatched);
-        }
-    }
-
-    /// A response in a message of its own, perhaps before the acknowledgement of its request:
-    /// then it stands for that too (RFC 7252 §5.2.2).
-    fn separate(&mut self, now: Duration, mut message: Message, rng: &mut dyn CryptoRng) {
-        if self.wire.is_duplicate(now, message.message_id) {
-            return;
-        }
-        let confirmable = message.kind == Kind::Confirmable;
-        if !self.client.awaits(&message) {
-            self.wire.refuse(Refusal::Unmatched);
-            if confirmable {
-                self.wire.reject(message.message_id);
-            }
-            return;
-        }
-        self.wire.remember(now, &message);
-        let answer = read_response(&mut message);
-        match answer {
-            Some(_) if confirmable => self.wire.acknowledge(message.message_id),
-            None if confirmable => self.wire.reject(message.message_id),
-            _ => {}
-        }
-        self.client.receive(now, &mut self.wire, &message, answer, rng);
+        self.speaking.as_deref_mut()?.take_counters()
     }
 }
 
@@ -264,6 +161,25 @@ mod tests {
         association.cancel(Duration::from_secs(3), request);
         association.shrink();
         assert!(association.is_idle());
-        assert_eq!(association.wire.outputs.capacity(), 0);
+        let speaking = association.speaking.as_deref().expect("it was asked");
+        assert_eq!(speaking.wire.outputs.capacity(), 0);
+    }
+
+    #[test]
+    fn until_something_is_said_an_association_is_small_and_knows_how_long_a_block_may_be() {
+        let mut association = Association::new(Params::default(), 7);
+        assert!(association.is_idle() && association.next_timeout().is_none());
+        association.keep_within(64 + 32);
+        association.handle_timeout(Duration::from_secs(3));
+        association.shrink();
+        assert!(association.speaking.is_none());
+        assert!(size_of_val(&association) <= 24, "{}", size_of_val(&association));
+
+        let mut put = Request::new(Method::Put, &["a"]);
+        put.payload = vec![1; 100];
+        association.request(Duration::ZERO, put, [1; 8]);
+
+        let Some(Output::Send(first)) = association.poll() else { panic!("it is sent") };
+        assert!(first.ends_with(&[1; 32]) && first.len() < 32 + 64, "one block of 32 bytes");
     }
 }

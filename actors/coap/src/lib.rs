@@ -29,6 +29,7 @@ mod params;
 mod refusal;
 mod served;
 mod server;
+mod speaking;
 mod transmission;
 mod upload;
 mod wire;

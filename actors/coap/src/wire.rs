@@ -42,10 +42,10 @@ pub(crate) struct Lost {
 }
 
 impl Wire {
-    pub(crate) fn new(params: Arc<Params>, first_message_id: u16) -> Self {
+    pub(crate) fn new(params: Arc<Params>, first_message_id: u16, block_szx: u8) -> Self {
         Self {
-            block_szx: params.block_szx,
             params,
+            block_szx,
             counters: None,
             outputs: VecDeque::new(),
             transmissions: Vec::new(),
