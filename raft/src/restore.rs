@@ -61,7 +61,7 @@ fn invalid(words: &str) -> io::Error {
 pub fn restore(backup: &Path, to: &Successor) -> Result<(Backup, Begun), OpenError> {
     let failed = |source| OpenError::Folder { folder: backup.to_owned(), source };
     let (known, rows) = open(backup).map_err(failed)?;
-    Ok((known, build(to, |state| fill(state, rows, to.now))?))
+    Ok((known, build(to, |state| fill(state, rows, to.now, to.id))?))
 }
 
 impl SimulatedDisk {
@@ -79,7 +79,7 @@ impl SimulatedDisk {
     ) -> Result<Begun, OpenError> {
         let made = || {
             let (state, (_, rows)) = (self.rows()?, open(backup)?);
-            let old = fill(&*state, rows, now)?;
+            let old = fill(&*state, rows, now, id)?;
             let log = Wal::open(self.files(), Path::new("wal"), Hand::Caller, &Arc::default())?;
             begin(&*state, &log, old, Heir { id, address, now })
         };
@@ -88,10 +88,15 @@ impl SimulatedDisk {
 }
 
 /// Puts the rows of a backup into a store, and says behind what a new incarnation begins.
-fn fill(state: &dyn StateStore, mut rows: image::Rows<'_>, now: u64) -> io::Result<Option<LogId>> {
+fn fill(
+    state: &dyn StateStore,
+    mut rows: image::Rows<'_>,
+    now: u64,
+    id: u64,
+) -> io::Result<Option<LogId>> {
     let applied = rows.applied.clone();
     state.replace(&mut rows, &frame::encode(&applied))?;
-    Ok(applied.log_id().map(|old| before(old, now)))
+    Ok(applied.log_id().map(|old| before(old, now, id)))
 }
 
 /// Makes a node of the folder of one that has stopped, with all that is in its log. That folder is
@@ -107,13 +112,13 @@ pub fn recover(from: &Path, apply: Apply, to: &Successor) -> Result<Begun, OpenE
         let applied = Applied::of(moment.applied()?)?;
         new.replace(&mut image::all_of(&moment), &frame::encode(&applied))?;
         let Some(old) = log_end(&log, &applied)? else { return Ok(None) };
-        replay(&log, new, applied, apply, before(old, to.now)).map(Some)
+        replay(&log, new, applied, apply, before(old, to.now, to.id)).map(Some)
     })
 }
 
 /// The id before that at which a new incarnation of a copy begins, whose last one is `old`.
-fn before(old: LogId, now: u64) -> LogId {
-    LogId { index: incarnation_begins(old.index, now) - 1, ..old }
+fn before(old: LogId, now: u64, id: u64) -> LogId {
+    LogId { index: incarnation_begins(old.index, now, id) - 1, ..old }
 }
 
 /// The last id in a log, or behind which it begins.

@@ -301,7 +301,7 @@ impl State {
         let last = rows.seen.index + u64::from(tail.is_some());
         let mut index = match fault {
             Fault::BeginsByTheCopyAlone => (last / STRIDE + 1) * STRIDE,
-            _ => incarnation_begins(last, self.now),
+            _ => incarnation_begins(last, self.now, self.all.len() as u64),
         };
         if let Some(number) = tail {
             let place = if fault == Fault::ReplaysInPlace { last } else { index };

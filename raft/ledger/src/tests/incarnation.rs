@@ -124,23 +124,29 @@ fn it_has_the_cluster_s_id_and_level_and_the_time_it_began_at() {
 fn incarnations_of_one_copy_have_no_index_in_common() {
     const YEAR_2030: u64 = 1_893_456_000_000;
     let day = 86_400_000;
-    let first = incarnation_begins(5_000_000, YEAR_2030);
+    let first = incarnation_begins(5_000_000, YEAR_2030, 0);
 
     // A second one of the same copy begins above a thousand entries a millisecond of the first,
-    let second = incarnation_begins(5_000_000, YEAR_2030 + day);
+    let second = incarnation_begins(5_000_000, YEAR_2030 + day, 0);
     assert!(second > first + 1_000 * day);
     // and so does one of what the first has become.
-    assert!(incarnation_begins(first + 5_000_000, YEAR_2030 + day) > first + 1_000 * day);
+    assert!(incarnation_begins(first + 5_000_000, YEAR_2030 + day, 0) > first + 1_000 * day);
     // Two of a copy that the first incarnation made soon after it began are apart as well.
-    let copy = incarnation_begins(first + 5_000_000, YEAR_2030 + day);
-    assert!(incarnation_begins(first + 5_000_000, YEAR_2030 + 2 * day) > copy + 1_000 * day);
+    let copy = incarnation_begins(first + 5_000_000, YEAR_2030 + day, 0);
+    assert!(incarnation_begins(first + 5_000_000, YEAR_2030 + 2 * day, 0) > copy + 1_000 * day);
     // A clock that stands still or goes back leaves a gap all the same.
     for now in [0, YEAR_2030 - day, YEAR_2030] {
-        assert_eq!(incarnation_begins(second, now), second + FAR, "{now}");
+        assert_eq!(incarnation_begins(second, now, 0), second + FAR, "{now}");
     }
-    assert_eq!(incarnation_begins(70, 0), 70 + FAR);
+    assert_eq!(incarnation_begins(70, 0, 0), 70 + FAR);
+    // The node makes it another one where the clock does not, and matters less than a day.
+    let places: Vec<_> = (1..=64).map(|node| incarnation_begins(70, 0, node)).collect();
+    for (one, other) in places.iter().flat_map(|one| places.iter().map(move |other| (one, other))) {
+        assert!(one == other || one.abs_diff(*other) > 1 << 28, "{one} {other}");
+        assert!(one.abs_diff(70 + FAR) < day << 12);
+    }
     // They are JSON numbers for as long as anybody cares.
-    assert!(incarnation_begins(0, YEAR_2030 + 40 * 365 * day) < 1 << 53);
+    assert!(incarnation_begins(0, YEAR_2030 + 40 * 365 * day, 0) < 1 << 53);
 }
 
 #[test]
