@@ -37,17 +37,23 @@ const _: () = assert!(NOT_SERVED < u8::BITS as usize, "`noted` has a bit for eac
 pub(crate) struct Device {
     /// Shared with whoever finds its actor by it.
     of: Arc<DeviceRef>,
-    endpoint: Box<str>,
-    tenant_key: TenantKey,
+    /// What only a bootstrap needs. Boxed: with it an actor's task is too long for its block.
+    known: Box<Known>,
     lines: Lines,
     /// Boxed: most devices that are awake have none, and it is taken out for each of its steps.
     bootstrapping: Option<Box<Bootstrapping>>,
 }
 
+/// What a bootstrap needs of its device.
+struct Known {
+    endpoint: String,
+    tenant_key: TenantKey,
+}
+
 impl Device {
     pub(crate) fn new(of: Arc<DeviceRef>, endpoint: String, tenant_key: TenantKey) -> Self {
-        let (endpoint, lines) = (endpoint.into(), Lines::default());
-        Self { of, endpoint, tenant_key, lines, bootstrapping: None }
+        let known = Box::new(Known { endpoint, tenant_key });
+        Self { of, known, lines: Lines::default(), bootstrapping: None }
     }
 
     pub(crate) fn of(&self) -> &Arc<DeviceRef> {
@@ -465,7 +471,7 @@ impl Device {
             // One that is being delivered goes on in the ledger, not here.
             self.bootstrapping = None;
         }
-        let (of, key, endpoint) = (&self.of, &self.tenant_key, &self.endpoint);
+        let (of, key, endpoint) = (&self.of, &self.known.tenant_key, &self.known.endpoint);
         let line = self.lines.line(session);
         let trace = Trace::of(session.0, line.is_some_and(|line| line.sampled));
         let named_by_identity = line.is_some_and(|line| line.named_by_identity);

@@ -123,7 +123,7 @@ async fn wake(count: u32) -> Vec<Addr<DeviceActor>> {
 }
 
 #[test]
-fn an_actor_whose_device_is_silent_weighs_at_most_1250_bytes() {
+fn an_actor_whose_device_is_silent_weighs_at_most_1150_bytes() {
     let system = System::new();
     let few = system.block_on(wake(10));
     let count = 2_000;
@@ -134,7 +134,7 @@ fn an_actor_whose_device_is_silent_weighs_at_most_1250_bytes() {
     // What the allocator adds, and the region's slot, come on top.
     let each = spent.bytes_current / i64::from(count);
     assert!(
-        (800..=1_250).contains(&each),
+        (800..=1_150).contains(&each),
         "{each} bytes in {} pieces",
         spent.count_current / i64::from(count)
     );
