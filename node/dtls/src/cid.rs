@@ -6,7 +6,7 @@
 use rand_core::CryptoRng;
 
 use crate::cluster::CheckKey;
-use crate::prf::hmac;
+use crate::sip;
 
 /// Bytes of an id.
 pub(crate) const LENGTH: usize = 8;
@@ -30,7 +30,7 @@ pub(crate) fn is_ours(keys: &[CheckKey], bytes: &[u8]) -> bool {
 }
 
 fn check(key: &[u8; 32], id: &[u8; LENGTH]) -> [u8; 2] {
-    let mac = hmac(key, &[b"claviger cid", &id[..6]]);
+    let mac = sip::mac(key, &[b"claviger cid", &id[..6]]);
     [mac[0], mac[1]]
 }
 

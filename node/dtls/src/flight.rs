@@ -66,7 +66,7 @@ fn put_fragment(
 ) {
     let (kind, length) = (ContentType::Handshake, handshake::HEADER + body.len());
     record::put_header(out, kind, DTLS_1_2, (0, number), &[], length);
-    handshake::put_fragment_header(out, message, offset, body.len());
+    out.extend_from_slice(&handshake::fragment_header(message, offset, body.len()));
     out.extend_from_slice(body);
 }
 

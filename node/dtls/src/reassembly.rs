@@ -94,7 +94,7 @@ impl Reassembly {
 impl Partial {
     fn new(fragment: &Fragment<'_>) -> Self {
         let mut bytes = Vec::with_capacity(handshake::HEADER + fragment.total);
-        handshake::put_header(&mut bytes, fragment.kind, fragment.sequence, fragment.total);
+        bytes.extend(handshake::header(fragment.kind, fragment.sequence, fragment.total));
         bytes.resize(handshake::HEADER + fragment.total, 0);
         Self {
             kind: fragment.kind,

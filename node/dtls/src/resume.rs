@@ -22,7 +22,7 @@ use crate::limit;
 use crate::prf::{self, Keyed};
 use crate::protection::Direction;
 use crate::schedule::{
-    Evidence, OpenError, check_finished, check_fresh, finished_message, message,
+    Evidence, Finished, OpenError, check_finished, check_fresh, finished_message, message,
 };
 use crate::server::Opened;
 use crate::suite::Suite;
@@ -104,11 +104,14 @@ impl Resumable {
 }
 
 /// The server's random: the edge's time, and bytes that depend on all that the edge says and that is
-/// answered, `blank` being the ServerHello without it and `hello` the hash of the client's. An edge
-/// that asks twice with anything changed, or a node of another version, gets other keys, never a nonce
-/// again. For that nobody must find two such inputs of one hash; it need not be a secret.
+/// answered, `blank` being the ServerHello with zeros in its place and `hello` the hash of the
+/// client's. An edge that asks twice with anything changed, or a node of another version, gets other
+/// keys, never a nonce again for other bytes. For that nobody must find two such inputs of one hash; it
+/// need not be a secret.
 fn server_random(hello: prf::Hash, offer: &Offer<'_>, blank: &[u8]) -> [u8; 32] {
-    let mut random = hello.and(&[blank, offer.random]).end();
+    // What varies of the ServerHello stands behind its random. Of the edge's bytes 128 bits make it
+    // new; the others stand nowhere.
+    let mut random = hello.and(&[&blank[2 + 32..], &offer.random[16..]]).end();
     random[..4].copy_from_slice(&offer.random[..4]);
     random
 }
@@ -253,8 +256,8 @@ pub struct Derived {
     session: SessionId,
     keys: SessionKeys,
     /// The two Finished messages.
-    ours: Vec<u8>,
-    theirs: Vec<u8>,
+    ours: Finished,
+    theirs: Finished,
 }
 
 impl Derived {

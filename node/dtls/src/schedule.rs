@@ -201,10 +201,15 @@ pub fn client_signature(transcript: &[u8]) -> Option<ClientSignature<'_>> {
     Some(ClientSignature { scheme, message: &transcript[..read.key_exchange_end], signature })
 }
 
+/// A whole Finished message.
+pub(crate) type Finished = [u8; handshake::HEADER + 12];
+
 /// The whole Finished message with this verify_data.
-pub(crate) fn finished_message(sequence: u16, verify_data: &[u8; 12]) -> Vec<u8> {
-    let mut message = Vec::with_capacity(handshake::HEADER + verify_data.len());
-    handshake::put_message(&mut message, kind::FINISHED, sequence, verify_data);
+pub(crate) fn finished_message(sequence: u16, verify_data: &[u8; 12]) -> Finished {
+    let mut message = [0; handshake::HEADER + 12];
+    let (header, body) = message.split_at_mut(handshake::HEADER);
+    header.copy_from_slice(&handshake::header(kind::FINISHED, sequence, verify_data.len()));
+    body.copy_from_slice(verify_data);
     message
 }
 

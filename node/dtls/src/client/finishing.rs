@@ -6,6 +6,7 @@ use super::config::ClientFailure;
 use super::open::Connection;
 use super::resume::{Expected, Resumption};
 use crate::flight;
+use crate::schedule::Finished;
 use crate::wire::DTLS_1_2;
 use crate::wire::handshake::{Fragment, kind};
 use crate::wire::record::{self, ContentType, RawRecord};
@@ -15,7 +16,7 @@ pub(super) struct Finishing {
     pub(super) connection: Connection,
     /// All messages of the flight in clear, each with its header.
     pub(super) messages: Vec<u8>,
-    pub(super) finished: Vec<u8>,
+    pub(super) finished: Finished,
     pub(super) next_record: u64,
     pub(super) expected: Expected,
     /// The server's name for the session, perhaps empty, if it may be resumed.

@@ -10,7 +10,7 @@ use super::handshake::Hello;
 use super::open::Connection;
 use crate::prf;
 use crate::reassembly::Reassembly;
-use crate::schedule::finished_message;
+use crate::schedule::{Finished, finished_message};
 use crate::wire::DTLS_1_2;
 use crate::wire::cursor::Cursor;
 use crate::wire::handshake::{Fragment, HEADER, kind};
@@ -104,7 +104,7 @@ impl Expected {
     }
 
     /// The whole message.
-    pub(super) fn message(&self) -> Vec<u8> {
+    pub(super) fn message(&self) -> Finished {
         let hash = prf::hash(&[&self.transcript]);
         let verify_data = prf::verify_data(&self.master, b"server finished", &hash);
         finished_message(self.reassembly.next(), &verify_data)
@@ -170,8 +170,8 @@ impl Resuming {
 /// Our last flight of a resumption: the server asks for it by repeating its own.
 #[derive(Debug)]
 pub(super) struct LastFlight {
-    finished: Vec<u8>,
-    theirs: Vec<u8>,
+    finished: Finished,
+    theirs: Finished,
     next_record: u64,
     left: u8,
 }

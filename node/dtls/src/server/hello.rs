@@ -119,8 +119,9 @@ impl Endpoint {
         let body = 2 + 1 + cookie.len();
         let length = handshake::HEADER + body;
         let (place, kind) = ((0, record.sequence), kind::HELLO_VERIFY_REQUEST);
+        out.reserve(record::HEADER + length);
         record::put_header(out, ContentType::Handshake, DTLS_1_0, place, &[], length);
-        handshake::put_header(out, kind, fragment.sequence, body);
+        out.extend_from_slice(&handshake::header(kind, fragment.sequence, body));
         out.extend_from_slice(&DTLS_1_0.to_be_bytes());
         put_vec8(out, &cookie).expect("a cookie has 17 bytes");
         self.counters.cookies_sent += 1;

@@ -255,6 +255,7 @@ impl Session {
         sequence: u64,
         out: &mut Vec<u8>,
     ) {
+        out.reserve(192);
         // Two numbers for each repetition, though most need one.
         let number = first_record.saturating_add(sequence.saturating_mul(2));
         let mut message = said.message;

@@ -218,8 +218,12 @@ impl Resuming {
         }
     }
 
-    /// The first step went well: our flight as one datagram.
-    pub(super) fn accepted(&mut self, accepted: &Accepted) -> Option<Vec<u8>> {
+    /// The first step went well: our flight as one datagram, in this buffer.
+    pub(super) fn accepted(
+        &mut self,
+        accepted: &Accepted,
+        mut datagram: Vec<u8>,
+    ) -> Option<Vec<u8>> {
         match &mut self.stage {
             Stage::Asking { .. } => {
                 let (suite, body) = (accepted.suite, &accepted.server_hello);
@@ -238,7 +242,7 @@ impl Resuming {
             Stage::Opening { .. } => return None,
         }
         let hello = &self.transcript[self.hello..];
-        let mut datagram = Vec::with_capacity(160 + hello.len());
+        datagram.reserve(160 + hello.len());
         let plain = [(ContentType::Handshake, hello), (ContentType::ChangeCipherSpec, &[1])];
         for (kind, body) in plain {
             record::put_plain(&mut datagram, kind, DTLS_1_2, self.next_record, body);

@@ -70,7 +70,8 @@ impl Endpoint {
             let resuming = self.resuming.take(peer);
             return resuming.into_iter().for_each(|it| self.begin_instead(now, peer, *it));
         }
-        let flight = self.resuming.change(peer, |resuming| resuming.accepted(accepted));
+        let buffer = self.spare.take();
+        let flight = self.resuming.change(peer, |resuming| resuming.accepted(accepted, buffer));
         if let Some(bytes) = flight.flatten() {
             self.outputs.push_back(Output::Datagram { to: peer, bytes });
         }

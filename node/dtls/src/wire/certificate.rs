@@ -2,7 +2,7 @@
 //! RFC 7250 §3). What is in a certificate is not looked at.
 
 use crate::curves::{CertificateType, Presented, SignatureScheme};
-use crate::wire::cursor::{Cursor, put_u24, put_vec8, put_vec16};
+use crate::wire::cursor::{Cursor, put_vec8, put_vec16, u24};
 
 /// The only type of client certificate that we ask for (RFC 8422 §5.5).
 const ECDSA_SIGN: u8 = 64;
@@ -38,10 +38,10 @@ pub(crate) fn decode(kind: CertificateType, body: &[u8]) -> Option<Option<Presen
 pub(crate) fn encode(presented: Option<&Presented>) -> Vec<u8> {
     let mut out = Vec::new();
     match presented {
-        None => put_u24(&mut out, 0),
+        None => out.extend(u24(0)),
         Some(Presented::RawPublicKey(spki)) => put_vec24(&mut out, spki),
         Some(Presented::Chain(chain)) => {
-            put_u24(&mut out, chain.iter().map(|certificate| 3 + certificate.len()).sum());
+            out.extend(u24(chain.iter().map(|certificate| 3 + certificate.len()).sum()));
             chain.iter().for_each(|certificate| put_vec24(&mut out, certificate));
         }
     }
@@ -49,7 +49,7 @@ pub(crate) fn encode(presented: Option<&Presented>) -> Vec<u8> {
 }
 
 fn put_vec24(out: &mut Vec<u8>, bytes: &[u8]) {
-    put_u24(out, bytes.len());
+    out.extend(u24(bytes.len()));
     out.extend_from_slice(bytes);
 }
 

@@ -84,7 +84,8 @@ pub(crate) fn put_vec8(out: &mut Vec<u8>, bytes: &[u8]) -> Option<()> {
     Some(())
 }
 
-/// Appends the low 24 bits of `value`.
-pub(crate) fn put_u24(out: &mut Vec<u8>, value: usize) {
-    out.extend_from_slice(&(value as u32).to_be_bytes()[1..]);
+/// The low 24 bits of `value`.
+pub(crate) fn u24(value: usize) -> [u8; 3] {
+    let [_, low @ ..] = (value as u32).to_be_bytes();
+    low
 }

@@ -1,7 +1,7 @@
 //! Handshake fragments and message headers (RFC 6347 §4.2.2).
 
 use crate::counters::DropReason;
-use crate::wire::cursor::{Cursor, put_u24};
+use crate::wire::cursor::{Cursor, u24};
 
 /// Bytes of a handshake header.
 pub(crate) const HEADER: usize = 12;
@@ -59,29 +59,30 @@ impl<'a> Fragment<'a> {
     }
 }
 
-/// Appends a message's header as if it were not fragmented.
-pub(crate) fn put_header(out: &mut Vec<u8>, kind: u8, sequence: u16, length: usize) {
+/// A message's header as if it were not fragmented.
+pub(crate) fn header(kind: u8, sequence: u16, length: usize) -> [u8; HEADER] {
     let message = Fragment { kind, total: length, sequence, offset: 0, body: &[] };
-    put_fragment_header(out, &message, 0, length);
+    fragment_header(&message, 0, length)
 }
 
-/// Appends the header of a fragment of `message`.
-pub(crate) fn put_fragment_header(
-    out: &mut Vec<u8>,
+/// The header of a fragment of `message`.
+pub(crate) fn fragment_header(
     message: &Fragment<'_>,
     offset: usize,
     length: usize,
-) {
-    out.push(message.kind);
-    put_u24(out, message.total);
-    out.extend_from_slice(&message.sequence.to_be_bytes());
-    put_u24(out, offset);
-    put_u24(out, length);
+) -> [u8; HEADER] {
+    let mut header = [0; HEADER];
+    header[0] = message.kind;
+    header[1..4].copy_from_slice(&u24(message.total));
+    header[4..6].copy_from_slice(&message.sequence.to_be_bytes());
+    header[6..9].copy_from_slice(&u24(offset));
+    header[9..].copy_from_slice(&u24(length));
+    header
 }
 
 /// Appends a whole message.
 pub(crate) fn put_message(out: &mut Vec<u8>, kind: u8, sequence: u16, body: &[u8]) {
-    put_header(out, kind, sequence, body.len());
+    out.extend_from_slice(&header(kind, sequence, body.len()));
     out.extend_from_slice(body);
 }
 

@@ -128,9 +128,10 @@ pub(crate) fn put_header(
     cid: &[u8],
     length: usize,
 ) {
-    out.push(kind as u8);
-    out.extend_from_slice(&version.to_be_bytes());
-    out.extend_from_slice(&number(epoch, sequence));
+    let mut head = [kind as u8; 11];
+    head[1..3].copy_from_slice(&version.to_be_bytes());
+    head[3..].copy_from_slice(&number(epoch, sequence));
+    out.extend_from_slice(&head);
     out.extend_from_slice(cid);
     out.extend_from_slice(&(length as u16).to_be_bytes());
 }
