@@ -59,8 +59,8 @@ pub(crate) fn claimed(ports: &Ports, claim: &Claim) -> Vec<u8> {
             name.into_bytes()
         }
         Claim::Key(Presented::Chain(chain)) => {
-            let subject = chain.first().and_then(|leaf| ports.pki.subject(leaf));
-            let mut text = subject.map(|subject| subject.text.into_bytes()).unwrap_or_default();
+            let text = chain.first().and_then(|leaf| ports.pki.subject_text(leaf));
+            let mut text = text.unwrap_or_default().into_bytes();
             text.truncate(SUBJECT);
             text
         }

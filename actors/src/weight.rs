@@ -56,6 +56,9 @@ impl Pki for Nothing {
     fn subject(&self, _: &[u8]) -> Option<Subject> {
         None
     }
+    fn subject_text(&self, _: &[u8]) -> Option<String> {
+        None
+    }
     fn validate(&self, _: &[Vec<u8>], _: &[&[u8]], _: Duration) -> Result<(), Untrusted> {
         Ok(())
     }

@@ -74,6 +74,10 @@ impl Pki for SeededPki {
         AwsLc.subject(certificate)
     }
 
+    fn subject_text(&self, certificate: &[u8]) -> Option<String> {
+        AwsLc.subject_text(certificate)
+    }
+
     fn validate(
         &self,
         chain: &[Vec<u8>],

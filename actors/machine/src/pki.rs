@@ -10,6 +10,10 @@ pub trait Pki: Send + Sync {
     /// What a certificate (X.509 in DER) says of its subject; nothing if it cannot be read.
     fn subject(&self, certificate: &[u8]) -> Option<Subject>;
 
+    /// The distinguished name of its subject as text (RFC 4514), for people. By itself, since to find
+    /// words for a name costs as much as a signature, and few are ever shown.
+    fn subject_text(&self, certificate: &[u8]) -> Option<String>;
+
     /// Whether a chain (DER, that of the key first) leads to one of `anchors` (DER) at `now`, since
     /// the Unix epoch, and its first certificate may be a client's.
     ///
@@ -40,8 +44,6 @@ pub trait Signer: Send + Sync {
 /// Whom a certificate names.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Subject {
-    /// The distinguished name as text (RFC 4514), for people.
-    pub text: String,
     /// The last common name in it.
     pub common_name: Option<String>,
     /// The first `dNSName` of the alternative names (RFC 5280 §4.2.1.6).

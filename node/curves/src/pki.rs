@@ -10,12 +10,15 @@ impl Pki for AwsLc {
         let leaf = Leaf::read(certificate).ok()?;
         let named = |place| leaf.names(place).ok();
         Some(Subject {
-            text: leaf.subject(),
             common_name: named(NamedIn::CommonName)?.pop(),
             dns_name: named(NamedIn::Dns)?.into_iter().next(),
             uri: named(NamedIn::Uri)?.into_iter().next(),
             public_key: leaf.public_key().ok()?,
         })
+    }
+
+    fn subject_text(&self, certificate: &[u8]) -> Option<String> {
+        Leaf::read(certificate).ok().map(|leaf| leaf.subject())
     }
 
     fn validate(
