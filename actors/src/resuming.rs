@@ -12,16 +12,24 @@ use crate::{EdgeId, Ports};
 use claviger_dtls::resume::{self, Declined, Derived, LIFETIME, Offer, Resumable};
 use claviger_dtls::schedule::Evidence;
 use claviger_front::{Accepted, Resume, Step, WhyNotResumed};
-use claviger_ledger::{OpenSession, Rows, View};
+use claviger_ledger::{CredentialId, OpenSession, Rows, View};
 use claviger_seal::Label;
 use core::time::Duration;
 use std::collections::BTreeMap;
 
+/// What a first step derived, and the credential that its row was of: the second counts only if the
+/// row still is.
+pub(crate) struct First {
+    credential: CredentialId,
+    derived: Derived,
+}
+
 /// What was derived by first steps whose second has not come: the keys of sessions that may never
-/// be. Each is dropped, and wiped, after one to two spans of time, and earlier in a rush.
-pub(crate) struct Begun<T = Derived> {
-    young: BTreeMap<[u8; 16], T>,
-    old: BTreeMap<[u8; 16], T>,
+/// be. Each is dropped, and wiped, after one to two spans of time, and earlier in a rush. In boxes:
+/// the nodes of a map are moved about, and keys that are moved leave copies.
+pub(crate) struct Begun<T = First> {
+    young: BTreeMap<[u8; 16], Box<T>>,
+    old: BTreeMap<[u8; 16], Box<T>>,
     turned_at: Duration,
 }
 
@@ -39,7 +47,7 @@ impl<T> Begun<T> {
 
     /// Of one handle the newest is kept. Anybody who reads along can name it, and costs its device's
     /// second step what it derives.
-    fn keep(&mut self, handle: [u8; 16], derived: T) {
+    fn keep(&mut self, handle: [u8; 16], derived: Box<T>) {
         if self.young.len() >= Self::MOST {
             self.old = core::mem::take(&mut self.young);
         }
@@ -47,7 +55,7 @@ impl<T> Begun<T> {
     }
 
     /// What was derived for the second step about this handle.
-    pub(crate) fn take(&mut self, handle: &[u8; 16]) -> Option<T> {
+    pub(crate) fn take(&mut self, handle: &[u8; 16]) -> Option<Box<T>> {
         self.young.remove(handle).or_else(|| self.old.remove(handle))
     }
 
@@ -117,16 +125,16 @@ pub(crate) fn accept(
         Declined::Stale | Declined::Malformed => WhyNotResumed::Unavailable,
     })?;
     let (resume::Accepted { suite, server_hello, finished }, derived) = accepted;
-    begun.keep(resume.handle, derived);
+    begun.keep(resume.handle, Box::new(First { credential: proof.credential, derived }));
     Ok(Accepted { call: resume.call, suite, server_hello, finished })
 }
 
-/// The second step: a session, ready to be proposed. `derived` is what the first derived, perhaps.
+/// The second step: a session, ready to be proposed. `first` is what the first derived, perhaps.
 pub(crate) fn check(
     rows: &dyn Rows,
     ports: &Ports,
     resume: &Resume,
-    derived: Option<&Derived>,
+    first: Option<&First>,
     (edge, now): (EdgeId, Duration),
 ) -> Result<Checked, Failure> {
     let Step::Open { suite, transcript, finished } = &resume.step else {
@@ -143,8 +151,10 @@ pub(crate) fn check(
         peer_cid: resume.peer_cid.as_deref(),
         shared: None,
     };
-    let opened = match derived.filter(|derived| derived.is_of(&evidence)) {
-        Some(derived) => derived.open(now, &evidence)?,
+    let is_of =
+        |first: &&First| first.credential == proof.credential && first.derived.is_of(&evidence);
+    let opened = match first.filter(is_of) {
+        Some(first) => first.derived.open(now, &evidence)?,
         None => {
             let kept = unsealed((&proof, &sealed), &resume.handle, now)?.ok_or(Failure::Gone)?;
             resume::open(&kept, now, &evidence)?
@@ -170,13 +180,13 @@ mod tests {
         let at = |seconds: u64| Duration::from_secs(1_800_000_000 + seconds);
         begun.turn(at(0));
         for number in 0..3 {
-            begun.keep(handle(number), number);
+            begun.keep(handle(number), Box::new(number));
         }
 
-        assert_eq!([begun.take(&handle(0)), begun.take(&handle(0))], [Some(0), None]);
+        assert_eq!([begun.take(&handle(0)), begun.take(&handle(0))], [Some(Box::new(0)), None]);
         begun.turn(at(29));
         begun.turn(at(30));
-        assert_eq!(begun.take(&handle(1)), Some(1));
+        assert_eq!(begun.take(&handle(1)), Some(Box::new(1)));
         begun.turn(at(59));
         begun.turn(at(60));
         assert_eq!(begun.take(&handle(2)), None);
@@ -185,17 +195,17 @@ mod tests {
     #[test]
     fn of_a_handle_the_newest_counts_and_of_a_rush_the_newer_half() {
         let mut begun = Begun::default();
-        begun.keep(handle(0), usize::MAX);
+        begun.keep(handle(0), Box::new(usize::MAX));
         for number in 0..3 * Begun::<usize>::MOST {
-            begun.keep(handle(number), number);
+            begun.keep(handle(number), Box::new(number));
         }
 
         assert_eq!(begun.take(&handle(0)), None);
         let newest = 3 * Begun::<usize>::MOST - 1;
-        assert_eq!(begun.take(&handle(newest)), Some(newest));
+        assert_eq!(begun.take(&handle(newest)), Some(Box::new(newest)));
         assert!(begun.young.len() + begun.old.len() < 2 * Begun::<usize>::MOST);
-        begun.keep(handle(newest), 1);
-        begun.keep(handle(newest), 2);
-        assert_eq!(begun.take(&handle(newest)), Some(2));
+        begun.keep(handle(newest), Box::new(1));
+        begun.keep(handle(newest), Box::new(2));
+        assert_eq!(begun.take(&handle(newest)), Some(Box::new(2)));
     }
 }

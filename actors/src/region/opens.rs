@@ -127,13 +127,13 @@ impl Region {
 
     /// The second step of a resumption opens a session as a full handshake does.
     fn open_resumed(&mut self, edge: EdgeId, resume: Resume, ctx: &Context<Self>) {
-        let (ports, derived) = (self.ports.clone(), self.begun.take(&resume.handle));
+        let (ports, first) = (self.ports.clone(), self.begun.take(&resume.handle));
         let Resume { trace, call, peer, .. } = resume;
         let asked = Asked { edge, trace, call, peer, claim: None, realm: resume.realm.clone() };
         let call = async move {
-            let derived = derived.as_ref();
+            let first = first.as_deref();
             let check =
-                |rows: &dyn Rows, now| resuming::check(rows, &ports, &resume, derived, (edge, now));
+                |rows: &dyn Rows, now| resuming::check(rows, &ports, &resume, first, (edge, now));
             check_and_propose(&ports, trace, check).await
         };
         ask(asked, call, ctx);
