@@ -5,7 +5,7 @@ use crate::leading::WhileLeading;
 use crate::region::{
     Beat, CredentialsEnded, EdgeGone, Frame, IdentityChanged, Region, ServerAnswered, Stop,
 };
-use crate::{EdgeId, Ports};
+use crate::{CameFrom, EdgeId, Ports};
 use actix::{Actor, Addr};
 use claviger_ledger::{CredentialId, DeviceRef, Ended};
 use std::sync::Arc;
@@ -54,8 +54,9 @@ impl Devices {
     }
 
     /// Takes a frame of an edge. It is dropped and counted if too many wait: devices send again.
-    pub fn frame(&self, edge: EdgeId, bytes: Zeroizing<Vec<u8>>) {
-        if self.region.try_send(Frame { edge, bytes }).is_err() {
+    /// `origin` is what the caller knows, not what the edge says.
+    pub fn frame(&self, edge: EdgeId, origin: CameFrom, bytes: Zeroizing<Vec<u8>>) {
+        if self.region.try_send(Frame { edge, origin, bytes }).is_err() {
             count(&self.ports.counters.mailbox_full);
         }
     }

@@ -33,8 +33,4 @@ impl Edges for WhileLeading {
     fn node(&self, edge: EdgeId) -> u64 {
         self.edges.node(edge)
     }
-
-    fn is_here(&self, edge: EdgeId) -> bool {
-        self.edges.is_here(edge)
-    }
 }

@@ -2,7 +2,7 @@
 
 use crate::proof::{self, KnownBy, Proof};
 use crate::propose::millis;
-use crate::{EdgeId, Ports, Reason, fresh};
+use crate::{CameFrom, EdgeId, Ports, Reason, fresh};
 use claviger_dtls::schedule::{self, Evidence, OpenError};
 use claviger_dtls::{Claim, Opened, SessionKeys, SharedSecret, StoredSession};
 use claviger_front::Open;
@@ -64,7 +64,7 @@ pub(crate) fn claim(open: &Open) -> Option<Claim> {
 pub(crate) fn check(
     rows: &dyn Rows,
     ports: &Ports,
-    open: &Open,
+    (open, origin): (&Open, CameFrom),
     claim: &Claim,
     (edge, now): (EdgeId, Duration),
 ) -> Result<Checked, Failure> {
@@ -85,8 +85,7 @@ pub(crate) fn check(
             let subject = proof::presented(ports, presented).ok_or(Failure::Malformed)?;
             // An edge that is ours has seen to it: one that asks without a signature is broken, or
             // somebody else's.
-            let believed = ports.edges.is_here(edge);
-            if !believed && !proof::is_signed(ports, &subject, &open.transcript) {
+            if origin != CameFrom::Here && !proof::is_signed(ports, &subject, &open.transcript) {
                 return Err(Failure::Malformed);
             }
             Some((opened, subject))

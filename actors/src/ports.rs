@@ -26,6 +26,17 @@ pub trait Outbox: Send + Sync {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct EdgeId(pub u64);
 
+/// The way by which a frame came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CameFrom {
+    /// From an edge that is a part of this process. Its word that a device signed its handshake is as
+    /// good as a check of the actors' own, which would be the same code in the same memory: whoever
+    /// has that edge has the actors and their keys too.
+    Here,
+    /// From anywhere else. Its word is never taken for that, whatever number it has.
+    Elsewhere,
+}
+
 /// The way to the edges.
 pub trait Edges: Send + Sync {
     /// Sends a frame; it may be lost, since a device sends again. False if there is no way to the
@@ -36,14 +47,6 @@ pub trait Edges: Send + Sync {
     /// nobody knows, each edge is a node of its own.
     fn node(&self, edge: EdgeId) -> u64 {
         edge.0
-    }
-
-    /// Whether an edge is a part of this process. Its word that a device signed its handshake is then
-    /// as good as a check of the actors' own, which would be the same code in the same memory: whoever
-    /// has that edge has the actors and their keys too. Of any other edge it is never taken.
-    fn is_here(&self, edge: EdgeId) -> bool {
-        let _ = edge;
-        false
     }
 }
 

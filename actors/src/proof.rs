@@ -2,7 +2,7 @@
 //!
 //! All of it comes from the handshake's own bytes, the signature of the peer's key among it: an edge
 //! cannot pose as a device that does not make the handshake with it. (One of this process, which holds
-//! the actors as well, is believed: see [`crate::Edges::is_here`].)
+//! the actors as well, is believed: see [`crate::CameFrom::Here`].)
 
 use crate::opening::{Failure, tenant_key};
 use crate::{Ports, Reason};

@@ -18,7 +18,7 @@ use crate::opening::{self, Failure};
 use crate::resuming::Begun;
 use crate::roster::Roster;
 use crate::step::Input;
-use crate::{EdgeId, Ports};
+use crate::{CameFrom, EdgeId, Ports};
 use actix::prelude::*;
 use claviger_front::{Close, Content, Deliver, FromEdge, Repeat, ToEdge};
 use claviger_ledger::{CredentialId, DeviceRef, Ended, Session, SessionId, View};
@@ -77,6 +77,7 @@ pub(crate) struct Region {
 #[rtype(result = "()")]
 pub(crate) struct Frame {
     pub(crate) edge: EdgeId,
+    pub(crate) origin: CameFrom,
     pub(crate) bytes: Zeroizing<Vec<u8>>,
 }
 
@@ -281,7 +282,7 @@ impl Handler<Frame> for Region {
 
     fn handle(&mut self, frame: Frame, ctx: &mut Self::Context) {
         match FromEdge::decode(&frame.bytes) {
-            Ok(FromEdge::Open(open)) => self.call(frame.edge, Call::Open(open), ctx),
+            Ok(FromEdge::Open(open)) => self.call(frame.edge, Call::Open(open, frame.origin), ctx),
             Ok(FromEdge::Deliver(deliver)) => self.deliver(frame.edge, deliver, ctx),
             Ok(FromEdge::Repeat(repeat)) => self.repeat(frame.edge, repeat, ctx),
             Ok(FromEdge::Sign(sign)) => self.sign(frame.edge, &sign),

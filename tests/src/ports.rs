@@ -3,8 +3,6 @@
 use crate::hosts::Gone;
 use claviger_actors::{EdgeId, Edges, Outbox};
 use claviger_ledger::{CredentialId, DeviceRef};
-use core::sync::atomic::{AtomicBool, Ordering};
-use std::sync::Arc;
 use tokio::sync::mpsc::UnboundedSender;
 use zeroize::Zeroizing;
 
@@ -13,18 +11,12 @@ use zeroize::Zeroizing;
 pub(crate) struct FrameQueue {
     pub(crate) frames: UnboundedSender<(EdgeId, Zeroizing<Vec<u8>>)>,
     pub(crate) gone: Gone,
-    /// Whether edges and actors are one process.
-    pub(crate) one_process: Arc<AtomicBool>,
 }
 
 impl Edges for FrameQueue {
     fn send(&self, edge: EdgeId, frame: Zeroizing<Vec<u8>>) -> bool {
         // A world that has ended wants nothing more.
         !self.gone.has(edge) && self.frames.send((edge, frame)).is_ok()
-    }
-
-    fn is_here(&self, _: EdgeId) -> bool {
-        self.one_process.load(Ordering::Relaxed)
     }
 }
 

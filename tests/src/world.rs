@@ -5,7 +5,7 @@ use crate::hosts::{Hosts, edge};
 use crate::ports::FrameQueue;
 use crate::steps::{self, Steps};
 use crate::{Balance, Datagram, Faults, Net, SeededCrypto, SimOutbox, VirtualClock};
-use claviger_actors::{Clock, Counters, Devices, EdgeId, Ports, Unproven};
+use claviger_actors::{CameFrom, Clock, Counters, Devices, EdgeId, Ports, Unproven};
 use claviger_curves::{AwsLc, SigningKey};
 use claviger_device::{Account, Device, DeviceConfig, DeviceOutput, Failure};
 use claviger_edge::Output;
@@ -19,7 +19,6 @@ use claviger_machine::{Crypto, Draw};
 use claviger_seal::{ClusterSecret, Keyring, Label, RootKey, TenantKey};
 use core::future::pending;
 use core::net::SocketAddr;
-use core::sync::atomic::AtomicBool;
 use core::time::Duration;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -79,7 +78,7 @@ pub struct World {
     /// a restart.
     pub lenient: bool,
     /// Whether the actors take the edges for a part of their own process.
-    pub one_process: Arc<AtomicBool>,
+    pub one_process: bool,
     /// What devices sent, while it is recorded.
     pub recorded: Option<Vec<Vec<u8>>>,
     ports: Ports,
@@ -191,6 +190,7 @@ impl Steps for World {
 
     fn drain(&mut self) {
         let now = self.clock.now();
+        let origin = if self.one_process { CameFrom::Here } else { CameFrom::Elsewhere };
         let mut said = Vec::new();
         for (id, edge) in self.hosts.all() {
             said.extend(core::iter::from_fn(|| edge.poll()).map(|output| (*id, output)));
@@ -198,7 +198,7 @@ impl Steps for World {
         for (id, output) in said {
             match output {
                 Output::Datagram { to, bytes } => self.send(self.address, to, bytes),
-                Output::Frame(frame) => self.devices.frame(id, frame),
+                Output::Frame(frame) => self.devices.frame(id, origin, frame),
                 Output::Event(event) => self.note(&format!("edge {event:?}")),
             }
         }
@@ -274,9 +274,8 @@ impl World {
         let gate = Arc::new(Gate::new(ledger.clone()));
         let mut hosts = Hosts::new();
         hosts.add(edge(&crypto, TENANT, false));
-        let one_process = Arc::new(AtomicBool::new(false));
         let gone = hosts.gone.clone();
-        let queue = FrameQueue { frames: frames_in, gone, one_process: one_process.clone() };
+        let queue = FrameQueue { frames: frames_in, gone };
         let ports = Ports {
             ledger: gate.clone(),
             keys: keys(),
@@ -306,7 +305,7 @@ impl World {
             server_up: true,
             realm: TENANT.to_owned(),
             lenient: false,
-            one_process,
+            one_process: false,
             recorded: None,
             address: SocketAddr::from(([192, 0, 2, 1], 5684)),
             net: Net::new(seed, faults),

@@ -2,7 +2,7 @@
 
 use crate::bootstrap::{KEY, MINUTE, bootstrapped, config, seen, world};
 use crate::revocation::{credential, revoke};
-use claviger_actors::{EdgeId, Reason};
+use claviger_actors::{CameFrom, EdgeId, Reason};
 use claviger_curves::{AwsLc, SigningKey, pem};
 use claviger_device::{DeviceConfig, Keys};
 use claviger_dtls::{CertificateType, Presented};
@@ -390,7 +390,7 @@ fn an_edge_that_verifies_nothing_cannot_pose_as_a_device_but_in_the_actors_own_p
             };
             world.enrol_by(NAME, kind, &identity).await;
             world.lenient = true;
-            world.one_process.store(one_process, Ordering::Relaxed);
+            world.one_process = one_process;
             world.restart();
             let before = ledger.applied();
 
@@ -440,7 +440,7 @@ fn a_listeners_key_signs_handshakes_of_its_realm_and_nothing_else() {
             (Sign { version: other, ..good }, 1, 4),
         ];
         for (sign, signed, rejected) in rows {
-            world.devices.frame(EdgeId(0), FromEdge::Sign(sign.clone()).encode());
+            world.devices.frame(EdgeId(0), CameFrom::Here, FromEdge::Sign(sign.clone()).encode());
             world.run_for(Duration::from_secs(1)).await;
 
             let counters = &world.counters;

@@ -3,7 +3,7 @@
 
 use crate::bootstrap::{KEY, MINUTE, bootstrapped, config, seen, world};
 use crate::takeover::{asks_again, handshakes, noted};
-use claviger_actors::{Counters, EdgeId};
+use claviger_actors::{CameFrom, Counters, EdgeId};
 use claviger_device::DeviceConfig;
 use claviger_front::{Deliver, FromEdge, Trace};
 use claviger_ledger::{EventCode, Ledger, State, View};
@@ -242,7 +242,7 @@ fn a_device_that_asks_for_too_much_at_once_is_told_so() {
                 check: None,
                 limit: None,
             });
-            world.devices.frame(EdgeId(0), deliver.encode());
+            world.devices.frame(EdgeId(0), CameFrom::Here, deliver.encode());
         }
         world.run_for(Duration::from_secs(1)).await;
 

@@ -6,7 +6,7 @@ use crate::calls::TooMany;
 use crate::counters::count;
 use crate::opening::{self, Checked, Failure};
 use crate::step::Input;
-use crate::{EdgeId, Ports, Reason, proof, resuming, trace};
+use crate::{CameFrom, EdgeId, Ports, Reason, proof, resuming, trace};
 use actix::WeakAddr;
 use actix::prelude::*;
 use claviger_dtls::Claim;
@@ -88,7 +88,7 @@ type Checking = Result<(Checked, Result<Outcome, Unavailable>, Span), Failure>;
 
 /// A call that opens a session, if it proves what it must.
 pub(super) enum Call {
-    Open(Open),
+    Open(Open, CameFrom),
     /// The second step of a resumption.
     Resume(Resume),
 }
@@ -105,12 +105,12 @@ impl Region {
 
     fn begin(&mut self, edge: EdgeId, call: Call, ctx: &Context<Self>) {
         match call {
-            Call::Open(open) => self.open(edge, open, ctx),
+            Call::Open(open, origin) => self.open((edge, origin), open, ctx),
             Call::Resume(resume) => self.open_resumed(edge, resume, ctx),
         }
     }
 
-    fn open(&self, edge: EdgeId, open: Open, ctx: &Context<Self>) {
+    fn open(&self, (edge, origin): (EdgeId, CameFrom), open: Open, ctx: &Context<Self>) {
         let ports = self.ports.clone();
         let Open { trace, call, peer, .. } = open;
         let claim = opening::claim(&open);
@@ -118,8 +118,9 @@ impl Region {
             Asked { edge, trace, call, peer, claim: claim.clone(), realm: open.realm.clone() };
         let call = async move {
             let Some(claim) = claim else { return Err(Failure::Malformed) };
-            let check =
-                |rows: &dyn Rows, now| opening::check(rows, &ports, &open, &claim, (edge, now));
+            let check = |rows: &dyn Rows, now| {
+                opening::check(rows, &ports, (&open, origin), &claim, (edge, now))
+            };
             check_and_propose(&ports, trace, check).await
         };
         ask(asked, call, ctx);

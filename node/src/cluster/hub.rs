@@ -178,11 +178,6 @@ impl Edges for Voice {
         // One that has gone is nobody else's.
         state.seats.get(&edge).map_or(edge.0, |taken| taken.about.node)
     }
-
-    fn is_here(&self, edge: EdgeId) -> bool {
-        let state = self.hub.read();
-        state.seats.get(&edge).is_some_and(|taken| matches!(taken.seat, Seat::Here(_)))
-    }
 }
 
 impl Hub {

@@ -1,7 +1,7 @@
 //! An edge of another node at the hub of this one.
 
 use super::hub::{About, Hub, Seat};
-use claviger_actors::EdgeId;
+use claviger_actors::{CameFrom, EdgeId};
 use claviger_front::{EdgeReport, Greeting, Hello, Nodes, Peer};
 use claviger_raft::Channel;
 use core::time::Duration;
@@ -78,7 +78,7 @@ impl Hub {
                     None => {
                         seated.heard.now();
                         if !frame.is_empty() {
-                            reign.devices.frame(edge, frame.into());
+                            reign.devices.frame(edge, CameFrom::Elsewhere, frame.into());
                         }
                     }
                 }

@@ -379,27 +379,6 @@ async fn an_id_belongs_to_the_node_that_came_with_it() {
 }
 
 #[tokio::test]
-async fn an_edge_is_here_while_it_has_a_seat_in_this_process() {
-    LocalSet::new()
-        .run_until(async {
-            let hub = Arc::<Hub>::default();
-            let (_, edges) = hub.voice();
-            lead(&hub, 1).await;
-            let reign = hub.reigns().borrow().clone().unwrap();
-            assert!(!edges.is_here(EdgeId(7)));
-
-            let here = hub.sit(&reign, about(1), Seat::Here(mpsc::channel(1).0)).unwrap();
-            assert!(edges.is_here(EdgeId(7)) && !edges.is_here(EdgeId(8)));
-            drop(here);
-            assert!(!edges.is_here(EdgeId(7)));
-
-            let _there = hub.sit(&reign, about(1), Seat::There(mpsc::channel(1).0)).unwrap();
-            assert!(!edges.is_here(EdgeId(7)));
-        })
-        .await;
-}
-
-#[tokio::test]
 async fn a_frame_for_an_edge_that_is_behind_is_dropped_and_counted() {
     LocalSet::new()
         .run_until(async {

@@ -1,6 +1,6 @@
 //! The way between an edge's task and the actors, wherever these are.
 
-use claviger_actors::{Devices, EdgeId};
+use claviger_actors::{CameFrom, Devices, EdgeId};
 use tokio::sync::mpsc;
 use zeroize::Zeroizing;
 
@@ -36,7 +36,7 @@ impl Way {
         match self {
             Self::Nowhere => false,
             Self::Here(devices) => {
-                devices.frame(edge, frame);
+                devices.frame(edge, CameFrom::Here, frame);
                 true
             }
             Self::There(frames) => frames.try_send(frame).is_ok(),

@@ -7,7 +7,7 @@ use super::wires::{Place, Said};
 use super::{Defect, SERVICE, SimCluster};
 use crate::steps::{self, Steps};
 use crate::{Datagram, VirtualClock};
-use claviger_actors::{Clock, EdgeId};
+use claviger_actors::{CameFrom, Clock, EdgeId};
 use claviger_device::{DeviceEvent, DeviceOutput};
 use claviger_dtls::HandshakeEvent;
 use claviger_edge::Output;
@@ -168,7 +168,7 @@ impl SimCluster {
                 Said::Welcome(leading.term)
             }
             (Some(leading), Said::Frame(id, frame)) if lock(&leading.edges).contains_key(&id) => {
-                return leading.devices.frame(EdgeId(id), frame);
+                return leading.devices.frame(EdgeId(id), CameFrom::Elsewhere, frame);
             }
             (_, Said::Hello(_) | Said::Frame(..)) => Said::Standby,
             (_, Said::Welcome(_) | Said::Standby) => return,
