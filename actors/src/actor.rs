@@ -204,8 +204,7 @@ impl DeviceActor {
             if confirmed {
                 actor.ports().ledger.read(&mut |rows| {
                     let of = actor.device.of();
-                    let offer = if again { View::offer_again } else { View::offer };
-                    outcome = offer(&View::new(rows), of, session, credential, at);
+                    outcome = View::new(rows).offer(of, session, credential, at, again);
                 });
             }
             actor.step(Input::Offered { session, credential, outcome }, ctx);

@@ -247,46 +247,27 @@ impl View<'_> {
 
     /// The credential `id`, which was staged when `session` was opened, as
     /// [`StageCredential`](crate::StageCredential) would give it at `at` (ms since the Unix epoch);
-    /// nothing if something has changed since, and it is for that command to decide.
+    /// nothing if something has changed since, and it is for that command to decide. Or `again` one
+    /// that has been delivered and is not known to be used: the device may not have kept it. Nothing
+    /// if another one waits.
     pub fn offer(
         &self,
         of: &DeviceRef,
         session: SessionId,
         id: CredentialId,
         at: u64,
+        again: bool,
     ) -> Option<Outcome> {
-        self.offer_of(of, session, id, at, State::Staged)
-    }
-
-    /// As [`Self::offer`], for one that has been delivered and is not known to be used: the device
-    /// may not have kept it. Nothing if another one waits.
-    pub fn offer_again(
-        &self,
-        of: &DeviceRef,
-        session: SessionId,
-        id: CredentialId,
-        at: u64,
-    ) -> Option<Outcome> {
-        self.offer_of(of, session, id, at, State::Delivered)
-    }
-
-    fn offer_of(
-        &self,
-        of: &DeviceRef,
-        session: SessionId,
-        id: CredentialId,
-        at: u64,
-        state: State,
-    ) -> Option<Outcome> {
+        let state = if again { State::Delivered } else { State::Staged };
         let session = self.session(of, session)?;
         let prover = self.credential(of, session.credential)?;
-        let waits = (state == State::Staged).then_some(id);
+        let waits = (!again).then_some(id);
         let device = self.device(of).filter(|device| device.staged == waits)?;
         let profile = self.profile(&of.tenant, &device.profile)?;
         let credential = self.credential(of, id).filter(|row| row.state == state)?;
         let good = self.is_good(of, &prover, Some(&session), at)
             && credential.is_fit(&device, &profile, at);
         let sealed_key = self.material(of, id).filter(|_| good)?;
-        Some(Waiting { id, credential, sealed_key }.offered(&profile, state != State::Staged))
+        Some(Waiting { id, credential, sealed_key }.offered(&profile, again))
     }
 }

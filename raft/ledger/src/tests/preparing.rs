@@ -23,7 +23,7 @@ fn opened() -> Rig {
 }
 
 fn offer(rig: &Rig) -> Option<Outcome> {
-    rig.view().offer(&device(1), sess(1), cred(10), rig.now)
+    rig.view().offer(&device(1), sess(1), cred(10), rig.now, false)
 }
 
 #[test]

@@ -110,7 +110,7 @@ fn a_device_for_certificates_needs_its_trust_anchor() {
     assert_eq!(rig.refused(stage(11)), gone);
     assert_eq!(rig.refused(raise(1)), gone);
     let at = rig.now;
-    assert_eq!(rig.view().offer(&device(1), sess(1), cred(10), at), None);
+    assert_eq!(rig.view().offer(&device(1), sess(1), cred(10), at, false), None);
 }
 
 #[test]
@@ -348,6 +348,6 @@ fn a_session_ends_with_the_certificates_that_its_chain_led_to() {
     let gone = in_state("without its trust anchor \"factory\"");
     assert_eq!([rig.refused(raise(1)), rig.refused(stage(11))], [gone.clone(), gone]);
     let at = rig.now;
-    assert_eq!(rig.view().offer(&device(1), sess(1), cred(10), at), None);
+    assert_eq!(rig.view().offer(&device(1), sess(1), cred(10), at, false), None);
     assert!(matches!(rig.run(open_by_chain(&rig, 1, 2)), Outcome::Opened { .. }));
 }
