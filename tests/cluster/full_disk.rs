@@ -1,8 +1,8 @@
 //! Disks that fill up while devices come: who has no room to write leads no more, and where nobody has
 //! any nothing is taken, and nothing lost.
 
-use crate::{BINARY, Folder, Lab};
-use claviger_tests::{Cluster, Ground, Nature, Spread};
+use crate::Lab;
+use claviger_tests::{Nature, Spread};
 use core::time::Duration;
 use serde_json::json;
 use std::fs::File;
@@ -47,10 +47,8 @@ async fn until_ready_is(lab: &Lab, number: usize, status: u16, said: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_leader_without_room_gives_way_and_without_any_all_waits_for_room() {
     // Given three nodes on small disks, and devices that bootstrap all the time
-    let folder = Folder::new();
     let nature = Nature { disk: Some(DISK), ..Nature::default() };
-    let cluster = Cluster::found_as(BINARY, folder.path(), Ground::Loopback, nature).await;
-    let mut lab = Lab::new(cluster.grown_to(3).await, Spread::Flows, folder).await;
+    let mut lab = Lab::of_three_as(nature, Spread::Flows).await;
     let mut fleet = lab.fleet().await;
     fleet.works("before any disk is full").await;
 

@@ -11,7 +11,7 @@ mod load;
 mod promises;
 mod versions;
 
-use claviger_tests::{Balancer, Cluster, Ground, Receiver, Spread};
+use claviger_tests::{Balancer, Cluster, Ground, Nature, Receiver, Spread};
 use core::time::Duration;
 use fleet::Fleet;
 use serde_json::{Value, json};
@@ -65,10 +65,14 @@ impl Drop for Folder {
 impl Lab {
     /// Three nodes of the ledger, each of them an edge too, behind a balancer.
     async fn of_three(balance: Spread) -> Self {
+        Self::of_three_as(Nature::default(), balance).await
+    }
+
+    /// The same, of such nodes.
+    async fn of_three_as(nature: Nature, balance: Spread) -> Self {
         let folder = Folder::new();
-        let cluster =
-            Cluster::found(BINARY, folder.path(), Ground::Loopback).await.grown_to(3).await;
-        Self::new(cluster, balance, folder).await
+        let cluster = Cluster::found_as(BINARY, folder.path(), Ground::Loopback, nature).await;
+        Self::new(cluster.grown_to(3).await, balance, folder).await
     }
 
     async fn new(cluster: Cluster, balance: Spread, folder: Folder) -> Self {

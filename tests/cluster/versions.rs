@@ -2,8 +2,8 @@
 //! neither raises the level nor starts once that has risen, and what newer levels have is refused.
 
 use crate::fleet::Fleet;
-use crate::{BINARY, Folder, Lab, all_is_well};
-use claviger_tests::{Cluster, Ground, Nature, Spread};
+use crate::{Lab, all_is_well};
+use claviger_tests::{Nature, Spread};
 use core::time::Duration;
 use serde_json::Value;
 
@@ -40,10 +40,8 @@ impl Lab {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_upgrade_is_taken_back_and_done_and_no_device_notices() {
     // Given three nodes that know the level before, which refuse what only the new one has
-    let folder = Folder::new();
     let nature = Nature { hold_level: Some(BEFORE), ..Nature::default() };
-    let cluster = Cluster::found_as(BINARY, folder.path(), Ground::Loopback, nature).await;
-    let mut lab = Lab::new(cluster.grown_to(3).await, Spread::Flows, folder).await;
+    let mut lab = Lab::of_three_as(nature, Spread::Flows).await;
     let status = lab.cluster.until("they are at the level before", is_at(BEFORE)).await;
     assert_eq!(holds(&status), 3, "{status}");
     let mut fleet = lab.fleet().await;
