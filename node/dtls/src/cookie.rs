@@ -59,22 +59,17 @@ fn in_bucket(
         IpAddr::V4(ip) => ip.to_ipv6_mapped(),
         IpAddr::V6(ip) => ip,
     };
-    // Lengths stand before what varies, so that no two hellos give the same input.
-    let mac = sip::mac(
-        &key,
-        &[
-            &ip.octets(),
-            &from.port().to_be_bytes(),
-            &hello.version.to_be_bytes(),
-            &hello.random,
-            &[hello.session_id.len() as u8, hello.compressions.len() as u8],
-            &(hello.suites.len() as u16).to_be_bytes(),
-            hello.session_id,
-            hello.compressions,
-            hello.suites,
-            hello.raw_extensions,
-        ],
-    );
+    // Lengths stand before what varies, so that no two hellos give the same input; all that has a
+    // fixed length is one part, since each costs.
+    let mut fixed = [0; 56];
+    fixed[..16].copy_from_slice(&ip.octets());
+    fixed[16..18].copy_from_slice(&from.port().to_be_bytes());
+    fixed[18..20].copy_from_slice(&hello.version.to_be_bytes());
+    fixed[20..52].copy_from_slice(&hello.random);
+    fixed[52..54].copy_from_slice(&[hello.session_id.len() as u8, hello.compressions.len() as u8]);
+    fixed[54..].copy_from_slice(&(hello.suites.len() as u16).to_be_bytes());
+    let varying = [hello.session_id, hello.compressions, hello.suites, hello.raw_extensions];
+    let mac = sip::mac(&key, &[&fixed, varying[0], varying[1], varying[2], varying[3]]);
     let mut cookie = [0; LENGTH];
     cookie[0] = bucket as u8;
     cookie[1..].copy_from_slice(&mac);
