@@ -140,40 +140,97 @@ pub(crate) fn answer(
     }
 }
 
-/// A client's datagrams of a full handshake and of a resumption, and what is kept between them.
-pub(crate) fn comes_back(suite: u16) -> (Vec<Vec<u8>>, Vec<Vec<u8>>, Resumable) {
-    let (mut first, mut said, mut kept) = (client(0, suite), Vec::new(), None);
-    let mut edge = endpoint();
-    while let Some(datagram) = sent(&mut first).pop() {
+/// A device that comes, and comes back, to an edge that serves others: its maps and buffers are there.
+pub(crate) struct ComesBack {
+    /// What the others have said: one is there, one is coming, one is coming back.
+    others: Vec<(SocketAddr, Vec<u8>)>,
+    /// The client's datagrams of a full handshake.
+    pub(crate) full: Vec<Vec<u8>>,
+    /// Those of a resumption.
+    pub(crate) again: Vec<Vec<u8>>,
+    /// What is kept between them.
+    pub(crate) kept: Resumable,
+}
+
+impl ComesBack {
+    pub(crate) fn new(suite: u16) -> Self {
+        let others = others(suite);
+        let (mut first, mut full, mut kept) = (client(0, suite), Vec::new(), None);
+        let mut edge = edge(&others);
+        while let Some(datagram) = sent(&mut first).pop() {
+            edge.receive(START, address(0), &datagram);
+            while let Some(output) = edge.poll() {
+                match output {
+                    Output::Datagram { bytes, .. } => first.receive(START, &bytes),
+                    Output::Open(call) => {
+                        let opened = schedule::open_resumable(KEY, START, &call.evidence());
+                        let (opened, resumable) = opened.expect("the key is right");
+                        kept = resumable;
+                        assert!(edge.opened(START, call.call, opened));
+                    }
+                    _ => {}
+                }
+            }
+            full.push(datagram);
+        }
+        let kept = kept.expect("it has extended master secret");
+        let again = again(&others, &mut coming_back(&first, 9, suite), &kept);
+        Self { others, full, again, kept }
+    }
+
+    /// An edge that has the others.
+    pub(crate) fn edge(&self) -> Endpoint {
+        edge(&self.others)
+    }
+}
+
+/// Another client, which resumes the session of the first.
+fn coming_back(first: &Client, seed: u64, suite: u16) -> Client {
+    let config = ClientConfig::new(b"urn:dev:1".to_vec(), Zeroizing::new(KEY.to_vec()));
+    let config = ClientConfig { suites: vec![suite], resumption: first.resumption(), ..config };
+    Client::new(START, config, &mut ChaCha8Rng::seed_from_u64(seed))
+}
+
+/// The datagrams of a client that resumes a session at an edge that has others.
+fn again(others: &[(SocketAddr, Vec<u8>)], client: &mut Client, kept: &Resumable) -> Vec<Vec<u8>> {
+    let (mut edge, mut said, mut derived) = (edge(others), Vec::new(), None);
+    while let Some(datagram) = sent(client).pop() {
         edge.receive(START, address(0), &datagram);
         while let Some(output) = edge.poll() {
-            match output {
-                Output::Datagram { bytes, .. } => first.receive(START, &bytes),
-                Output::Open(call) => {
-                    let opened = schedule::open_resumable(KEY, START, &call.evidence());
-                    let (opened, resumable) = opened.expect("the key is right");
-                    kept = resumable;
-                    assert!(edge.opened(START, call.call, opened));
-                }
-                _ => {}
-            }
+            answer(&mut edge, output, kept, &mut derived, |bytes| client.receive(START, bytes));
         }
         said.push(datagram);
     }
-    let kept = kept.expect("it has extended master secret");
-    let config = ClientConfig::new(b"urn:dev:1".to_vec(), Zeroizing::new(KEY.to_vec()));
-    let resumption = first.resumption();
-    let config = ClientConfig { suites: vec![suite], resumption, ..config };
-    let mut second = Client::new(START, config, &mut ChaCha8Rng::seed_from_u64(9));
-    let (mut edge, mut again, mut derived) = (endpoint(), Vec::new(), None);
-    while let Some(datagram) = sent(&mut second).pop() {
-        edge.receive(START, address(0), &datagram);
-        while let Some(output) = edge.poll() {
-            let each = |bytes: &[u8]| second.receive(START, bytes);
-            answer(&mut edge, output, &kept, &mut derived, each);
+    assert_eq!((edge.counters().resumed, said.len()), (1, 3));
+    said
+}
+
+/// What others say to an edge: a whole handshake, the two hellos of another, and those of one that
+/// resumes.
+fn others(suite: u16) -> Vec<(SocketAddr, Vec<u8>)> {
+    let (mut edge, mut first) = (endpoint(), client(1, suite));
+    let whole = handshake(&mut edge, &mut first, address(1));
+    let clients = [(2, client(2, suite)), (3, coming_back(&first, 3, suite))];
+    let mut said: Vec<_> = whole.into_iter().map(|datagram| (address(1), datagram)).collect();
+    for (index, mut client) in clients {
+        for _ in 0..2 {
+            let hello = sent(&mut client).remove(0);
+            edge.receive(START, address(index), &hello);
+            drain(&mut edge, None, |bytes| client.receive(START, bytes));
+            said.push((address(index), hello));
         }
-        again.push(datagram);
     }
-    assert_eq!((edge.counters().resumed, again.len()), (1, 3));
-    (said, again, kept)
+    assert_eq!((edge.sessions(), edge.half_open()), (1, 2));
+    said
+}
+
+fn edge(others: &[(SocketAddr, Vec<u8>)]) -> Endpoint {
+    let mut edge = endpoint();
+    for (from, datagram) in others {
+        edge.receive(START, *from, datagram);
+        drain(&mut edge, Some(KEY), |bytes| {
+            black_box(bytes);
+        });
+    }
+    edge
 }

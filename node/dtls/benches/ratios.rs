@@ -19,8 +19,12 @@ use core::hint::black_box;
 use core::time::Duration;
 use ends::{Clock, Ends, bare_curves};
 use play::{
-    KEY, START, address, client, comes_back, drain, endpoint, handshake, play, sent, session,
+    ComesBack, KEY, START, address, client, drain, endpoint, handshake, play, sent, session,
 };
+
+/// That of the server.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// TLS_PSK_WITH_AES_128_CCM_8 and TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8.
 const PSK: u16 = 0xC0A8;
@@ -44,37 +48,38 @@ fn timed(count: usize, clock: Clock<'_>, once: impl FnMut(usize)) -> Duration {
 }
 
 fn full() -> Run {
-    let (said, _, _) = comes_back(PSK);
+    let device = ComesBack::new(PSK);
     Box::new(move |count, clock| {
-        let mut endpoints: Vec<_> = (0..count).map(|_| endpoint()).collect();
+        let mut edges: Vec<_> = (0..count).map(|_| device.edge()).collect();
         timed(count, clock, |nth| {
-            for datagram in &said {
-                endpoints[nth].receive(START, address(0), datagram);
-                drain(&mut endpoints[nth], Some(KEY), |bytes| {
+            for datagram in &device.full {
+                edges[nth].receive(START, address(0), datagram);
+                drain(&mut edges[nth], Some(KEY), |bytes| {
                     black_box(bytes);
                 });
             }
-            assert_eq!(endpoints[nth].sessions(), 1);
+            assert_eq!(edges[nth].sessions(), 2);
         })
     })
 }
 
 fn resumed() -> Run {
-    let (_, said, kept) = comes_back(PSK);
+    let device = ComesBack::new(PSK);
     Box::new(move |count, clock| {
-        let mut endpoints: Vec<_> = (0..count).map(|_| endpoint()).collect();
+        let mut edges: Vec<_> = (0..count).map(|_| device.edge()).collect();
         timed(count, clock, |nth| {
-            play(&mut endpoints[nth], &said, &kept);
-            assert_eq!(endpoints[nth].sessions(), 1);
+            play(&mut edges[nth], &device.again, &device.kept);
+            assert_eq!(edges[nth].sessions(), 2);
         })
     })
 }
 
-/// Endpoints alone, which the two above have in common.
-fn endpoints() -> Run {
-    Box::new(|count, clock| {
+/// Edges alone, which the two above have in common.
+fn edges() -> Run {
+    let device = ComesBack::new(PSK);
+    Box::new(move |count, clock| {
         timed(count, clock, |_| {
-            black_box(endpoint());
+            black_box(device.edge());
         })
     })
 }
@@ -116,7 +121,7 @@ fn kinds() -> Vec<Kind> {
     vec![
         kind("full", 64, full()),
         kind("resumed", 64, resumed()),
-        kind("endpoint", 64, endpoints()),
+        kind("edge", 64, edges()),
         kind("record", 512, record()),
         kind("mutual", 4, mutual()),
         kind("curves", 4, curves()),

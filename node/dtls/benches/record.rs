@@ -14,8 +14,12 @@ use core::hint::black_box;
 use cpu::Cpu;
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use play::{
-    KEY, START, address, client, comes_back, drain, endpoint, handshake, play, sent, session,
+    ComesBack, KEY, START, address, client, drain, endpoint, handshake, play, sent, session,
 };
+
+/// That of the server.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn records(criterion: &mut Criterion<Cpu>) {
     let mut group = criterion.benchmark_group("record");
@@ -83,12 +87,12 @@ fn handshakes(criterion: &mut Criterion<Cpu>) {
 fn resumptions(criterion: &mut Criterion<Cpu>) {
     let mut group = criterion.benchmark_group("resumption");
     for suite in SUITES.iter().filter(|suite| Suite::psk_defaults().contains(&suite.id)) {
-        let (full, again, kept) = comes_back(suite.id);
+        let device = ComesBack::new(suite.id);
         group.bench_function(format!("full handshake before it/{}", suite.name), |bencher| {
             bencher.iter_batched_ref(
-                endpoint,
+                || device.edge(),
                 |endpoint| {
-                    for datagram in &full {
+                    for datagram in &device.full {
                         endpoint.receive(START, address(0), datagram);
                         drain(endpoint, Some(KEY), |bytes| {
                             black_box(bytes);
@@ -100,10 +104,10 @@ fn resumptions(criterion: &mut Criterion<Cpu>) {
         });
         group.bench_function(format!("resumed handshake/{}", suite.name), |bencher| {
             bencher.iter_batched_ref(
-                endpoint,
+                || device.edge(),
                 |endpoint| {
-                    play(endpoint, &again, &kept);
-                    assert_eq!(endpoint.sessions(), 1);
+                    play(endpoint, &device.again, &device.kept);
+                    assert_eq!(endpoint.sessions(), 2);
                 },
                 BatchSize::SmallInput,
             );
