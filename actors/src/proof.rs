@@ -8,7 +8,7 @@ use crate::opening::{Failure, tenant_key};
 use crate::{Ports, Reason};
 use claviger_dtls::{Claim, Presented, schedule};
 use claviger_ledger::{
-    CredentialId, CredentialKind, DeviceRef, EnrolDevice, NamePlace, TrustAnchor, View,
+    Credential, CredentialId, CredentialKind, DeviceRef, EnrolDevice, NamePlace, TrustAnchor, View,
 };
 use claviger_machine::Subject;
 use claviger_seal::{Label, TenantKey};
@@ -144,34 +144,55 @@ fn of_chain(
     (chain, subject): (&[Vec<u8>], &Subject),
     now: Duration,
 ) -> Result<Proof, Failure> {
-    view.tenant_of_realm(realm).ok_or(Failure::Broken("no tenant"))?;
-    // A realm has its tenant's name.
-    let tenant = realm;
     let leads_to = |anchor: &TrustAnchor| {
         let certificates: Vec<&[u8]> = anchor.certificates.iter().map(|it| &it[..]).collect();
         ports.pki.validate(chain, &certificates, now).is_ok()
     };
-    let anchors = view.trust_anchors(tenant).into_iter();
+    // Of most devices the rows say which anchor it must be: the others need not be looked at.
+    let enrolled = enrolled(view, realm, subject);
+    if let Some(Enrolled { device, credential, name, anchor }) = &enrolled
+        && leads_to(anchor)
+    {
+        let proof = proof(view, ports, device.clone(), *credential, under(name))?;
+        return Ok(Proof { anchor: Some(anchor.version), ..proof });
+    }
+    let refuted = enrolled.map(|enrolled| enrolled.name);
+    // A realm has its tenant's name.
+    view.tenant_of_realm(realm).ok_or(Failure::Broken("no tenant"))?;
+    let anchors = view.trust_anchors(realm).into_iter();
+    let anchors = anchors.filter(|(name, _)| refuted.as_ref() != Some(name));
     let anchors: Vec<_> = anchors.filter(|(_, anchor)| leads_to(anchor)).collect();
     if anchors.is_empty() {
         return Err(Failure::Unproven(Reason::UntrustedChain));
     }
-    let known_by = |name: &str| KnownBy(CredentialKind::Certificate, name.as_bytes().to_vec());
     for (name, anchor) in &anchors {
-        let device = endpoint(subject, anchor).and_then(|named| view.endpoint(realm, named));
+        let named = endpoint(subject, anchor.endpoint_in);
+        let device = named.and_then(|named| view.endpoint(realm, named));
         let credential = device.as_ref().and_then(|device| certified(view, device, name));
         if let (Some(device), Some(credential)) = (device, credential) {
-            let proof = proof(view, ports, device, credential, known_by(name))?;
+            let proof = proof(view, ports, device, credential, under(name))?;
             return Ok(Proof { anchor: Some(anchor.version), ..proof });
         }
     }
+    to_be_enrolled(view, ports, realm, subject, &anchors)
+}
+
+/// The device that a chain names which leads to these anchors, if the first of them that may is to
+/// enrol it.
+fn to_be_enrolled(
+    view: &View<'_>,
+    ports: &Ports,
+    realm: &str,
+    subject: &Subject,
+    anchors: &[(String, TrustAnchor)],
+) -> Result<Proof, Failure> {
     let mut reason = Reason::UnknownSubject;
-    for (name, anchor) in &anchors {
-        if let Some(named) = endpoint(subject, anchor)
+    for (name, anchor) in anchors {
+        if let Some(named) = endpoint(subject, anchor.endpoint_in)
             && let Some(profile) = &anchor.enrol_with
             && view.endpoint(realm, named).is_none()
         {
-            let device = DeviceRef { tenant: tenant.to_owned(), device: named.to_owned() };
+            let device = DeviceRef { tenant: realm.to_owned(), device: named.to_owned() };
             if view.was_deleted(realm, named) {
                 reason = Reason::Deleted;
                 continue;
@@ -191,7 +212,7 @@ fn of_chain(
                 key_length: 0,
                 kind: CredentialKind::Certificate,
             };
-            let proof = proof(view, ports, device, credential, known_by(name))?;
+            let proof = proof(view, ports, device, credential, under(name))?;
             let enrol = Some(Box::new(enrol));
             return Ok(Proof { anchor: Some(anchor.version), enrol, ..proof });
         }
@@ -199,21 +220,46 @@ fn of_chain(
     Err(Failure::Unproven(reason))
 }
 
+/// Known by certificates under the anchor of this name.
+fn under(anchor: &str) -> KnownBy {
+    KnownBy(CredentialKind::Certificate, anchor.as_bytes().to_vec())
+}
+
+/// A device that a certificate names where its anchor says, and under which anchor it is enrolled.
+struct Enrolled {
+    device: DeviceRef,
+    credential: CredentialId,
+    name: String,
+    anchor: TrustAnchor,
+}
+
+/// The device that a certificate names, if its row says by what it is known. That the chain leads to
+/// that anchor is not looked at.
+fn enrolled(view: &View<'_>, realm: &str, subject: &Subject) -> Option<Enrolled> {
+    NamePlace::ALL.into_iter().find_map(|place| {
+        let device = view.endpoint(realm, endpoint(subject, place)?)?;
+        let (credential, Credential { identity, .. }) = view.certified(&device)?;
+        let name = String::from_utf8(identity).ok()?;
+        let anchor = view.trust_anchor(&device.tenant, &name)?;
+        (anchor.endpoint_in == place).then_some(Enrolled { device, credential, name, anchor })
+    })
+}
+
 /// The credential of a device for certificates under an anchor; one that may be used, if there is
 /// one, and else one whose refusal the ledger notes.
 fn certified(view: &View<'_>, device: &DeviceRef, anchor: &str) -> Option<CredentialId> {
-    let under = |kind: CredentialKind, identity: &[u8]| {
+    let is_under = |kind: CredentialKind, identity: &[u8]| {
         kind == CredentialKind::Certificate && identity == anchor.as_bytes()
     };
     let credentials = view.credentials(device).into_iter();
-    let found = credentials.filter(|(_, it)| under(it.kind, &it.identity));
+    let found = credentials.filter(|(_, it)| is_under(it.kind, &it.identity));
     found.max_by_key(|(_, credential)| credential.state.is_live()).map(|(id, _)| id)
 }
 
 /// The endpoint name of a certificate, if it can be one: as long and as plain as those that people
 /// enrol.
-fn endpoint<'a>(subject: &'a Subject, anchor: &TrustAnchor) -> Option<&'a str> {
-    let name = match anchor.endpoint_in {
+fn endpoint(subject: &Subject, place: NamePlace) -> Option<&str> {
+    let name = match place {
         NamePlace::CommonName => &subject.common_name,
         NamePlace::DnsName => &subject.dns_name,
         NamePlace::Uri => &subject.uri,

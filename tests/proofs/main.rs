@@ -5,7 +5,7 @@ mod lasting;
 mod refused;
 mod signed;
 
-use claviger_curves::{AwsLc, Leaf, SigningKey, pem};
+use claviger_curves::{Authority, AwsLc, Leaf, SigningKey, pem};
 use claviger_device::{DeviceConfig, Keys};
 use claviger_dtls::{CertificateType, Presented};
 use claviger_tests::{Claviger, Place, Receiver, SeededCrypto, UdpDevice};
@@ -67,7 +67,12 @@ impl Rig {
         let mut anchor = json!({ "certificates": AUTHORITY });
         let members = anchor.as_object_mut().expect("an object");
         members.extend(more.as_object().expect("an object").clone());
-        let put = self.claviger.api("PUT", "/trust-anchors/factory", Some(anchor)).await;
+        self.put_anchor("factory", anchor).await;
+    }
+
+    async fn put_anchor(&self, name: &str, anchor: Value) {
+        let path = format!("/trust-anchors/{name}");
+        let put = self.claviger.api("PUT", &path, Some(anchor)).await;
         assert!((200..300).contains(&put.0), "{}", put.1);
     }
 
@@ -144,6 +149,14 @@ fn device_key() -> SigningKey {
 }
 
 /// A public key as the API takes it.
+/// The certificate of another authority, in PEM.
+fn another_authority() -> String {
+    let day = Duration::from_secs(86_400);
+    let authority = Authority::new("Another", fresh(), Duration::ZERO, 29_000 * day);
+    let authority = authority.expect("an authority");
+    pem::encode(pem::CERTIFICATE, authority.certificate()).expect("it is short")
+}
+
 fn public(key: &SigningKey) -> Value {
     json!({ "public_key": BASE64.encode(&key.public_key().expect("it has one")) })
 }

@@ -59,6 +59,28 @@ async fn a_chain_that_names_a_device_of_another_kind_reaches_it_not() {
 }
 
 #[tokio::test]
+async fn a_chain_under_another_anchor_than_its_devices_reaches_it_not() {
+    for (trusted, alert, reason) in [
+        // It leads to an anchor, under which no device has the name that it bears.
+        (true, AlertDescription::CERTIFICATE_UNKNOWN, "unknown_subject"),
+        (false, AlertDescription::BAD_CERTIFICATE, "untrusted_chain"),
+    ] {
+        let rig = Rig::start().await;
+        rig.put_anchor("another", json!({ "certificates": another_authority() })).await;
+        rig.enrol(json!({ "certificate": { "trust_anchor": "another" } })).await;
+        if trusted {
+            rig.trust(json!({ "enrol_with_profile": "profile" })).await;
+        }
+        let keys = rig.keys(device_key(), Some(DEVICE)).await;
+
+        assert_eq!(refused(&rig, DeviceConfig::keyed(NAME, keys)).await, alert);
+
+        assert_eq!(rig.attempt().await.0, reason);
+        assert!(!rig.timeline().await.contains("session.opened"));
+    }
+}
+
+#[tokio::test]
 async fn a_certificate_opens_the_account_of_the_device_that_it_names_alone() {
     let rig = Rig::start().await;
     rig.trust(json!({})).await;

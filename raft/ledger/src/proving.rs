@@ -68,15 +68,8 @@ impl Book<'_> {
         credential: &Credential,
         session: Option<&Session>,
     ) -> Result<Option<String>, Stop> {
-        if !credential.is_usable(self.at) {
-            return Ok(Some(credential.standing(self.at).to_owned()));
-        }
-        if credential.kind != CredentialKind::Certificate {
-            return Ok(None);
-        }
         let anchor = self.anchor_of(of, credential)?;
-        let stands = credential.stands_under(anchor.as_ref(), session);
-        Ok((!stands).then(|| format!("without its trust anchor \"{}\"", credential.anchor_name())))
+        Ok(credential.bar(anchor.as_ref(), session, self.at))
     }
 }
 
@@ -84,6 +77,20 @@ impl Credential {
     /// The name of its trust anchor, for certificates.
     fn anchor_name(&self) -> String {
         String::from_utf8_lossy(&self.identity).into_owned()
+    }
+
+    /// Why nothing may rest on it at `at`, its anchor being this one: see [`Book::bar`].
+    pub(crate) fn bar(
+        &self,
+        anchor: Option<&TrustAnchor>,
+        session: Option<&Session>,
+        at: u64,
+    ) -> Option<String> {
+        if !self.is_usable(at) {
+            return Some(self.standing(at).to_owned());
+        }
+        let stands = self.stands_under(anchor, session);
+        (!stands).then(|| format!("without its trust anchor \"{}\"", self.anchor_name()))
     }
 
     /// True if its anchor is there, with the certificates that the session's chain led to.

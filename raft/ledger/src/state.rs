@@ -2,8 +2,8 @@
 
 use crate::key::{self, Kind};
 use crate::record::{
-    Connector, Credential, Device, Meta, Origin, OutboxItem, Profile, RootKeys, Session, Tenant,
-    TrustAnchor,
+    Connector, Credential, Device, FIRST_LEVEL, Meta, Origin, OutboxItem, Profile, RootKeys,
+    Session, Tenant, TrustAnchor,
 };
 use crate::story::Story;
 use crate::{CredentialId, Damage, DeviceRef, Refusal, Rows, SessionId, frame};
@@ -72,6 +72,11 @@ impl<'a> Book<'a> {
 
     pub(crate) fn meta(&self) -> Result<Option<Meta>, Stop> {
         self.load("the cluster's record", &key::meta())
+    }
+
+    /// Whether commands are applied by this level, or by a later one.
+    pub(crate) fn is_at_level(&self, level: u32) -> Result<bool, Stop> {
+        Ok(level <= FIRST_LEVEL || self.meta()?.is_some_and(|meta| meta.level >= level))
     }
 
     pub(crate) fn root_keys(&self) -> Result<Option<RootKeys>, Stop> {

@@ -5,7 +5,7 @@
 
 use crate::event::{AuditEntry, Event, EventCode, FeedEntry, TimelineEntry};
 use crate::key::{self, Kind};
-use crate::record::{Device, FIRST_LEVEL};
+use crate::record::Device;
 use crate::state::{Book, Stop};
 use crate::{DeviceRef, Rows, frame};
 use minicbor::Decode;
@@ -71,9 +71,7 @@ impl Book<'_> {
 
     /// Whether the feed tells of this at the ledger's level.
     fn is_fed(&self, code: EventCode) -> Result<bool, Stop> {
-        let since = code.fed_since();
-        let known = since <= FIRST_LEVEL || self.meta()?.is_some_and(|meta| meta.level >= since);
-        Ok(known && code.is_fed())
+        Ok(self.is_at_level(code.fed_since())? && code.is_fed())
     }
 
     /// `event` as something that happens now.

@@ -208,6 +208,12 @@ impl<'a> View<'a> {
         rows.filter_map(|(id, c)| Some((CredentialId(id.try_into().ok()?), c))).collect()
     }
 
+    /// The credential that the certificates of a device prove, where its row says so.
+    pub fn certified(&self, of: &DeviceRef) -> Option<(CredentialId, Credential)> {
+        let id = self.device(of)?.certified?;
+        Some((id, self.credential(of, id)?))
+    }
+
     /// One credential of a device.
     pub fn credential(&self, of: &DeviceRef, id: CredentialId) -> Option<Credential> {
         self.load(&key::credential(Kind::Credential, of, id))

@@ -127,6 +127,8 @@ impl EnrolDevice {
     }
 
     fn store_device(&self, book: &mut Book<'_>, realm: String) -> Result<(), Stop> {
+        let certified = self.kind == CredentialKind::Certificate
+            && book.is_at_level(Device::CERTIFIED_SINCE)?;
         let mut device = Device {
             endpoint: self.endpoint.clone(),
             realm,
@@ -136,6 +138,7 @@ impl EnrolDevice {
             next_entry: 0,
             staged: None,
             made: Vec::new(),
+            certified: certified.then_some(self.credential),
         };
         let event = Event {
             code: EventCode::DeviceEnrolled,

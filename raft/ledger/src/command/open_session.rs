@@ -66,10 +66,14 @@ impl OpenSession {
         let mut device = book.device(&self.device)?;
         let id = self.opened.credential;
         let mut credential = book.credential(&self.device, id)?;
-        if let Some(state) = book.bar(&self.device, &credential, None)? {
+        let anchor = book.anchor_of(&self.device, &credential)?;
+        if let Some(state) = credential.bar(anchor.as_ref(), None, book.at) {
             return self.refuse(book, device, state);
         }
-        self.check_anchor(book, &credential)?;
+        if let Some(anchor) = &anchor {
+            // A chain that was validated by what its anchor was before proves nothing now.
+            Refusal::unless_version(Some(self.anchor.unwrap_or(0)), anchor.version)?;
+        }
         let row = key::session(&self.device, self.session);
         if let Some(mut known) = book.load::<Session>("a session", &row)? {
             if known.edge != self.opened.edge {
@@ -84,7 +88,6 @@ impl OpenSession {
             // Its keys were used from generation 1 on; a repetition must not begin there again.
             return Err(Refusal::taken("session", self.session).into());
         }
-        let anchor = book.anchor_of(&self.device, &credential)?;
         let anchor = anchor.map(|anchor| anchor.fingerprint().into());
         let session = Session { generation: 1, opened_at: book.at, anchor, ..self.opened.clone() };
         self.store_lookup(book, &session)?;
@@ -160,16 +163,6 @@ impl OpenSession {
             return Err(Refusal::not_found("device", &self.device.device).into());
         }
         enrol.apply(book).map(drop)
-    }
-
-    /// Refuses a chain that was validated by what its trust anchor was before.
-    fn check_anchor(&self, book: &Book<'_>, credential: &Credential) -> Result<(), Stop> {
-        if credential.kind != CredentialKind::Certificate {
-            return Ok(());
-        }
-        let name = String::from_utf8_lossy(&credential.identity);
-        let actual = book.trust_anchor(&self.device.tenant, &name)?.map_or(0, |it| it.version);
-        Ok(Refusal::unless_version(Some(self.anchor.unwrap_or(0)), actual)?)
     }
 
     /// Keeps what it takes to resume the session, and drops what is too old for that.

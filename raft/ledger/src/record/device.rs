@@ -30,9 +30,15 @@ pub struct Device {
     /// The credentials that were made for it, oldest first; at most [`Device::MADE`].
     #[cbor(n(7), skip_if = "Vec::is_empty")]
     pub made: Vec<CredentialId>,
+    /// The credential that it was enrolled with, where that is for certificates: these name the
+    /// device and no credential. None of a device that was enrolled below [`Device::CERTIFIED_SINCE`].
+    #[n(8)]
+    pub certified: Option<CredentialId>,
 }
 
 impl Device {
     /// How many credentials made for it are kept; a further one takes the place of an old one.
     pub const MADE: usize = 16;
+    /// The ledger's level from which on [`Device::certified`] is written: older versions drop it.
+    pub(crate) const CERTIFIED_SINCE: u32 = 5;
 }

@@ -21,6 +21,9 @@ pub enum NamePlace {
 }
 
 impl NamePlace {
+    /// Every place.
+    pub const ALL: [Self; 3] = [Self::CommonName, Self::DnsName, Self::Uri];
+
     /// The place's name, as the API writes it.
     pub const fn as_str(self) -> &'static str {
         match self {

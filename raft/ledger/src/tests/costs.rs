@@ -96,7 +96,7 @@ fn a_device_at_first_contact_is_enrolled_and_staged_in_one_commit_without_a_rang
 
     let costs = costs(&mut rig, vec![command.into()]);
 
-    assert_eq!(costs, ["OpenSession 28 0 17 0 2069"]);
+    assert_eq!(costs, ["OpenSession 27 0 17 0 2069"]);
 }
 
 #[test]

@@ -351,3 +351,42 @@ fn a_session_ends_with_the_certificates_that_its_chain_led_to() {
     assert_eq!(rig.view().offer(&device(1), sess(1), cred(10), at, false), None);
     assert!(matches!(rig.run(open_by_chain(&rig, 1, 2)), Outcome::Opened { .. }));
 }
+
+#[test]
+fn a_device_that_is_enrolled_for_certificates_says_by_which_credential_from_level_5_on() {
+    for (level, expected) in [(4, None), (5, Some(cred(1)))] {
+        // Given a ledger at this level
+        let mut rig = anchored(Some("meters"));
+        rig.done(RaiseLevel { level });
+
+        // When devices are enrolled, at first contact too
+        rig.run(first_contact(&rig, 1, 1));
+        rig.done(enrol_certificate(2));
+        rig.done(enrol(3));
+
+        let found = |of| rig.view().certified(&device(of)).map(|(id, _)| id);
+        assert_eq!(found(1), expected, "at level {level}");
+        assert_eq!(found(2), expected.map(|_| cred(2)), "at level {level}");
+        assert_eq!(found(3), None, "at level {level}");
+    }
+}
+
+/// What was once written is read for ever.
+#[test]
+fn the_bytes_of_a_device_with_certificates_are_what_they_were_at_first() {
+    let mut rig = anchored(None);
+    rig.done(RaiseLevel { level: 5 });
+    rig.done(enrol_certificate(1));
+    let device = rig.view().device(&device(1)).unwrap();
+    let device = Device { version: 7, ..device };
+    let made = Device { made: vec![cred(10)], ..device.clone() };
+    let first = "01896975726e3a6465763a316764656661756c74666d6574657273071a000f424001f6";
+    let (none, one) = ("80", format!("8150{}", "0a".repeat(16)));
+    for (device, made) in [(device, none), (made, &one)] {
+        let known = format!("{first}{made}50{}", "01".repeat(16));
+
+        assert_eq!(data_encoding::HEXLOWER.encode(&frame::encode(&device)), known);
+        let bytes = data_encoding::HEXLOWER.decode(known.as_bytes()).unwrap();
+        assert_eq!(frame::decode::<Device>(&bytes), Some(device));
+    }
+}
