@@ -301,11 +301,15 @@ mod tests {
         found(&sweeper).await;
         let expires_at = u64::MAX;
         let (token, secret_hash, role) = ([7; 16], [8; 32], NodeRole::Edge);
-        apply(&sweeper, CreateJoinToken { token, role, secret_hash, expires_at, uses: 9 }).await;
+        let uses = 9;
+        let returns = None;
+        let made = CreateJoinToken { token, role, secret_hash, expires_at, uses, returns };
+        apply(&sweeper, made).await;
         for node in [1, 2] {
             let certified_until = sweeper.now() + node * 86_400_000;
-            let key_hash = [9; 32];
-            let admit = AdmitNode { token, secret_hash, node, role, key_hash, certified_until };
+            let (key_hash, issuer) = ([9; 32], None);
+            let admit =
+                AdmitNode { token, secret_hash, node, role, key_hash, certified_until, issuer };
             apply(&sweeper, admit).await;
         }
         let nodes = || {

@@ -1,7 +1,8 @@
 //! The rows of nodes, while one command is applied.
 
+use crate::Refusal;
 use crate::key::{self, Kind};
-use crate::record::NodeRecord;
+use crate::record::{NodeAuthority, NodeRecord};
 use crate::state::{Book, Stop};
 
 /// How many nodes one command looks at, to forget those that are gone.
@@ -18,6 +19,19 @@ impl Book<'_> {
 
     pub(crate) fn drop_node(&mut self, node: u64) {
         self.drop_row(&key::of_all(Kind::Node, &node.to_be_bytes()));
+    }
+
+    /// Refuses a certificate that the newest authority does not issue: another one took its place
+    /// meanwhile, and whoever wants one asks again.
+    pub(crate) fn unless_issuer_changed(&self, issuer: Option<[u8; 32]>) -> Result<(), Stop> {
+        let row = key::of_all(Kind::NodeAuthority, &[]);
+        let newest: Option<NodeAuthority> = self.load("the authority of nodes", &row)?;
+        match (issuer, newest) {
+            (Some(issuer), Some(newest)) if issuer != newest.name() => {
+                Err(Refusal::not_found("authority that still issues certificates", "nodes").into())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Forgets edges whose certificates are over: each start of one brings a new id.

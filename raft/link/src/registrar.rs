@@ -22,6 +22,8 @@ use std::time::Duration;
 
 /// How long a node waits for a certificate after its last one.
 const PAUSE: Duration = Duration::from_secs(60);
+/// The level from which on the ledger keeps who issued a certificate.
+const NAMES_ISSUERS: u32 = 5;
 /// What the authority's private key is sealed with is a key of the cluster for this.
 const PURPOSE: &str = "authority";
 
@@ -195,9 +197,14 @@ impl Registrar {
         let now = milliseconds(now);
         let holds = |node: &&NodeRecord| !node.dismissed && node.certified_until > now;
         let nodes: Vec<_> = nodes.iter().map(|(_, node)| node).filter(holds).collect();
-        let is_of_before = |node: &&&NodeRecord| {
-            let lifetime = Authority::lifetime(Role::from(node.role));
-            node.certified_until < authority.created_at.saturating_add(milliseconds(lifetime))
+        let newest = authority.name();
+        let is_of_before = |node: &&&NodeRecord| match node.issuer {
+            Some(issuer) => issuer != newest,
+            // What was noted before level 5 says it by its time alone.
+            None => {
+                let lifetime = Authority::lifetime(Role::from(node.role));
+                node.certified_until < authority.created_at.saturating_add(milliseconds(lifetime))
+            }
         };
         let replaces = authority.retiring.is_some();
         let left = if replaces { nodes.iter().filter(is_of_before).count() } else { 0 };
@@ -262,14 +269,44 @@ impl Registrar {
         valid: Duration,
         now: Duration,
     ) -> Result<Token, RegistrarError> {
+        let token = self.new_token(role, now).await?;
+        self.make_token(token, uses, valid, now).await
+    }
+
+    /// A token that lets in the ledger node `node` alone, once, under the id that it had, whatever
+    /// became of its certificate.
+    ///
+    /// # Errors
+    /// [`RegistrarError`].
+    pub async fn returning(
+        &self,
+        node: u64,
+        valid: Duration,
+        now: Duration,
+    ) -> Result<Token, RegistrarError> {
+        let token = self.new_token(Role::Ledger, now).await?.for_return(node);
+        self.make_token(token, 1, valid, now).await
+    }
+
+    async fn new_token(&self, role: Role, now: Duration) -> Result<Token, RegistrarError> {
         let authority = self.authority(now).await?;
-        let token = Token::new(authority.cluster(), authority.pin(), random()?, random()?, role);
+        Ok(Token::new(authority.cluster(), authority.pin(), random()?, random()?, role))
+    }
+
+    async fn make_token(
+        &self,
+        token: Token,
+        uses: u32,
+        valid: Duration,
+        now: Duration,
+    ) -> Result<Token, RegistrarError> {
         let command = CreateJoinToken {
             token: token.id,
-            role: role.into(),
+            role: token.role().into(),
             secret_hash: Token::hash(token.expose_secret()),
             expires_at: milliseconds(now.saturating_add(valid)),
             uses,
+            returns: token.returns,
         };
         self.propose(command, now).await?;
         Ok(token)
@@ -285,9 +322,11 @@ impl Registrar {
         key: &FreshKey,
         now: Duration,
     ) -> Result<Credential, RegistrarError> {
-        self.authority(now).await?;
-        self.propose(note(node, Role::Ledger, key.public(), now), now).await?;
-        self.certify_alone(node, key, now).await
+        let authority = self.authority(now).await?;
+        let command = note(node, Role::Ledger, key.public(), now);
+        let issuer = self.issuer(authority.certificate());
+        self.propose(NoteNodeCertificate { issuer, ..command }, now).await?;
+        own(&authority, node, key, now)
     }
 
     /// The same by this node's own rows, for one that reaches no leader without it: the ledger
@@ -303,8 +342,13 @@ impl Registrar {
     ) -> Result<Credential, RegistrarError> {
         self.look(|view| view.node_authority()).ok_or(RegistrarError::NotFounded)?;
         let authority = self.authority(now).await?;
-        let certificate = authority.issue(Role::Ledger, node, key.public(), random()?, now)?;
-        Ok(Credential::new(key, certificate, authority.certificate().to_vec(), now)?)
+        own(&authority, node, key, now)
+    }
+
+    /// What the ledger notes as the issuer of a certificate, once all nodes know that it does.
+    fn issuer(&self, authority: &[u8]) -> Option<[u8; 32]> {
+        let level = self.look(|view| view.meta()).map_or(0, |meta| meta.level);
+        (level >= NAMES_ISSUERS).then(|| Sha256::digest(authority).into())
     }
 
     /// Decides on what `peer` asks for; `members` are the ledger nodes that it is told of. The
@@ -350,7 +394,8 @@ impl Registrar {
         }
         let issued = self.issue(role, request, now).await?;
         let command = note(node, role, &request.public, now);
-        self.propose(NoteNodeCertificate { shown: Some(shown), ..command }, now).await?;
+        let (shown, issuer) = (Some(shown), self.issuer(&issued.1));
+        self.propose(NoteNodeCertificate { shown, issuer, ..command }, now).await?;
         Ok(issued)
     }
 
@@ -380,6 +425,7 @@ impl Registrar {
             role: kept.role,
             key_hash: Sha256::digest(&request.public).into(),
             certified_until: milliseconds(now + Authority::lifetime(role)),
+            issuer: self.issuer(&issued.1),
         };
         self.propose(command, now).await?;
         Ok(issued)
@@ -405,5 +451,17 @@ fn note(node: u64, role: Role, public: &[u8], now: Duration) -> NoteNodeCertific
         key_hash: Sha256::digest(public).into(),
         certified_until: milliseconds(now + Authority::lifetime(role)),
         shown: None,
+        issuer: None,
     }
+}
+
+/// What a node of the ledger shows that has the authority's key itself.
+fn own(
+    authority: &Authority,
+    node: u64,
+    key: &FreshKey,
+    now: Duration,
+) -> Result<Credential, RegistrarError> {
+    let certificate = authority.issue(Role::Ledger, node, key.public(), random()?, now)?;
+    Ok(Credential::new(key, certificate, authority.certificate().to_vec(), now)?)
 }

@@ -30,6 +30,9 @@ pub struct Token {
     secret: [u8; 16],
     #[n(4)]
     role: RoleNumber,
+    /// The one node that it lets in, if it is for one that comes back under its id.
+    #[n(5)]
+    pub returns: Option<u64>,
 }
 
 /// A role as a number that stays.
@@ -60,7 +63,14 @@ impl Token {
             Role::Ledger => RoleNumber::Ledger,
             Role::Edge => RoleNumber::Edge,
         };
-        Self { cluster, authority, id, secret, role }
+        Self { cluster, authority, id, secret, role, returns: None }
+    }
+
+    /// The same for this node alone, which was in before.
+    #[must_use]
+    pub fn for_return(mut self, node: u64) -> Self {
+        self.returns = Some(node);
+        self
     }
 
     /// What a node with it becomes.

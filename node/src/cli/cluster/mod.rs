@@ -8,10 +8,11 @@ mod token;
 use super::client::{Client, Remote};
 use super::confirm::confirm;
 use super::exit::Failure;
-use super::output::note;
+use super::output::{Format, line, note};
 use clap::{Args, Subcommand};
 use claviger_api::{
-    Cluster as Status, ClusterAuthority, Promote as Voters, Snapshot, Transfer as Lead,
+    Cluster as Status, ClusterAuthority, CreatedJoinToken, Promote as Voters, Snapshot,
+    Transfer as Lead,
 };
 use reqwest::Method;
 use std::time::Duration;
@@ -56,14 +57,16 @@ Examples:
   claviger cluster remove 00c5f1a2b3c4d5e6
   claviger cluster remove 00c5f1a2b3c4d5e6 --even --yes")]
     Remove(Remove),
-    /// Let a node of the ledger that lost its certificate join again under its id.
+    /// Make the token by which a node of the ledger comes back under its id; print it once.
     #[command(after_help = "\
-For a node that says its certificate is missing or over. Its data stays: say this to a node that
-runs, put a join token that holds into its cluster.token_file, and start it.
+For a node that says its certificate is missing, over, or not believed, such as one that was off while
+the authority was replaced. Its data stays: say this to a node that runs, put what it prints into the
+node's cluster.token_file, name a node that runs in its cluster.join, and start it. The token lets in
+that node alone, once, within a day. Nothing changes before the node comes back.
 
 Examples:
-  claviger cluster readmit 00c5f1a2b3c4d5e6
-  claviger cluster readmit 00c5f1a2b3c4d5e6 --yes")]
+  claviger cluster readmit 00c5f1a2b3c4d5e6 > token
+  claviger cluster readmit 00c5f1a2b3c4d5e6 --yes > token")]
     Readmit(Readmit),
     /// Let another voter lead.
     #[command(after_help = "\
@@ -73,9 +76,10 @@ Examples:
     Transfer(Transfer),
     /// Put another authority in the place of the one that issues the certificates of nodes.
     #[command(after_help = "\
-Nodes of the ledger take a new certificate at once, edges within half a day. Until all have one, both
+Nodes take a new certificate at once, edges that are connected within a minute. Until all have one, both
 authorities are trusted; `claviger cluster status` shows how far it is. Then join tokens that were made
-before are of no use any more: make new ones, and give edges theirs.
+before are of no use any more: make new ones, and give edges theirs. Connections that were made by the
+authority before are closed.
 
 Examples:
   claviger cluster rotate-authority
@@ -264,11 +268,17 @@ impl Cluster {
             Self::Join(join) => join.run().await,
             Self::Readmit(Readmit { remote, node, yes }) => {
                 let client = Client::of_cluster(&remote)?;
-                confirm(&format!("Let whoever has a join token come in as node {node}"), yes)?;
+                confirm(&format!("Let whoever has the token come in as node {node}"), yes)?;
                 let path = ["nodes", &node, "readmit"];
-                client.answer(client.request(Method::POST, &path, &[])).await?;
-                note(format_args!("{node} may join again: start it with a join token that holds."));
-                Ok(())
+                let made: CreatedJoinToken = client.post(&path).await?;
+                note(format_args!(
+                    "Put this into cluster.token_file of node {node} and start it, until {}.",
+                    made.about.expires
+                ));
+                match remote.output {
+                    Format::Json => remote.output.print(&made, |_| String::new()),
+                    Format::Table => line(made.token.expose()),
+                }
             }
             Self::Transfer(Transfer { remote, node }) => {
                 let client = Client::of_cluster(&remote)?;

@@ -31,6 +31,9 @@ pub struct AdmitNode {
     /// Until when its certificate holds, in ms since the Unix epoch.
     #[n(5)]
     pub certified_until: u64,
+    /// SHA-256 of the certificate of the authority that issues it; from level 5 on.
+    #[cbor(n(6), with = "minicbor::bytes")]
+    pub issuer: Option<[u8; 32]>,
 }
 
 impl fmt::Debug for AdmitNode {
@@ -41,8 +44,8 @@ impl fmt::Debug for AdmitNode {
 
 impl AdmitNode {
     fn record(&self) -> NodeRecord {
-        let Self { role, key_hash, certified_until, .. } = *self;
-        NodeRecord { role, key_hash, certified_until, dismissed: false, asked_by: None }
+        let Self { role, key_hash, certified_until, issuer, .. } = *self;
+        NodeRecord { role, key_hash, certified_until, dismissed: false, asked_by: None, issuer }
     }
 
     pub(super) fn apply(&self, book: &mut Book<'_>) -> Result<Outcome, Stop> {
@@ -53,11 +56,20 @@ impl AdmitNode {
         let mut token = token.ok_or_else(refused)?;
         let shown = bool::from(token.secret_hash.ct_eq(&self.secret_hash));
         let is_late = token.expires_at <= book.at || is_of_before(book, &token)?;
-        if !shown || is_late || token.role != self.role {
+        let is_for = token.returns.is_none_or(|node| node == self.node);
+        if !shown || is_late || token.role != self.role || !is_for {
             return Err(refused().into());
         }
+        book.unless_issuer_changed(self.issuer)?;
         let known = book.node(self.node)?;
-        if known.is_some_and(|known| known.dismissed || known.key_hash != self.key_hash) {
+        // One that comes back has another key, once. An edge that has its id is none that was here.
+        let comes_back = |known: &NodeRecord| {
+            token.returns.is_some() && token.admitted.is_empty() && known.role == self.role
+        };
+        let is_other = |known: NodeRecord| {
+            known.dismissed || known.key_hash != self.key_hash && !comes_back(&known)
+        };
+        if known.is_some_and(is_other) {
             return Err(Refusal::taken("node id", format_args!("{:016x}", self.node)).into());
         }
         let admitted = Admitted { node: self.node, key_hash: self.key_hash };

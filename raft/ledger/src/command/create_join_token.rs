@@ -2,7 +2,7 @@
 
 use crate::event::{Event, EventCode};
 use crate::key::{self, Kind};
-use crate::record::{JoinToken, NodeRole};
+use crate::record::{JoinToken, NodeRecord, NodeRole};
 use crate::state::{Book, Stop};
 use crate::{HOME, Outcome, Refusal, RequestId};
 use core::fmt;
@@ -26,6 +26,10 @@ pub struct CreateJoinToken {
     /// How many nodes it lets in.
     #[n(4)]
     pub uses: u32,
+    /// The one node of the ledger that it lets in, under the id that it had: its certificate is lost,
+    /// or over, or of an authority that is believed no more. From level 5 on.
+    #[n(5)]
+    pub returns: Option<u64>,
 }
 
 impl fmt::Debug for CreateJoinToken {
@@ -43,6 +47,13 @@ impl CreateJoinToken {
             let taken = Refusal::taken("join token", RequestId(self.token));
             return if again { Ok(Outcome::Done) } else { Err(taken.into()) };
         }
+        if let Some(node) = self.returns {
+            let may = |known: NodeRecord| known.role == NodeRole::Ledger && !known.dismissed;
+            if self.role != NodeRole::Ledger || !book.node(node)?.is_none_or(may) {
+                let name = format_args!("{node:016x}");
+                return Err(Refusal::not_found("ledger node that may come back", name).into());
+            }
+        }
         forget_expired(book)?;
         let all = book.keys_under(&key::of_all(Kind::JoinToken, &[]), JoinToken::MOST);
         if all.len() == JoinToken::MOST {
@@ -56,11 +67,24 @@ impl CreateJoinToken {
             uses_left: self.uses,
             created_at: book.at,
             admitted: Vec::new(),
+            returns: self.returns,
         };
         book.store(row, &token);
         let id = RequestId(self.token);
-        let words = format!("A join token {id} was made for {} node(s): {}.", self.uses, self.role);
-        book.announce(HOME, Event { code: EventCode::JoinTokenCreated, credential: None, words })?;
+        let (code, words) = match self.returns {
+            None => {
+                let words =
+                    format!("A join token {id} was made for {} node(s): {}.", self.uses, self.role);
+                (EventCode::JoinTokenCreated, words)
+            }
+            Some(node) => {
+                let words = format!(
+                    "The ledger node {node:016x} may come back under its id, by the join token {id}."
+                );
+                (EventCode::NodeReadmitted, words)
+            }
+        };
+        book.announce(HOME, Event { code, credential: None, words })?;
         Ok(Outcome::Made)
     }
 }

@@ -160,7 +160,12 @@ macro_rules! commands {
             /// The level that the cluster must have before it is proposed: a node that does not know
             /// a command stops at it.
             pub const fn level(&self) -> u32 {
-                match self { $(Self::$name(_) => level_of($number),)* }
+                match self {
+                    Self::CreateJoinToken(CreateJoinToken { returns: Some(_), .. })
+                    | Self::AdmitNode(AdmitNode { issuer: Some(_), .. })
+                    | Self::NoteNodeCertificate(NoteNodeCertificate { issuer: Some(_), .. }) => 5,
+                    $(Self::$name(_) => level_of($number),)*
+                }
             }
 
             /// What it is about.

@@ -24,11 +24,15 @@ pub struct NoteNodeCertificate {
     /// The hash of the key that the node showed to whoever issues it; none if that is itself.
     #[cbor(n(4), with = "minicbor::bytes")]
     pub shown: Option<[u8; 32]>,
+    /// SHA-256 of the certificate of the authority that issues it; from level 5 on.
+    #[cbor(n(5), with = "minicbor::bytes")]
+    pub issuer: Option<[u8; 32]>,
 }
 
 impl NoteNodeCertificate {
     pub(super) fn apply(&self, book: &mut Book<'_>) -> Result<Outcome, Stop> {
-        let Self { node, role, key_hash, certified_until, shown } = *self;
+        let Self { node, role, key_hash, certified_until, shown, issuer } = *self;
+        book.unless_issuer_changed(issuer)?;
         let absent = || Refusal::not_found("node", format_args!("{node:016x}"));
         let known = book.node(node)?;
         if known.is_some_and(|known| known.dismissed || known.role != role) {
@@ -43,8 +47,8 @@ impl NoteNodeCertificate {
                 return Err(Refusal::NotFound { what, name }.into());
             }
         }
-        let dismissed = false;
-        let record = NodeRecord { role, key_hash, certified_until, dismissed, asked_by: shown };
+        let (dismissed, asked_by) = (false, shown);
+        let record = NodeRecord { role, key_hash, certified_until, dismissed, asked_by, issuer };
         book.store_node(node, &record);
         self.tell(book, EventCode::NodeCertified, "was given its next certificate.")?;
         Ok(Outcome::Done)

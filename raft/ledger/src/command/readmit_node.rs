@@ -9,6 +9,9 @@ use minicbor::{Decode, Encode};
 /// Forgets the key of a ledger node, so that whoever has a join token may come in under its id once
 /// more: the node itself, whose certificate was lost or is over. Its disk, and with that its place
 /// in the ledger's group, stays.
+///
+/// Until level 4 this was how a node came back; since then it has a token of its own
+/// ([`crate::CreateJoinToken::returns`]), and this is there for logs of before alone.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
 pub struct ReadmitNode {
     /// Its id.

@@ -4,7 +4,7 @@ use crate::{frame, key};
 use minicbor::{Decode, Encode};
 
 /// The newest level that this version's `apply` knows. Level 2 has the commands from 60 on,
-/// level 3 those of [`crate::Command::level`], from level 4 on the feed tells of more
+/// levels 3 and 5 those of [`crate::Command::level`], from level 4 on the feed tells of more
 /// ([`crate::EventCode`]), and from level 5 on a device's row has the credential that its
 /// certificates prove.
 pub const LEVEL: u32 = 5;

@@ -2,6 +2,7 @@
 
 use core::fmt;
 use minicbor::{Decode, Encode};
+use sha2::{Digest, Sha256};
 
 /// What a node is to its cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
@@ -61,6 +62,11 @@ pub struct RetiringAuthority {
 }
 
 impl NodeAuthority {
+    /// What names it as the issuer of a certificate: SHA-256 of its own.
+    pub fn name(&self) -> [u8; 32] {
+        Sha256::digest(&self.certificate).into()
+    }
+
     /// How many bytes its certificate and its sealed key have at most, each.
     pub const BYTES: usize = 4096;
 }
@@ -92,6 +98,10 @@ pub struct JoinToken {
     /// The newest of those that it let in, at most [`JoinToken::REMEMBERED`].
     #[n(5)]
     pub admitted: Vec<Admitted>,
+    /// The one node that it lets in, if it is for one: a node of the ledger that was in before, and
+    /// comes back under its id, the first time by whichever key.
+    #[n(6)]
+    pub returns: Option<u64>,
 }
 
 /// A node that was given a certificate.
@@ -113,6 +123,10 @@ pub struct NodeRecord {
     /// no answer.
     #[cbor(n(4), with = "minicbor::bytes")]
     pub asked_by: Option<[u8; 32]>,
+    /// SHA-256 of the certificate of the authority that issued its own; none where that was noted
+    /// before level 5.
+    #[cbor(n(5), with = "minicbor::bytes")]
+    pub issuer: Option<[u8; 32]>,
 }
 
 /// How far the clocks of two nodes may be apart, in ms: a day. A certificate is over everywhere

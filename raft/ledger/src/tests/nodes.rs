@@ -13,7 +13,8 @@ fn authority(certificate: u8) -> PutNodeAuthority {
 
 fn token(uses: u32) -> CreateJoinToken {
     let (role, secret_hash) = (NodeRole::Ledger, [5; 32]);
-    CreateJoinToken { token: TOKEN, role, secret_hash, expires_at: START + DAY, uses }
+    let (expires_at, returns) = (START + DAY, None);
+    CreateJoinToken { token: TOKEN, role, secret_hash, expires_at, uses, returns }
 }
 
 fn admit(node: u64) -> AdmitNode {
@@ -24,13 +25,14 @@ fn admit(node: u64) -> AdmitNode {
         role: NodeRole::Ledger,
         key_hash: [node as u8; 32],
         certified_until: START + 2 * DAY,
+        issuer: None,
     }
 }
 
 fn renew(node: u64) -> NoteNodeCertificate {
     let (role, key_hash) = (NodeRole::Ledger, [9; 32]);
     let (certified_until, shown) = (START + 3 * DAY, Some([node as u8; 32]));
-    NoteNodeCertificate { node, role, key_hash, certified_until, shown }
+    NoteNodeCertificate { node, role, key_hash, certified_until, shown, issuer: None }
 }
 
 fn invalid() -> Refusal {
@@ -301,6 +303,106 @@ fn a_node_that_was_dismissed_and_an_edge_do_not_come_back_under_their_ids() {
         assert_eq!(rig.refused(ReadmitNode { node }), not_found(what, format!("{node:016x}")));
     }
     assert_eq!(rig.view().nodes().len(), 2);
+}
+
+/// A token by which the ledger node 1 comes back.
+fn returning() -> CreateJoinToken {
+    CreateJoinToken { token: [0x72; 16], returns: Some(1), ..token(1) }
+}
+
+fn returns(node: u64, key: u8) -> AdmitNode {
+    AdmitNode { token: [0x72; 16], key_hash: [key; 32], ..admit(node) }
+}
+
+#[test]
+fn a_node_comes_back_under_its_id_by_a_token_of_its_own_and_once() {
+    let mut rig = Rig::ready();
+    rig.run(token(9));
+    rig.run(admit(1));
+    let used = not_found("join token that is valid", RequestId([0x72; 16]));
+
+    assert_eq!(rig.run(returning()), Outcome::Made);
+
+    // Nobody else comes by that token, and nobody takes the id by another one meanwhile.
+    assert_eq!(rig.refused(returns(2, 7)), used);
+    let thief = AdmitNode { key_hash: [8; 32], ..admit(1) };
+    assert_eq!(rig.refused(thief), taken("node id", "0000000000000001"));
+    assert_eq!(rig.run(returns(1, 7)), Outcome::Made);
+    assert_eq!(rig.run(returns(1, 7)), Outcome::Done, "it got no answer");
+    assert_eq!(rig.refused(returns(1, 8)), taken("node id", "0000000000000001"));
+    assert_eq!(rig.view().node(1).unwrap().key_hash, [7; 32]);
+    let (told, joined) = (EventCode::NodeReadmitted, EventCode::NodeJoined);
+    assert_eq!(audited(&rig)[2..], [told, joined]);
+}
+
+#[test]
+fn a_node_that_is_removed_before_it_came_back_does_not() {
+    let mut rig = Rig::ready();
+    rig.run(token(9));
+    rig.run(admit(1));
+    rig.run(returning());
+
+    rig.done(DismissNode { node: 1 });
+
+    assert!(rig.view().node(1).unwrap().dismissed, "its certificate of before is not admitted");
+    assert_eq!(rig.refused(returns(1, 7)), taken("node id", "0000000000000001"));
+}
+
+#[test]
+fn no_token_brings_back_an_edge_or_a_node_that_was_dismissed() {
+    let mut rig = Rig::ready();
+    let edges = CreateJoinToken { role: NodeRole::Edge, token: [0x71; 16], ..token(9) };
+    rig.run(token(9));
+    rig.run(edges);
+    rig.run(admit(1));
+    rig.run(AdmitNode { role: NodeRole::Edge, token: [0x71; 16], ..admit(2) });
+    rig.done(DismissNode { node: 1 });
+
+    let refused = |node: u64| not_found("ledger node that may come back", format!("{node:016x}"));
+    for node in [1, 2] {
+        let command = CreateJoinToken { returns: Some(node), ..returning() };
+        assert_eq!(rig.refused(command), refused(node));
+    }
+    let as_edge = CreateJoinToken { returns: Some(3), role: NodeRole::Edge, ..returning() };
+    assert_eq!(rig.refused(as_edge), refused(3));
+}
+
+#[test]
+fn a_certificate_says_who_issued_it_and_one_that_was_replaced_issues_none() {
+    let mut rig = Rig::ready();
+    rig.run(authority(1));
+    rig.run(token(9));
+    let name = |rig: &Rig| Some(rig.view().node_authority().unwrap().name());
+    let first = name(&rig);
+    rig.run(AdmitNode { issuer: first, ..admit(1) });
+
+    rig.run(successor(2, 1));
+
+    let none = || not_found("authority that still issues certificates", "nodes");
+    assert_eq!(rig.refused(AdmitNode { issuer: first, ..admit(2) }), none());
+    assert_eq!(rig.refused(NoteNodeCertificate { issuer: first, ..renew(1) }), none());
+    assert_eq!(rig.view().node(1).unwrap().issuer, first);
+    let second = name(&rig);
+    rig.done(NoteNodeCertificate { issuer: second, ..renew(1) });
+    assert_eq!(rig.view().node(1).unwrap().issuer, second);
+}
+
+/// What level 5 brought.
+#[test]
+fn who_issues_and_who_returns_is_written_behind_what_was_written_before() {
+    let commands: [(Command, Command, &str); 3] = [
+        (token(1).into(), CreateJoinToken { returns: Some(1), ..token(1) }.into(), "01"),
+        (admit(1).into(), AdmitNode { issuer: Some([6; 32]), ..admit(1) }.into(), "5820"),
+        (renew(1).into(), NoteNodeCertificate { issuer: Some([6; 32]), ..renew(1) }.into(), "5820"),
+    ];
+    for (before, now, field) in commands {
+        assert_eq!((before.level(), now.level()), (2, 5));
+        let encoded = |command: Command| Envelope::new(START, request(7), command).encode();
+        let (before, now) = (encoded(before), encoded(now));
+        let tail = data_encoding::HEXLOWER.encode(&now[before.len()..]);
+        assert!(tail.starts_with(field), "{tail}");
+        assert!(frame::decode::<Envelope>(&now).is_some());
+    }
 }
 
 fn successor(certificate: u8, before: u8) -> ReplaceNodeAuthority {

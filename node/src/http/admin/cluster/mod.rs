@@ -15,11 +15,11 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use claviger_api::{
-    Cluster, ClusterAuthority, ClusterEdge, ClusterNode, Code, EdgeReport, Promote, Snapshot,
-    Timestamp, Transfer,
+    Cluster, ClusterAuthority, ClusterEdge, ClusterNode, Code, CreatedJoinToken, EdgeReport,
+    Promote, Snapshot, Timestamp, Transfer,
 };
 use claviger_front::{Ask, EdgeSeen, Told};
-use claviger_ledger::{DismissNode, ReadmitNode};
+use claviger_ledger::DismissNode;
 use claviger_link::Handover;
 use claviger_raft::{MemberStatus, Status};
 use data_encoding::HEXLOWER;
@@ -112,8 +112,8 @@ pub(crate) async fn remove(
 }
 
 /// Puts another authority in the place of the one that issues the certificates of nodes. The one before
-/// is trusted, too, until every node has a certificate of the new one: edges ask for theirs at half of
-/// a day. Join tokens of the old one are of no use from then on.
+/// is trusted, too, until every node has a certificate of the new one: edges ask for theirs within a
+/// minute. Join tokens of the old one are of no use from then on, and connections made by it are closed.
 #[utoipa::path(
     post, path = "/authority", operation_id = "replaceAuthority", tag = "cluster",
     security(("admin" = [])),
@@ -150,20 +150,28 @@ pub(crate) async fn snapshot(
     }))
 }
 
-/// Lets a node of the ledger that lost its certificate join again under its id.
+/// Makes a join token by which a node of the ledger comes back under its id, and nobody else, once: for one
+/// whose certificate is lost, or over, or of an authority that was replaced. It is shown once.
 #[utoipa::path(
     post, path = "/nodes/{node}/readmit", operation_id = "readmitNode", tag = "cluster",
     params(OfNode),
     security(("admin" = [])),
-    responses((status = 204, description = "It may join."), ClusterChanges)
+    responses(
+        (status = 200, description = "It may come back.", body = CreatedJoinToken), ClusterChanges
+    )
 )]
 pub(crate) async fn readmit(
     State(api): State<Arc<Api>>,
     Names(id): Names<String>,
     _: NoParameters,
-) -> Result<StatusCode, Fault> {
-    api.commit(ReadmitNode { node: node_of("node", &id)? }).await?;
-    Ok(StatusCode::NO_CONTENT)
+) -> Result<Json<CreatedJoinToken>, Fault> {
+    let node = node_of("node", &id)?;
+    let is_member = api.operator.status().members.iter().any(|member| member.id == node);
+    let was_let_in = api.look(|view| view.node(node).is_some()).await?;
+    if !is_member && !was_let_in {
+        return Err(Fault::not_found("node", &id));
+    }
+    Ok(Json(tokens::returning(&api, node).await?))
 }
 
 /// Members have no version to expect: Raft changes them one step after the other.

@@ -13,7 +13,7 @@ use claviger_api::{
     Code, CreateJoinToken, CreatedJoinToken, JoinToken, JoinTokens, NodeRole, Secret, Timestamp,
 };
 use claviger_ledger as ledger;
-use claviger_link::{RegistrarError, Role};
+use claviger_link::{RegistrarError, Role, Token};
 use core::time::Duration;
 use data_encoding::HEXLOWER_PERMISSIVE;
 use std::sync::Arc;
@@ -24,6 +24,8 @@ const LONGEST_OF_EDGES: u64 = 3_650 * 86_400;
 /// Its time where none is named: an hour, and for edges a year.
 const LIFETIME: u64 = 3_600;
 const LIFETIME_OF_EDGES: u64 = 365 * 86_400;
+/// The time of one by which a node comes back.
+const LIFETIME_OF_RETURN: u64 = 86_400;
 /// How many nodes one may let in.
 const MOST: u32 = 10_000;
 
@@ -56,15 +58,25 @@ pub(crate) async fn create(
     let (lifetime, now) = (Duration::from_secs(lifetime), api.clock.now());
     let uses = uses.unwrap_or(any);
     let token = api.registrar.token(as_role, uses, lifetime, now).await.map_err(fault)?;
-    let expires = u64::try_from((now + lifetime).as_millis()).unwrap_or(u64::MAX);
+    Ok((StatusCode::CREATED, Json(shown(&token, role, uses, now + lifetime))))
+}
+
+/// A token by which a node of the ledger comes back, with a day for it.
+pub(super) async fn returning(api: &Api, node: u64) -> Result<CreatedJoinToken, Fault> {
+    let (lifetime, now) = (Duration::from_secs(LIFETIME_OF_RETURN), api.clock.now());
+    let token = api.registrar.returning(node, lifetime, now).await.map_err(fault)?;
+    Ok(shown(&token, NodeRole::Ledger, 1, now + lifetime))
+}
+
+/// A token, as it is shown once.
+fn shown(token: &Token, role: NodeRole, uses: u32, expires: Duration) -> CreatedJoinToken {
     let about = JoinToken {
         id: HEXLOWER_PERMISSIVE.encode(&token.id),
         role,
         uses_left: Some(uses).filter(|uses| *uses != ledger::JoinToken::ANY),
-        expires: Timestamp(expires),
+        expires: Timestamp(u64::try_from(expires.as_millis()).unwrap_or(u64::MAX)),
     };
-    let token = Secret::new(token.expose().to_string());
-    Ok((StatusCode::CREATED, Json(CreatedJoinToken { token, about })))
+    CreatedJoinToken { token: Secret::new(token.expose().to_string()), about }
 }
 
 /// Lists the join tokens that can still be used; never what they are.
