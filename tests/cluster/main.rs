@@ -11,13 +11,15 @@ mod load;
 mod promises;
 mod versions;
 
+use claviger_link::{FreshKey, Token};
 use claviger_tests::{Balancer, Cluster, Ground, Nature, Receiver, Spread};
 use core::time::Duration;
 use fleet::Fleet;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use tokio::time::sleep;
+use std::time::{SystemTime, UNIX_EPOCH};
+use tokio::time::{Instant, sleep};
 
 /// The binary under test.
 const BINARY: &str = env!("CARGO_BIN_EXE_claviger");
@@ -184,7 +186,7 @@ async fn a_node_that_lost_its_certificate_comes_back_once_it_is_readmitted() {
     let leader = lab.cluster.led().await;
     // The first has no token to join with.
     let lost = 1 + usize::from(leader == 1);
-    let before = lab.cluster.until("all is well", all_is_well).await;
+    let before = lab.cluster.until("they know the newest level", versions::is_newest).await;
     lab.cluster.kill(lost).await;
     lab.cluster.members[lost].lose_credential();
     lab.cluster.hide_kek();
@@ -195,15 +197,70 @@ async fn a_node_that_lost_its_certificate_comes_back_once_it_is_readmitted() {
     let id = told[..16].to_owned();
     assert!(ids(&before, false).contains(&id), "{words}");
 
-    // Then it comes back by its token, with its data, and is who it was
-    let path = format!("/cluster/nodes/{id}/readmit");
-    let answer = lab.cluster.members[leader].running().ask("POST", &path, None).await;
-    assert_eq!(answer.expect("the API answers").0, 204);
+    // Then it comes back by the token that is made for it, with its data, and is who it was
+    lab.cluster.readmit(leader, &id).await;
     lab.cluster.start(lost, &[]).await;
     lab.cluster.show_kek();
     let after = lab.cluster.until("all is well", all_is_well).await;
     assert!(ids(&after, false).contains(&id), "{after}");
     assert_eq!(after["nodes"].as_array().map(Vec::len), Some(3));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_was_off_while_the_authority_was_replaced_says_what_to_do_and_comes_back() {
+    // Given a node that is off
+    let mut lab = Lab::of_three(Spread::Flows).await;
+    let leader = lab.cluster.led().await;
+    let off = 1 + usize::from(leader == 1);
+    let before = lab.cluster.until("they know the newest level", versions::is_newest).await;
+    let link = lab.cluster.members[off].link().to_string();
+    let nodes = before["nodes"].as_array().into_iter().flatten();
+    let id = nodes.filter(|node| node["address"] == link.as_str()).find_map(|it| it["id"].as_str());
+    let id = id.expect("it is one of the nodes").to_owned();
+    lab.cluster.kill(off).await;
+
+    // When the authority is replaced, and the one before is given up: what the node has is waited for,
+    // until it is over in a month, or as here until the node comes back, of whose disk this one is a copy
+    lab.asked("/cluster/authority").await;
+    let waits = |status: &Value| status["authority"]["left"] == 1;
+    lab.cluster.until("the others have new certificates", waits).await;
+    let token = lab.cluster.readmit(leader, &id).await;
+    come_back(&token, &lab.cluster.members[leader].link().to_string(), &id, &link).await;
+    let is_over = |status: &Value| status["authority"]["replaces"] == false;
+    lab.cluster.until("the authority before is given up", is_over).await;
+
+    // Then it says what to do, since nobody believes it, nor it anybody
+    lab.cluster.start(off, &[]).await;
+    let words = format!("claviger cluster readmit {id}");
+    let begun = Instant::now();
+    loop {
+        let (status, said) = lab.cluster.members[off].running().page("/readyz").await;
+        if status == 503 && said.contains(&words) {
+            break;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(120), "{status} {said}");
+        sleep(Duration::from_millis(100)).await;
+    }
+
+    // And the one command and a restart are enough, and another restart needs none
+    lab.cluster.readmit(leader, &id).await;
+    for _ in 0..2 {
+        lab.cluster.kill(off).await;
+        lab.cluster.start(off, &[]).await;
+        let after = lab.cluster.until("all is well", all_is_well).await;
+        assert!(after["nodes"].to_string().contains(&id), "{after}");
+    }
+}
+
+/// Takes a certificate as the node `id`, reached at `link`, by the token that was made for it.
+async fn come_back(token: &str, at: &str, id: &str, link: &str) {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is right");
+    let token = token.parse::<Token>().expect("a token");
+    let node = u64::from_str_radix(id, 16).expect("an id");
+    let key = FreshKey::generate().expect("a key is made");
+    let seeds = [at.to_owned()];
+    let joined = claviger_link::join(&token, &seeds, node, &key, Some(link), now).await;
+    joined.expect("it is let in");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -220,15 +277,16 @@ async fn keys_of_edges_and_the_authority_are_replaced_and_no_device_notices() {
     fleet.works("with other keys of edges").await;
     fleet.goes_on_without_a_handshake().await;
 
-    // And the authority of nodes
+    // And the authority of nodes, which the edge hears of, as well as that the one before is given up
     let replaced = lab.asked("/cluster/authority").await;
     assert_eq!((&replaced["replaces"], &replaced["left"]), (&json!(true), &json!(4)));
-    let of_edge = |status: &Value| status["authority"]["left"] == 1;
-    lab.cluster.until("nodes of the ledger have new certificates", of_edge).await;
+    let is_over = |status: &Value| status["authority"]["replaces"] == false;
+    lab.cluster.until("all have new certificates", is_over).await;
     fleet.works("with another authority").await;
     fleet.goes_on_without_a_handshake().await;
 
-    // Then nodes start again, come and lead as before, by certificates of either
+    // Then nodes start again, come and lead as before; the edge by a token of the new authority
+    lab.cluster.make_token("edge").await;
     for number in [0, 3] {
         lab.cluster.stop(number).await;
         lab.balance();

@@ -18,6 +18,11 @@ fn is_at(level: u32) -> impl Fn(&Value) -> bool {
     move |status| status["level"] == level && all_is_well(status)
 }
 
+/// Nothing is wrong, and what the newest level has can be used, also once a node is off.
+pub(crate) fn is_newest(status: &Value) -> bool {
+    is_at(NEW)(status)
+}
+
 fn holds(status: &Value) -> usize {
     let nodes = status["nodes"].as_array().into_iter().flatten();
     nodes.filter(|node| node["holds_level"] == BEFORE).count()

@@ -11,7 +11,7 @@ use tokio::process::Command;
 use tokio::time::{Instant, sleep, timeout};
 
 /// How long the cluster may take to do something on a busy machine before the test gives up.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 /// How often it is asked meanwhile.
 const AGAIN: Duration = Duration::from_millis(50);
 
@@ -208,13 +208,32 @@ impl Cluster {
         self.start(self.members.len() - 1, &[]).await;
     }
 
-    async fn make_token(&self, role: &str) {
+    /// Makes a join token for nodes of this role, in the place of the one that they have.
+    ///
+    /// # Panics
+    /// If nobody makes one.
+    pub async fn make_token(&self, role: &str) {
         let body = json!({ "role": role, "uses": 1_000 });
         let (status, made) =
             self.any().ask("POST", "/cluster/tokens", Some(body)).await.expect("the API answers");
         assert_eq!(status, 201, "{made}");
         let token = made["token"].as_str().expect("a text");
         secret(&self.file(&format!("{role}-token")), token.as_bytes());
+    }
+
+    /// Lets the node of the ledger with this id come back, at the word of another member, by the token
+    /// that this gives and that nodes of the ledger have from now on.
+    ///
+    /// # Panics
+    /// If it may not.
+    pub async fn readmit(&self, by: usize, id: &str) -> String {
+        let path = format!("/cluster/nodes/{id}/readmit");
+        let answer = self.members[by].running().ask("POST", &path, None).await;
+        let (status, made) = answer.expect("the API answers");
+        assert_eq!(status, 200, "{made}");
+        let token = made["token"].as_str().expect("a text");
+        secret(&self.file("ledger-token"), token.as_bytes());
+        token.to_owned()
     }
 
     fn new_member(
@@ -317,7 +336,6 @@ impl Cluster {
         self.start(0, &[]).await;
         self.led().await;
         // Those of the incarnation before let nobody in.
-        std::fs::remove_file(self.file("ledger-token")).expect("others have joined");
         self.make_token("ledger").await;
         for number in 1..self.members.len() {
             self.start(number, &[]).await;
@@ -450,9 +468,10 @@ async fn succeeds(mut command: Command) {
     assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
 }
 
-/// Writes a file that only its owner may read.
+/// Writes a file that only its owner may read, in the place of one that there may be.
 fn secret(path: &Path, bytes: &[u8]) {
     use std::io::Write as _;
-    let file = std::fs::File::options().write(true).create_new(true).mode(0o600).open(path);
+    let mut file = std::fs::File::options();
+    let file = file.write(true).create(true).truncate(true).mode(0o600).open(path);
     file.and_then(|mut file| file.write_all(bytes)).expect("the folder can be written");
 }

@@ -22,7 +22,7 @@ pub use to_edge::{
     Present, Refusal, Refused, Signed, ToEdge, Transmit, Unknown, WhyNotResumed,
 };
 pub use trace::Trace;
-pub use uplink::{EdgeReport, Greeting, Hello, Nodes, Peer, WhyRefused};
+pub use uplink::{Believed, Certificate, EdgeReport, Greeting, Hello, Nodes, Peer, WhyRefused};
 
 use minicbor::{Decode, Encode};
 use zeroize::Zeroizing;

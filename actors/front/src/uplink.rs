@@ -6,7 +6,7 @@
 //! Behind that the stream carries [`crate::FromEdge`] and [`crate::ToEdge`] as they are, until the
 //! node leads no more: then it ends the stream, and the edge comes again. Among them the edge says
 //! every two seconds how it stands, by an [`EdgeReport`], and the node which nodes there are, by
-//! [`Nodes`], when that changes.
+//! [`Nodes`], when that changes, and whom nodes are to believe, by [`Believed`].
 
 use crate::{Unreadable, decode, encode};
 use minicbor::{Decode, Encode};
@@ -68,6 +68,26 @@ pub struct Nodes {
 
 /// How these begin, which no other frame does.
 const NODES: u8 = b'N';
+
+/// The authorities of the cluster's nodes, as certificates in DER, which the leader tells its edges when
+/// they are welcome and when these change.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Believed {
+    /// Those that are to be believed, the newest first: what an edge shows is to be of that one.
+    #[n(0)]
+    pub authorities: Vec<Certificate>,
+    /// What is shown behind a certificate of the newest, for those who believe one before.
+    #[n(1)]
+    pub bridge: Vec<Certificate>,
+}
+
+/// A certificate in DER.
+#[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
+#[cbor(transparent)]
+pub struct Certificate(#[cbor(n(0), with = "minicbor::bytes")] pub Vec<u8>);
+
+/// How these begin, which no other frame does.
+const BELIEVED: u8 = b'A';
 
 /// How a node of the ledger stands to edges.
 #[derive(Debug, Clone, PartialEq, Eq, Encode, Decode)]
@@ -171,6 +191,25 @@ impl Nodes {
     }
 }
 
+impl Believed {
+    /// The frame as bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        let all = self.authorities.iter().chain(&self.bridge);
+        let room = AROUND + all.map(|it| AROUND + it.0.len()).sum::<usize>();
+        let mut bytes = core::mem::take(&mut *encode(self, room));
+        bytes.insert(0, BELIEVED);
+        bytes
+    }
+
+    /// The authorities in `bytes`; none if that is another frame.
+    ///
+    /// # Errors
+    /// [`Unreadable`] if it is of another version or damaged.
+    pub fn decode(bytes: &[u8]) -> Option<Result<Self, Unreadable>> {
+        bytes.strip_prefix(&[BELIEVED]).map(decode)
+    }
+}
+
 fn room(nodes: &[Peer]) -> usize {
     AROUND + nodes.iter().map(|node| AROUND + node.address.len()).sum::<usize>()
 }
@@ -249,6 +288,19 @@ mod tests {
         assert_eq!(Nodes::decode(&bytes[..4]), Some(Err(Unreadable)));
         assert_eq!(Nodes::decode(&bytes[1..]), None);
         assert_eq!(crate::ToEdge::decode(bytes).err(), Some(Unreadable));
+    }
+
+    #[test]
+    fn whom_to_believe_is_told_from_other_frames() {
+        let all = |bytes: &[u8]| bytes.iter().map(|it| Certificate(vec![*it; 2])).collect();
+        let believed = Believed { authorities: all(&[2, 1]), bridge: all(&[3]) };
+        let bytes = b"A\x01\x82\x82\x42\x02\x02\x42\x01\x01\x81\x42\x03\x03";
+
+        assert_eq!(believed.encode(), bytes);
+        assert_eq!(Believed::decode(bytes), Some(Ok(believed)));
+        assert_eq!(Believed::decode(&bytes[..4]), Some(Err(Unreadable)));
+        assert_eq!(Believed::decode(&bytes[1..]), None);
+        assert_eq!(Nodes::decode(bytes), None);
     }
 
     #[test]

@@ -23,6 +23,7 @@ pub(super) async fn start(mut ground: Ground) -> Result<App, StartError> {
         node: random_id(ground.crypto.as_ref()),
         link: ground.link.clone(),
         nodes: ground.nodes.clone(),
+        believed: ground.believed.subscribe(),
         waits: ground.waits.clone(),
         clock: ground.clock.clone(),
     };

@@ -11,7 +11,7 @@ use crate::edge::{EdgeTask, FRAMES, Shown};
 use crate::socket::Inode;
 use crate::thread::Thread;
 use claviger_actors::{Clock, EdgeId};
-use claviger_front::{Hello, Peer};
+use claviger_front::{Believed, Hello, Peer};
 use claviger_machine::Crypto;
 use std::net::UdpSocket;
 use std::sync::Arc;
@@ -32,6 +32,8 @@ pub(super) struct Edges<'a> {
     pub(super) reach: Option<Arc<dyn Reach>>,
     /// The nodes of the ledger, as far as known.
     pub(super) nodes: &'a watch::Sender<Vec<Peer>>,
+    /// Whom nodes are to believe, as edges of this process hear of it.
+    pub(super) believed: &'a watch::Sender<Option<Believed>>,
     pub(super) counters: &'a Arc<uplink::Counters>,
 }
 
@@ -73,6 +75,7 @@ impl Edges<'_> {
                 nodes: self.nodes.subscribe(),
                 // A node of the ledger knows the members by itself.
                 heard: self.hub.is_none().then(|| self.nodes.clone()),
+                believed: self.believed.clone(),
                 reach: self.reach.clone(),
                 crypto: self.crypto.clone(),
                 counters: self.counters.clone(),

@@ -23,6 +23,8 @@ use tokio::time::sleep;
 
 /// The longest join token.
 const TOKEN: usize = 1024;
+/// The file with the id of the token that a node has come back by.
+const RETURNED: &str = "returned-by";
 /// The pause before a cluster that does not answer is asked again.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -73,8 +75,11 @@ impl Linking<'_> {
             link.clone(),
             ledger.clone(),
             registrar.clone(),
+            self.hub.clone(),
             clock.clone(),
         ));
+        let noticing = link::notice_disbelief(link.clone(), ledger.clone(), self.waits.clone());
+        self.tasks.spawn(noticing);
         self.tasks.spawn(link::renew_own(link, registrar, path, renews, clock));
         // It ends once the others know.
         let keeping = link::keep_address(ledger.clone(), self.operator.clone(), address);
@@ -106,6 +111,24 @@ impl Linking<'_> {
         if self.init && (has_group || kept.is_some()) {
             return Err(StartError::Init("this node is in one: start it without"));
         }
+        if has_group
+            && !alone
+            && let Some(token) = self.returning(path)?
+        {
+            match self.join(path, address, has_group).await {
+                Ok(joined) => {
+                    tracing::info!("this node has come back by its token");
+                    returned(path, &token)?;
+                    let renews = joined.renews();
+                    return Ok((joined, renews));
+                }
+                // A token that lay there from another time takes nothing away.
+                Err(error) if kept.is_some() => {
+                    tracing::warn!(%error, "the token to come back by is of no use");
+                }
+                Err(error) => return Err(error),
+            }
+        }
         // One of before a restore or a recovery is another node's, or of an authority that is gone.
         let fits = |kept: &Credential| {
             kept.identity().node == ledger.id() && (!alone || self.has_authority(kept.authority()))
@@ -135,6 +158,18 @@ impl Linking<'_> {
         made.keep(path).map_err(|error| unusable(error.to_string()))?;
         let renews = made.renews();
         Ok((made, renews))
+    }
+
+    /// The token that was made for this node to come back by, if it has one and did not use it yet: what
+    /// it shows may be of an authority that nobody believes any more, which it cannot tell by itself.
+    fn returning(&self, path: &Path) -> Result<Option<Token>, StartError> {
+        let Some(file) = self.config.token() else { return Ok(None) };
+        // Whoever has joined needs its file no more.
+        let Ok(token) = token(&file) else { return Ok(None) };
+        let used = std::fs::read(path.with_file_name(RETURNED)).ok();
+        let is_used = used.is_some_and(|used| used == token.id);
+        let is_mine = token.returns == Some(self.world.ledger.id());
+        Ok(Some(token).filter(|_| is_mine && !is_used))
     }
 
     /// A certificate of a member whose own is lost or over: it can open the authority's key. So a
@@ -169,7 +204,8 @@ impl Linking<'_> {
             let id = self.world.ledger.id();
             let words = format!(
                 "it is missing, or its time is over: say `claviger cluster readmit {id:016x}` to a \
-                 node that runs, and let this one join again by cluster.join and cluster.token_file"
+                 node that runs, put the token that it prints into a file, name that in \
+                 cluster.token_file and the node in cluster.join, and start this one again"
             );
             return Err(if has_group {
                 StartError::Credential { path: path.to_owned(), words }
@@ -206,9 +242,9 @@ impl Linking<'_> {
                 Err(error @ JoinError::Refused(_)) if has_group => {
                     let id = ledger.id();
                     return Err(StartError::Join(format!(
-                        "{error}. Its own certificate is missing or over: to let it in again, say \
-                         `claviger cluster readmit {id:016x}` to a node that runs, and start it with \
-                         a join token that holds"
+                        "{error}. Its own certificate is missing, over, or not believed: to let it in \
+                         again, say `claviger cluster readmit {id:016x}` to a node that runs, put the \
+                         token that it prints into cluster.token_file, and start it again"
                     )));
                 }
                 Err(error) => return Err(StartError::Join(error.to_string())),
@@ -255,6 +291,13 @@ fn joining_key(path: &Path) -> Result<FreshKey, StartError> {
     let made = secret_file::make(path, key.expose_key());
     made.map_err(|error| unusable(error.to_string()))?;
     Ok(key)
+}
+
+/// Notes that the node has come back by a token, whose file may stay.
+fn returned(path: &Path, token: &Token) -> Result<(), StartError> {
+    let path = path.with_file_name(RETURNED);
+    let written = std::fs::write(&path, token.id);
+    written.map_err(|error| StartError::Credential { path, words: error.to_string() })
 }
 
 /// Where what the node shows of itself lies, for its owner only.

@@ -27,7 +27,7 @@ use crate::metrics::{Metrics, Source};
 use crate::thread::Thread;
 use axum::Router;
 use claviger_actors::Clock;
-use claviger_front::Peer;
+use claviger_front::{Believed, Peer};
 use claviger_ledger::Ledger;
 use claviger_machine::Crypto;
 use claviger_raft::Node;
@@ -69,6 +69,8 @@ struct Ground {
     link: Late,
     /// The nodes of the ledger, as far as known.
     nodes: watch::Sender<Vec<Peer>>,
+    /// Whom nodes are to believe, as edges hear of it.
+    believed: watch::Sender<Option<Believed>>,
     /// What this process waits for before it belongs to its cluster, in words; none once it does.
     waits: watch::Sender<Option<String>>,
     /// True once the process is about to stop.
@@ -100,6 +102,7 @@ impl App {
             tasks: JoinSet::new(),
             link: Late::default(),
             nodes: watch::Sender::default(),
+            believed: watch::Sender::default(),
             waits: watch::Sender::new(Some("this node has only begun to start".to_owned())),
             draining: Arc::default(),
             uplinks: Arc::default(),
@@ -185,6 +188,7 @@ impl Ground {
             hub,
             reach,
             nodes: &self.nodes,
+            believed: &self.believed,
             counters: &self.uplinks,
         };
         edges.start(sockets, &self.config.coaps)

@@ -1,6 +1,7 @@
 //! An edge's certificate: how it comes by the first, and sees to it that it has one that holds.
 //!
-//! It is in memory alone. An edge asks for the next one at half of the time of the one it has. One
+//! It is in memory alone. An edge asks for the next one at half of the time of the one it has, and when
+//! the leader names another authority as the newest. One
 //! that was cut off until its certificate was over joins once more by its token, under the id and
 //! with the key that it had: the ledger knows it by these, and counts no further use of the token.
 //! So an edge comes back by itself as long as its token holds; the token's file is read anew each
@@ -9,8 +10,10 @@
 
 use super::link::Late;
 use claviger_actors::Clock;
-use claviger_front::Peer;
-use claviger_link::{Credential, FreshKey, JoinError, Link, LinkConfig, Member, Token, join};
+use claviger_front::{Believed, Peer};
+use claviger_link::{
+    Authorities, Credential, FreshKey, JoinError, Link, LinkConfig, Member, Token, join,
+};
 use core::time::Duration;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -38,6 +41,8 @@ pub struct Joining {
     pub link: Late,
     /// The nodes of the ledger, as far as known.
     pub nodes: watch::Sender<Vec<Peer>>,
+    /// Whom nodes are to believe, as the leader says it.
+    pub believed: watch::Receiver<Option<Believed>>,
     /// Why it has no certificate that holds, in words; none if it has.
     pub waits: watch::Sender<Option<String>>,
     /// The time.
@@ -80,9 +85,16 @@ impl Joining {
             }
         };
         self.waits.send_replace(None);
-        let mut turn = 0;
+        let (mut turn, mut told) = (0, self.believed.clone());
         loop {
-            sleep(held.renews.saturating_sub(self.clock.now())).await;
+            let wait = held.renews.saturating_sub(self.clock.now());
+            tokio::select! {
+                () = sleep(wait) => {}
+                // One of an authority that was replaced is to be replaced too, so that it can be given up.
+                Ok(()) = told.changed() => if self.believe(&held.link) {
+                    continue;
+                },
+            }
             turn += 1;
             if !self.renew(&mut held, turn).await {
                 tracing::error!(
@@ -208,11 +220,27 @@ impl Joining {
         Ok(credential)
     }
 
+    /// Believes whom the leader names; false if what is shown is not of the newest of them.
+    fn believe(&self, link: &Link) -> bool {
+        let Some(Believed { authorities, bridge }) = self.believed.borrow().clone() else {
+            return true;
+        };
+        let plain =
+            |all: Vec<claviger_front::Certificate>| all.into_iter().map(|it| it.0).collect();
+        let authorities = Authorities { believed: plain(authorities), bridge: plain(bridge) };
+        let is_of_newest = link.is_of_newest(&authorities);
+        if let Err(error) = link.believe(authorities) {
+            tracing::warn!(%error, "the cluster's authorities are not believed yet");
+        }
+        is_of_newest
+    }
+
     fn show(&self, held: &mut Held, credential: &Credential) {
         tracing::info!("this edge shows a new certificate");
         held.renews = credential.renews();
         held.expires = credential.expires();
         self.waits.send_replace(None);
+        self.believe(&held.link);
     }
 }
 

@@ -7,7 +7,7 @@
 
 use super::way::{Frame, ToTask};
 use claviger_actors::{Devices, EdgeId, Edges};
-use claviger_front::{EdgeReport, WhyRefused};
+use claviger_front::{Believed, EdgeReport, WhyRefused};
 use core::time::Duration;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -141,6 +141,8 @@ impl Heard {
 pub struct Hub {
     state: RwLock<State>,
     reigns: watch::Sender<Option<Reign>>,
+    /// Whom nodes are to believe, once that is known.
+    believed: watch::Sender<Option<Believed>>,
     serial: AtomicU64,
     counters: Arc<Counters>,
 }
@@ -150,6 +152,7 @@ impl Default for Hub {
         Self {
             state: RwLock::default(),
             reigns: watch::Sender::new(None),
+            believed: watch::Sender::new(None),
             serial: AtomicU64::new(0),
             counters: Arc::default(),
         }
@@ -223,6 +226,16 @@ impl Hub {
     /// The reign, and each change of it.
     pub fn reigns(&self) -> watch::Receiver<Option<Reign>> {
         self.reigns.subscribe()
+    }
+
+    /// Nodes are to believe these from now on: edges of other nodes are told while this node leads.
+    pub fn believe(&self, believed: Believed) {
+        self.believed.send_replace(Some(believed));
+    }
+
+    /// Whom nodes are to believe, and each change of it.
+    pub fn believed(&self) -> watch::Receiver<Option<Believed>> {
+        self.believed.subscribe()
     }
 
     /// The actors, while this node leads.

@@ -4,21 +4,22 @@ use super::hub::Hub;
 use super::operator::Operator;
 use super::uplink::Reach;
 use claviger_actors::Clock;
-use claviger_front::{Ask, Peer, Told};
+use claviger_front::{Ask, Believed, Certificate, Peer, Told};
 use claviger_ledger::{NodeRole, View};
 use claviger_link::{
-    Answer, FreshKey, Identity, Incoming, Incomings, Link, Member, Peer as From, Purpose,
-    Registrar, Request,
+    Answer, Authorities, FreshKey, Identity, Incoming, Incomings, Link, Member, Peer as From,
+    Purpose, Refusal, Registrar, Request,
 };
 use claviger_raft::{Channel, Kind, Node, Transport};
 use core::time::Duration;
 use futures::future::BoxFuture;
 use std::io;
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{interval, sleep, timeout};
+use tokio::time::{Instant, interval, sleep, timeout};
 
 /// How often the members are looked at, which change seldom.
 const LOOK: Duration = Duration::from_secs(1);
@@ -217,6 +218,7 @@ pub async fn follow_authority(
     link: Link,
     node: Arc<Node>,
     registrar: Arc<Registrar>,
+    hub: Arc<Hub>,
     clock: Arc<dyn Clock>,
 ) {
     let (mut look, mut known) = (interval(LOOK), None);
@@ -225,7 +227,10 @@ pub async fn follow_authority(
         let Some(now) = registrar.believed() else { continue };
         if known.as_ref() != Some(&now) {
             match link.believe(now.clone()) {
-                Ok(()) => known = Some(now),
+                Ok(()) => {
+                    hub.believe(told(&now));
+                    known = Some(now);
+                }
                 Err(error) => {
                     tracing::warn!(%error, "the cluster's authorities are not believed yet")
                 }
@@ -238,6 +243,12 @@ pub async fn follow_authority(
     }
 }
 
+/// Authorities, as edges are told of them.
+pub(super) fn told(authorities: &Authorities) -> Believed {
+    let all = |all: &[Vec<u8>]| all.iter().cloned().map(Certificate).collect();
+    Believed { authorities: all(&authorities.believed), bridge: all(&authorities.bridge) }
+}
+
 /// Shows a new certificate at half of the old one's time, and when the cluster's authority is another
 /// one, until the task is ended. A node of the ledger makes its own; its file is `path`.
 pub async fn renew_own(
@@ -248,7 +259,8 @@ pub async fn renew_own(
     clock: Arc<dyn Clock>,
 ) {
     loop {
-        while clock.now() < renews && is_of_newest(&link, &registrar) {
+        let is_of_newest = || registrar.believed().is_none_or(|it| link.is_of_newest(&it));
+        while clock.now() < renews && is_of_newest() {
             sleep(LOOK.min(renews.saturating_sub(clock.now()))).await;
         }
         let made = async {
@@ -273,8 +285,34 @@ pub async fn renew_own(
     }
 }
 
-/// Whether what this node shows is of the authority that the ledger names.
-fn is_of_newest(link: &Link, registrar: &Registrar) -> bool {
-    let newest = registrar.believed().and_then(|it| it.believed.into_iter().next());
-    newest.is_none_or(|newest| newest == link.authority())
+/// How long nobody may believe this node, nor it anybody, before that is said.
+const DISBELIEF: Duration = Duration::from_secs(10);
+
+/// Says what to do when the others and this node do not believe each other, as after the authority was
+/// replaced while it was off: it cannot find out by itself, since whoever it asks could be anybody.
+pub async fn notice_disbelief(link: Link, node: Arc<Node>, waits: watch::Sender<Option<String>>) {
+    let refused = || link.counters().refused(Refusal::Disbelief).load(Ordering::Relaxed);
+    let (mut since, mut before, mut said) = (Instant::now(), refused(), false);
+    loop {
+        sleep(LOOK).await;
+        // Who leads may have nobody else to reach. Whoever follows knows a leader also when that is gone.
+        let alone = node.leadership().borrow().leading.is_none() && link.peers().is_empty();
+        if !alone {
+            (since, before) = (Instant::now(), refused());
+            if core::mem::take(&mut said) {
+                waits.send_replace(None);
+            }
+        } else if !said && since.elapsed() >= DISBELIEF && refused() > before + 1 {
+            let id = node.id();
+            let words = format!(
+                "the other nodes and this one do not believe each other's certificates: the cluster's \
+                 authority may have been replaced while this node was off. Say `claviger cluster readmit \
+                 {id:016x}` to a node that runs, put the token that it prints into a file, name that in \
+                 cluster.token_file and the node in cluster.join, and start this one again"
+            );
+            tracing::error!("{words}");
+            waits.send_replace(Some(words));
+            said = true;
+        }
+    }
 }

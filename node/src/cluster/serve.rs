@@ -2,7 +2,7 @@
 
 use super::hub::{About, Hub, Seat};
 use claviger_actors::{CameFrom, EdgeId};
-use claviger_front::{EdgeReport, Greeting, Hello, Nodes, Peer};
+use claviger_front::{Believed, EdgeReport, Greeting, Hello, Nodes, Peer};
 use claviger_raft::Channel;
 use core::time::Duration;
 use std::io;
@@ -69,6 +69,8 @@ impl Hub {
         };
         let known = nodes.borrow_and_update().clone();
         sender.send(Greeting::Welcome { term: reign.term, nodes: known }.encode()).await?;
+        let mut believed = self.believed();
+        believed.mark_changed();
         let up = async {
             while let Some(frame) = receiver.receive().await? {
                 match EdgeReport::decode(&frame) {
@@ -95,6 +97,12 @@ impl Hub {
                     Ok(()) = nodes.changed() => {
                         let known = nodes.borrow_and_update().clone();
                         sender.send(Nodes { nodes: known }.encode()).await?;
+                    }
+                    Ok(()) = believed.changed() => {
+                        let told = believed.borrow_and_update().as_ref().map(Believed::encode);
+                        if let Some(told) = told {
+                            sender.send(told).await?;
+                        }
                     }
                 }
             }

@@ -8,7 +8,7 @@
 use super::hub::{About, Hub, Reign, Seat};
 use super::way::{Frame, ToTask, Way};
 use claviger_actors::EdgeId;
-use claviger_front::{EdgeReport, Greeting, Hello, Nodes, Peer};
+use claviger_front::{Believed, EdgeReport, Greeting, Hello, Nodes, Peer};
 use claviger_machine::Crypto;
 use claviger_raft::Channel;
 use core::time::Duration;
@@ -74,6 +74,8 @@ pub struct Uplink {
     pub nodes: watch::Receiver<Vec<Peer>>,
     /// Where lines put what they hear of these; none where the ledger itself says it.
     pub heard: Option<watch::Sender<Vec<Peer>>>,
+    /// Where they put whom the leader says that nodes are to believe.
+    pub believed: watch::Sender<Option<Believed>>,
     /// The way to them; none where there is no cluster.
     pub reach: Option<Arc<dyn Reach>>,
     /// For pauses.
@@ -127,10 +129,14 @@ impl Choice {
         let _ = self.task.send(ToTask::Way(way)).await;
     }
 
+    /// Whether frames go to this node.
+    fn counts(&self, node: u64) -> bool {
+        self.lines().chosen.is_some_and(|(chosen, _)| chosen == node)
+    }
+
     /// Gives the edge a frame that came from `node`, if that one counts.
     fn take(&self, node: u64, frame: Frame) {
-        let counts = self.lines().chosen.is_some_and(|(chosen, _)| chosen == node);
-        if !counts || self.task.try_send(ToTask::Frame(frame)).is_err() {
+        if !self.counts(node) || self.task.try_send(ToTask::Frame(frame)).is_err() {
             self.counters.lost.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -178,6 +184,7 @@ impl Uplink {
                         report: self.report.clone(),
                         choice: choice.clone(),
                         heard: self.heard.clone(),
+                        believed: self.believed.clone(),
                         reach: reach.clone(),
                         crypto: self.crypto.clone(),
                     };
@@ -226,6 +233,7 @@ struct Line {
     report: Report,
     choice: Arc<Choice>,
     heard: Option<watch::Sender<Vec<Peer>>>,
+    believed: watch::Sender<Option<Believed>>,
     reach: Arc<dyn Reach>,
     crypto: Arc<dyn Crypto>,
 }
@@ -290,17 +298,29 @@ impl Line {
                     return Err(io::ErrorKind::TimedOut.into());
                 };
                 let Some(frame) = frame? else { return Ok(()) };
-                match Nodes::decode(&frame) {
-                    Some(Ok(Nodes { nodes })) => self.heard_of(nodes),
+                match (Nodes::decode(&frame), Believed::decode(&frame)) {
+                    (Some(Ok(Nodes { nodes })), _) => self.heard_of(nodes),
+                    (_, Some(Ok(believed))) => self.believe(believed),
+                    (None, None) => self.choice.take(self.node.id, frame.into()),
                     // One of another version says nothing that this edge must know.
-                    Some(Err(_)) => {}
-                    None => self.choice.take(self.node.id, frame.into()),
+                    (Some(Err(_)), _) | (_, Some(Err(_))) => {}
                 }
             }
         };
         tokio::select! {
             ended = up => ended,
             ended = down => ended,
+        }
+    }
+
+    /// Only who leads says it: another one may not have heard of the newest authority yet.
+    fn believe(&self, believed: Believed) {
+        if self.choice.counts(self.node.id) {
+            self.believed.send_if_modified(|known| {
+                let changed = known.as_ref() != Some(&believed);
+                *known = Some(believed);
+                changed
+            });
         }
     }
 

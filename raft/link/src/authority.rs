@@ -2,7 +2,7 @@
 
 use crate::credential::pin;
 use crate::{Identity, Role};
-use claviger_curves::{self as curves, NodeCertificate, SigningKey};
+use claviger_curves::{self as curves, Leaf, NodeCertificate, SigningKey};
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 use std::fmt;
@@ -69,6 +69,13 @@ impl Authority {
         self.inner.certificate()
     }
 
+    /// When one that takes its place at `now` is made: it begins later than this one, so that their
+    /// certificates say which is the newer.
+    pub fn succeeded(&self, now: Duration) -> Duration {
+        let begins = Duration::from_secs(begins(self.certificate()));
+        now.max(begins + SKEW + Duration::from_secs(1))
+    }
+
     /// What this authority says of its successor (its own certificate in DER), from `now` on: a
     /// certificate, in DER.
     ///
@@ -116,6 +123,11 @@ impl Authority {
         let (from, to) = (now.saturating_sub(SKEW), now + Self::lifetime(role));
         self.inner.issue_node(&node, from, to).map_err(|_| NotIssued)
     }
+}
+
+/// When an authority begins, in seconds since the Unix epoch: of two the newer begins later.
+pub(crate) fn begins(certificate: &[u8]) -> u64 {
+    Leaf::read(certificate).map_or(0, |read| read.validity().0)
 }
 
 impl fmt::Debug for Authority {

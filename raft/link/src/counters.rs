@@ -8,10 +8,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub enum Refusal {
     /// Too many handshakes from there, or at a time.
     Limit,
-    /// The handshake failed: no certificate of the cluster's authority, one out of its time, or
-    /// not our protocol.
+    /// The handshake that somebody began failed: no certificate of the cluster's authority, one out
+    /// of its time, or not our protocol.
     Handshake,
-    /// The certificate names another cluster, or no node.
+    /// The handshake with a node that was reached failed so: the two do not believe each other.
+    Disbelief,
+    /// The certificate names another cluster, no node, or one that was dismissed, or its authority was
+    /// given up meanwhile.
     Identity,
     /// A node was reached, but not the one that was meant.
     OtherNode,
@@ -21,14 +24,21 @@ pub enum Refusal {
 
 impl Refusal {
     /// Every reason.
-    pub const ALL: [Self; 5] =
-        [Self::Limit, Self::Handshake, Self::Identity, Self::OtherNode, Self::Unreachable];
+    pub const ALL: [Self; 6] = [
+        Self::Limit,
+        Self::Handshake,
+        Self::Disbelief,
+        Self::Identity,
+        Self::OtherNode,
+        Self::Unreachable,
+    ];
 
     /// Its name in metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Limit => "limit",
             Self::Handshake => "handshake",
+            Self::Disbelief => "disbelief",
             Self::Identity => "identity",
             Self::OtherNode => "other_node",
             Self::Unreachable => "unreachable",

@@ -5,7 +5,7 @@ use crate::guests::{Guest, Guests};
 use crate::identity::{Identity, Role};
 use crate::link::Admits;
 use crate::stream::{self, Purpose};
-use crate::tls;
+use crate::tls::{self, Believed};
 use claviger_raft::{Channel, Node};
 use quinn::{Connection, Endpoint, VarInt};
 use std::net::SocketAddr;
@@ -48,7 +48,7 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// Why a connection is closed.
 pub(crate) const DONE: VarInt = VarInt::from_u32(0);
-const NOT_ADMITTED: VarInt = VarInt::from_u32(1);
+pub(crate) const NOT_ADMITTED: VarInt = VarInt::from_u32(1);
 
 /// Who opened a channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,6 +104,7 @@ impl Incomings {
 struct Door {
     cluster: [u8; 16],
     admits: Admits,
+    believed: Arc<Believed>,
     counters: Arc<Counters>,
     incoming: mpsc::Sender<Incoming>,
     guests: Arc<Guests>,
@@ -114,11 +115,12 @@ pub(crate) fn receive(
     endpoint: Endpoint,
     cluster: [u8; 16],
     admits: Admits,
+    believed: Arc<Believed>,
     counters: Arc<Counters>,
 ) -> Incomings {
     let (incoming, incomings) = mpsc::channel(WAITING);
     let guests = Arc::new(Guests::new(CONNECTIONS, STRANGERS, HANDSHAKES));
-    tokio::spawn(accept(endpoint, Door { cluster, admits, counters, incoming, guests }));
+    tokio::spawn(accept(endpoint, Door { cluster, admits, believed, counters, incoming, guests }));
     Incomings(incomings)
 }
 
@@ -198,6 +200,11 @@ impl Door {
             // A connection does not outlive the certificate that it was made with.
             () = sleep(stays) => "your time is over: connect again",
             () = self.dismissed(peer) => "you were dismissed",
+            () = self.believed.end(connection) => {
+                let words = "your certificate is of an authority that is believed no more";
+                self.refuse(Refusal::Identity, from, &words);
+                words
+            }
         }
     }
 
@@ -237,7 +244,7 @@ impl Door {
             return;
         };
         let limit = stream::limit(purpose);
-        let channel = stream::channel(purpose, (send, receive), limit, &self.counters);
+        let channel = stream::channel(purpose, (send, receive), limit, &self.counters, None);
         // The link is being closed if nobody takes it.
         drop(self.incoming.send(Incoming { peer, from, purpose, channel }).await);
     }

@@ -237,7 +237,7 @@ async fn ask_stranger(token: &Token, at: &str, request: &Request) -> Result<Answ
     let (mut send, receive) = connection.open_bi().await.map_err(io::Error::from)?;
     send.write_all(&[Purpose::Join.byte()]).await.map_err(io::Error::from)?;
     let (limit, counters) = (stream::limit(Purpose::Join), Arc::new(Counters::default()));
-    let channel = stream::channel(Purpose::Join, (send, receive), limit, &counters);
+    let channel = stream::channel(Purpose::Join, (send, receive), limit, &counters, None);
     let answer = ask(channel, request).await?;
     connection.close(DONE, b"");
     endpoint.wait_idle().await;

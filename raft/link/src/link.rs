@@ -2,7 +2,7 @@
 
 use crate::counters::{Counters, Refusal, one};
 use crate::credential::pin;
-use crate::incoming::{self, DONE, Incomings};
+use crate::incoming::{self, DONE, Incomings, NOT_ADMITTED};
 use crate::pool::{Attempted, Pool, Reached};
 use crate::reset;
 use crate::stream::{self, Purpose};
@@ -12,8 +12,8 @@ use claviger_raft::{Channel, Kind, Transport};
 use futures::future::BoxFuture;
 use quinn::crypto::rustls::QuicServerConfig;
 use quinn::{
-    ClientConfig, Connection, Endpoint, EndpointConfig, IdleTimeout, MtuDiscoveryConfig,
-    ServerConfig, TokioRuntime, TransportConfig, VarInt,
+    ClientConfig, Connection, ConnectionError, Endpoint, EndpointConfig, IdleTimeout,
+    MtuDiscoveryConfig, ServerConfig, TokioRuntime, TransportConfig, VarInt,
 };
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
@@ -164,6 +164,17 @@ pub(crate) async fn connect(
     Err(failed)
 }
 
+/// Whether a handshake failed by TLS, at either end, and not by the path.
+fn is_disbelief(error: &io::Error) -> bool {
+    let code = match error.get_ref().and_then(|error| error.downcast_ref()) {
+        Some(ConnectionError::TransportError(here)) => here.code,
+        Some(ConnectionError::ConnectionClosed(there)) => there.error_code,
+        _ => return false,
+    };
+    // RFC 9001 §4.8: an alert of TLS.
+    (0x100..0x200).contains(&u64::from(code))
+}
+
 impl Link {
     /// Opens a node's end, and gives what others open to it.
     ///
@@ -182,7 +193,13 @@ impl Link {
         let client = client(tls::client(&shown, &believed).map_err(misused)?);
         let counters = Arc::new(Counters::default());
         let (accepting, counting) = (endpoint.clone(), counters.clone());
-        let incomings = incoming::receive(accepting, identity.cluster, admits.clone(), counting);
+        let incomings = incoming::receive(
+            accepting,
+            identity.cluster,
+            admits.clone(),
+            believed.clone(),
+            counting,
+        );
         let (pool, showing) = (Pool::default(), Mutex::new((credential, Vec::new())));
         let inner =
             Inner { identity, endpoint, client, shown, believed, showing, admits, pool, counters };
@@ -228,7 +245,8 @@ impl Link {
         let (mut send, receive) = connection.open_bi().await?;
         send.write_all(&[purpose.byte()]).await?;
         let limit = stream::limit(purpose);
-        Ok(stream::channel(purpose, (send, receive), limit, &self.0.counters))
+        let (counters, over) = (&self.0.counters, Some(connection));
+        Ok(stream::channel(purpose, (send, receive), limit, counters, over))
     }
 
     /// The peers that this node has reached, and how long a round trip takes to each.
@@ -244,7 +262,8 @@ impl Link {
     }
 
     /// Shows another credential of the same node from now on: new channels are opened on new
-    /// connections, and those that stand go on until the old one expires.
+    /// connections, and those that stand go on until the old one expires. Its authority is believed,
+    /// too, besides those of before, until [`Link::believe`] says otherwise.
     ///
     /// # Errors
     /// If it is of another node, or cannot be shown.
@@ -254,13 +273,8 @@ impl Link {
         }
         let mut showing = self.showing();
         self.0.shown.replace(credential, &showing.1).map_err(misused)?;
-        let (before, now) = (showing.0.authority(), credential.authority());
-        let mut believed = vec![now.to_vec()];
         // While nodes go over from one authority to another, those of both are there.
-        if before != now {
-            believed.push(before.to_vec());
-        }
-        self.0.believed.replace(believed);
+        self.0.believed.add(credential.authority());
         showing.0 = credential.clone();
         drop(showing);
         self.forget_peers();
@@ -282,16 +296,31 @@ impl Link {
         pin(credential.authority()) == Some(token.authority)
     }
 
-    /// Believes these authorities from now on, and shows what leads from the newest to one before.
+    /// Whether the newest of these authorities issued what this node shows, or a newer one: whoever
+    /// came back by a token knows that before its rows do.
+    pub fn is_of_newest(&self, authorities: &Authorities) -> bool {
+        authorities.are_led_by(self.showing().0.authority())
+    }
+
+    /// Believes these authorities from now on, and the one that issued what this node shows if that is
+    /// newer; shows what leads from the newest to one before. Connections with nodes that none of them
+    /// vouches for are closed, in both directions.
     ///
     /// # Errors
     /// If that cannot be shown.
     pub fn believe(&self, authorities: Authorities) -> io::Result<()> {
-        let Authorities { believed, bridge } = authorities;
         let mut showing = self.showing();
+        let shown = showing.0.authority();
+        let leads = authorities.are_led_by(shown);
+        let Authorities { mut believed, bridge } = authorities;
+        if leads && !believed.iter().any(|it| it == shown) {
+            believed.insert(0, shown.to_vec());
+        }
         self.0.shown.replace(&showing.0, &bridge).map_err(misused)?;
         self.0.believed.replace(believed);
         showing.1 = bridge;
+        drop(showing);
+        self.0.pool.close_unless(|it| self.0.believed.holds(it), NOT_ADMITTED);
         Ok(())
     }
 
@@ -309,10 +338,10 @@ impl Link {
 
 impl Inner {
     async fn reach(&self, to: u64, address: &str) -> io::Result<Reached> {
-        let connected = connect(&self.endpoint, &self.client, address).await;
+        let connected = connect(&self.endpoint, &self.client, address).await.map(Arc::new);
         let connection = connected.inspect_err(|error| {
-            let late = error.kind() == io::ErrorKind::TimedOut;
-            let why = if late { Refusal::Unreachable } else { Refusal::Handshake };
+            let disbelief = is_disbelief(error);
+            let why = if disbelief { Refusal::Disbelief } else { Refusal::Unreachable };
             one(self.counters.refused(why));
         })?;
         let refuse = |why, words: String| {
@@ -331,6 +360,12 @@ impl Inner {
         }
         if !(self.admits)(&peer) {
             let words = format!("{address} is {peer}, which was dismissed");
+            return Err(refuse(Refusal::Identity, words));
+        }
+        self.pool.made(&connection);
+        // It may have been replaced since the handshake.
+        if !self.believed.holds(&connection) {
+            let words = format!("{address} is of an authority that is believed no more");
             return Err(refuse(Refusal::Identity, words));
         }
         one(&self.counters.connected);

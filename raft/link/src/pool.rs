@@ -6,16 +6,16 @@
 use core::time::Duration;
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared};
-use quinn::Connection;
+use quinn::{Connection, VarInt};
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use tokio::time::Instant;
 
 /// A peer that was reached.
 #[derive(Clone)]
 pub(crate) struct Reached {
-    pub(crate) connection: Connection,
+    pub(crate) connection: Arc<Connection>,
     /// When its certificate is over.
     pub(crate) until: Instant,
 }
@@ -25,13 +25,16 @@ pub(crate) type Attempted = Result<Reached, Arc<io::Error>>;
 
 type Attempt = Shared<BoxFuture<'static, Attempted>>;
 
-/// Connections by peer.
+/// Connections by peer, and all that were made and stand: of those that were forgotten, channels go on.
 #[derive(Default)]
-pub(crate) struct Pool(Mutex<BTreeMap<u64, (String, Attempt)>>);
+pub(crate) struct Pool {
+    attempts: Mutex<BTreeMap<u64, (String, Attempt)>>,
+    made: Mutex<Vec<Weak<Connection>>>,
+}
 
 impl Pool {
     fn attempts(&self) -> MutexGuard<'_, BTreeMap<u64, (String, Attempt)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.attempts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The connection to the peer `to` at `address`, or the attempt at one that is under way; else
@@ -68,6 +71,23 @@ impl Pool {
     /// Forgets all connections: the next channels are opened on new ones.
     pub(crate) fn forget(&self) {
         self.attempts().clear();
+    }
+
+    /// A connection was made.
+    pub(crate) fn made(&self, connection: &Arc<Connection>) {
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        made.retain(|it| it.strong_count() > 0);
+        made.push(Arc::downgrade(connection));
+    }
+
+    /// Closes those of them, with all their channels, that must not stand.
+    pub(crate) fn close_unless(&self, stands: impl Fn(&Connection) -> bool, why: VarInt) {
+        let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        for connection in made.iter().filter_map(Weak::upgrade) {
+            if connection.close_reason().is_none() && !stands(&connection) {
+                connection.close(why, b"");
+            }
+        }
     }
 }
 

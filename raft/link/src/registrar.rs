@@ -4,6 +4,7 @@
 //! Any ledger node can have one: what must be decided once is decided by the ledger. It needs the
 //! key that the authority's private key is sealed with.
 
+use crate::authority::begins;
 use crate::joining::{Answer, Member, Request};
 use crate::{
     Authority, BadCredential, Credential, FreshKey, Identity, NotIssued, Peer, Role, Token,
@@ -42,6 +43,14 @@ pub struct Authorities {
     pub believed: Vec<Vec<u8>>,
     /// What it shows behind a certificate of the newest, for those who believe one before.
     pub bridge: Vec<Vec<u8>>,
+}
+
+impl Authorities {
+    /// Whether this one (a certificate in DER) is the newest of them, or newer.
+    pub(crate) fn are_led_by(&self, authority: &[u8]) -> bool {
+        let newer = |newest: &Vec<u8>| newest == authority || begins(authority) > begins(newest);
+        self.believed.first().is_none_or(newer)
+    }
 }
 
 /// How far the cluster has gone over from one authority to the next.
@@ -184,7 +193,7 @@ impl Registrar {
     pub async fn replace(&self, now: Duration) -> Result<(), RegistrarError> {
         self.ledger.confirm().await?;
         let old = self.authority(now).await?;
-        let mut authority = self.new_authority(old.cluster(), now)?;
+        let mut authority = self.new_authority(old.cluster(), old.succeeded(now))?;
         let cross = old.cross(&authority.certificate, now)?;
         let certificate = old.certificate().to_vec();
         authority.retiring = Some(RetiringAuthority { certificate, cross });

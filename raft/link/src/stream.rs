@@ -5,7 +5,7 @@ use crate::counters::Counters;
 use bytes::Bytes;
 use claviger_raft::{Channel, FRAME_LIMIT, Kind, Receiver, Sender};
 use futures::future::BoxFuture;
-use quinn::{RecvStream, SendStream};
+use quinn::{Connection, RecvStream, SendStream};
 use std::io;
 use std::mem;
 use std::sync::Arc;
@@ -82,12 +82,14 @@ impl From<Kind> for Purpose {
     }
 }
 
-/// A channel on the two halves of a stream whose purpose is known to both ends.
+/// A channel on the two halves of a stream whose purpose is known to both ends. On a connection that
+/// this node has made (`over`), that is known to stand as long as the channel does.
 pub(crate) fn channel(
     purpose: Purpose,
     (send, receive): (SendStream, RecvStream),
     limit: usize,
     counters: &Arc<Counters>,
+    over: Option<Arc<Connection>>,
 ) -> Channel {
     let sending = Sending { purpose, stream: send, limit, counters: counters.clone() };
     let receiving = Receiving {
@@ -97,6 +99,7 @@ pub(crate) fn channel(
         counters: counters.clone(),
         held: Vec::new(),
         read: 0,
+        _over: over,
     };
     Channel { sender: Box::new(sending), receiver: Box::new(receiving) }
 }
@@ -171,6 +174,7 @@ struct Receiving {
     held: Vec<u8>,
     /// How many of them are of frames that were given.
     read: usize,
+    _over: Option<Arc<Connection>>,
 }
 
 impl Receiving {

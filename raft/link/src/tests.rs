@@ -15,7 +15,11 @@ fn now() -> Duration {
 }
 
 fn authority(cluster: [u8; 16]) -> Authority {
-    let (key, certificate) = Authority::make(cluster, now()).unwrap();
+    authority_of(cluster, now())
+}
+
+fn authority_of(cluster: [u8; 16], made: Duration) -> Authority {
+    let (key, certificate) = Authority::make(cluster, made).unwrap();
     Authority::open(cluster, &key, certificate).unwrap()
 }
 

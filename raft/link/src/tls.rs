@@ -20,7 +20,8 @@ use rustls::{
     SignatureScheme,
 };
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::sync::watch;
 
 /// The protocol's name and version.
 const ALPN: &[u8] = b"claviger/1";
@@ -61,15 +62,45 @@ fn bad(words: String) -> Error {
 
 /// The authorities that a node believes; they can be replaced while connections stand.
 #[derive(Debug, Default)]
-pub(crate) struct Believed(RwLock<Vec<Vec<u8>>>);
+pub(crate) struct Believed(watch::Sender<Vec<Vec<u8>>>);
 
 impl Believed {
     pub(crate) fn replace(&self, authorities: Vec<Vec<u8>>) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = authorities;
+        self.0.send_if_modified(|known| {
+            let changed = *known != authorities;
+            *known = authorities;
+            changed
+        });
+    }
+
+    /// Believes this one too.
+    pub(crate) fn add(&self, authority: &[u8]) {
+        self.0.send_if_modified(|known| {
+            let is_new = !known.iter().any(|it| it == authority);
+            if is_new {
+                known.insert(0, authority.to_vec());
+            }
+            is_new
+        });
     }
 
     fn now(&self) -> Vec<Vec<u8>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.borrow().clone()
+    }
+
+    /// Whether what the peer has shown leads to one of them now, as it did when the connection was
+    /// made. One that has shown nothing is not believed because of them.
+    pub(crate) fn holds(&self, connection: &quinn::Connection) -> bool {
+        let Some(chain) = chain(connection) else { return true };
+        let chain: Vec<_> = chain.iter().map(|it| it.to_vec()).collect();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        leads_to(&chain, self.now().iter().map(Vec::as_slice), now).is_ok()
+    }
+
+    /// Ends once it does not.
+    pub(crate) async fn end(&self, connection: &quinn::Connection) {
+        let mut believed = self.0.subscribe();
+        while self.holds(connection) && believed.changed().await.is_ok() {}
     }
 }
 

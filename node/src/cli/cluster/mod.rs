@@ -62,7 +62,8 @@ Examples:
 For a node that says its certificate is missing, over, or not believed, such as one that was off while
 the authority was replaced. Its data stays: say this to a node that runs, put what it prints into the
 node's cluster.token_file, name a node that runs in its cluster.join, and start it. The token lets in
-that node alone, once, within a day. Nothing changes before the node comes back.
+that node alone, once, within a day. Nothing changes before the node comes back. What it showed before
+holds until its time is over: where somebody else may have that, say `rotate-authority` afterwards.
 
 Examples:
   claviger cluster readmit 00c5f1a2b3c4d5e6 > token

@@ -8,6 +8,7 @@ use claviger_ledger::{CreateTenant, DismissNode, Envelope, Found, Ledger, Reques
 use claviger_link::{Purpose, Registrar, Role, answer};
 use claviger_seal::{ClusterSecret, Keyring, RootKey};
 use std::net::UdpSocket;
+use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::time::timeout;
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -26,6 +27,10 @@ struct Cluster {
     token: [u8; 16],
     edge: Late,
     waits: watch::Receiver<Option<String>>,
+    /// Tells the edge whom to believe.
+    believed: watch::Sender<Option<Believed>>,
+    /// How many seconds the node's clock is before that.
+    ahead: Arc<AtomicU64>,
     registrar: Arc<Registrar>,
     file: PathBuf,
     joining: tokio::task::JoinHandle<()>,
@@ -40,6 +45,12 @@ async fn propose(ledger: &MemoryLedger, command: impl Into<claviger_ledger::Comm
 
 /// A cluster, and an edge that has joined it.
 async fn cluster() -> Cluster {
+    cluster_ahead(0).await
+}
+
+/// The same, where the node's clock is ahead of that by so many seconds.
+async fn cluster_ahead(seconds: u64) -> Cluster {
+    let ahead = Arc::new(AtomicU64::new(seconds));
     let ledger = Arc::new(MemoryLedger::default());
     propose(&ledger, Found { cluster: [7; 16] }).await;
     let tenant = "default".to_owned();
@@ -54,13 +65,14 @@ async fn cluster() -> Cluster {
     let (link, mut incomings) = Link::new(config).unwrap();
     let address = link.local_address().unwrap().to_string();
     let members = vec![Member { id: 1, address: address.clone() }];
-    let deciding = registrar.clone();
+    let (deciding, shift) = (registrar.clone(), ahead.clone());
     tokio::spawn(async move {
         let _link = link;
         while let Some(incoming) = incomings.next().await {
             let (peer, members, registrar) = (incoming.peer, members.clone(), deciding.clone());
+            let shift = Duration::from_secs(shift.load(Ordering::Relaxed));
             tokio::spawn(async move {
-                let behind = now() + HOLDS - DAY;
+                let behind = now() + HOLDS + shift - DAY;
                 let decide =
                     async |request| registrar.decide(peer, &request, members, behind).await;
                 drop(answer(incoming.channel, decide).await);
@@ -75,12 +87,14 @@ async fn cluster() -> Cluster {
         text.parse().map_err(|error: claviger_link::BadToken| error.to_string())
     };
     let edge = Late::default();
+    let believed = watch::Sender::default();
     let joining = Joining {
         token: (file.clone(), read),
         seeds: vec![address.clone()],
         node: EDGE,
         link: edge.clone(),
         nodes: watch::Sender::default(),
+        believed: believed.subscribe(),
         waits: watch::Sender::new(Some("it has only begun".to_owned())),
         clock: Arc::new(SystemClock::new()),
     };
@@ -88,7 +102,19 @@ async fn cluster() -> Cluster {
     let joining = tokio::spawn(joining.run());
     timeout(SOON, waits.wait_for(Option::is_none)).await.unwrap().unwrap();
     let token = token.id;
-    Cluster { ledger, address, token, edge, waits, registrar, file, joining, _folder: folder }
+    Cluster {
+        ledger,
+        address,
+        token,
+        edge,
+        waits,
+        believed,
+        ahead,
+        registrar,
+        file,
+        joining,
+        _folder: folder,
+    }
 }
 
 impl Cluster {
@@ -143,4 +169,43 @@ async fn an_edge_with_a_token_of_another_authority_ends() {
 
     // Then it does not go on with what it holds
     timeout(SOON, cluster.joining).await.expect("it ends").unwrap();
+}
+
+#[tokio::test]
+async fn an_edge_that_hears_of_another_authority_has_a_certificate_of_it_at_once() {
+    // Given an edge whose certificate holds for an hour more
+    let cluster = cluster_ahead(3_600).await;
+    let edge = cluster.edge.get().unwrap().clone();
+    let before = edge.authority();
+    cluster.ahead.store(7_200, Ordering::Relaxed);
+
+    // When another authority takes the place of the one that issued it, and the leader says so
+    cluster.registrar.replace(now()).await.unwrap();
+    let newest = || cluster.registrar.believed().unwrap();
+    cluster.believed.send_replace(Some(super::super::link::told(&newest())));
+    let renewed = async {
+        while edge.authority() == before {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(SOON, renewed).await.expect("it has another certificate");
+    assert!(edge.is_of_newest(&newest()));
+    // The node knows and shows the one before alone, which vouches for the newest.
+    let let_in = async {
+        while !cluster.is_let_in().await {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(SOON, let_in).await.expect("it is let in");
+
+    // Then it does not believe the one before any longer than the leader
+    let mut after = newest();
+    after.believed.truncate(1);
+    cluster.believed.send_replace(Some(super::super::link::told(&after)));
+    let given_up = async {
+        while cluster.is_let_in().await {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(SOON, given_up).await.expect("it goes from who has no other");
 }

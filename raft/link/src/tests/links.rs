@@ -127,7 +127,7 @@ async fn a_node_of_another_cluster_is_refused_and_says_why() {
     let error = stranger.open(1, &address, Purpose::Call).await.unwrap_err().to_string();
 
     assert!(error.contains("the chain is not trusted"), "{error}");
-    assert_eq!(refused(&stranger, Refusal::Handshake), 1);
+    assert_eq!(refused(&stranger, Refusal::Disbelief), 1);
 }
 
 #[tokio::test]
@@ -352,4 +352,80 @@ fn a_credential_in_a_file_is_the_same_and_for_its_owner_only() {
     assert!(late.to_string().contains("does not hold"), "{late}");
     std::fs::write(&path, b"\x01nonsense").unwrap();
     assert!(matches!(Credential::kept(&path, now()), Err(crate::BadFile::Damaged)));
+}
+
+/// Whether a channel has ended, soon.
+async fn ends(channel: &mut Channel) -> bool {
+    !matches!(timeout(PATIENCE, channel.receiver.receive()).await, Ok(Ok(Some(_))) | Err(_))
+}
+
+fn believing(believed: &[Vec<u8>]) -> crate::Authorities {
+    crate::Authorities { believed: believed.to_vec(), bridge: Vec::new() }
+}
+
+#[tokio::test]
+async fn who_came_back_by_a_newer_authority_than_its_rows_name_believes_that_too() {
+    // Given two authorities made at one time, a node of each that listens, and one that reaches them
+    let old = authority(CLUSTER);
+    let new = authority_of(CLUSTER, old.succeeded(now()));
+    let [by_old, by_new] = [&old, &new].map(|it| believing(&[it.certificate().to_vec()]));
+    let (first, _first, at_old) = listening(credential(&old, Role::Ledger, 1));
+    let (second, _second, at_new) = listening(credential(&new, Role::Ledger, 2));
+    for link in [&first, &second] {
+        link.believe(believing(&[&new, &old].map(|it| it.certificate().to_vec()))).unwrap();
+    }
+    let reaches = async |link: &Link| {
+        link.forget_peers();
+        let (old, new) =
+            (link.open(1, &at_old, Purpose::Call), link.open(2, &at_new, Purpose::Call));
+        (old.await.is_ok(), new.await.is_ok())
+    };
+
+    // When one shows the newer, and its rows name the older, then it believes both until they do not
+    let back = reaching(credential(&new, Role::Ledger, 3));
+    back.believe(by_old.clone()).unwrap();
+    assert!(back.is_of_newest(&by_old));
+    assert_eq!(reaches(&back).await, (true, true));
+    back.believe(by_new.clone()).unwrap();
+    assert_eq!(reaches(&back).await, (false, true));
+
+    // And one that shows the older believes whom its rows name alone
+    let outdated = reaching(credential(&old, Role::Ledger, 4));
+    outdated.believe(by_new.clone()).unwrap();
+    assert!(!outdated.is_of_newest(&by_new));
+    assert_eq!(reaches(&outdated).await, (false, true));
+}
+
+#[tokio::test]
+async fn who_came_by_an_authority_that_is_given_up_goes_at_once_whichever_end_he_is() {
+    // Given nodes with certificates of two authorities, each of which the others believe
+    let (old, new) = (authority(CLUSTER), authority(CLUSTER));
+    let both = [&new, &old].map(|it| it.certificate().to_vec());
+    let (served, incomings, address) = listening(credential(&new, Role::Ledger, 1));
+    let (thief, stolen, elsewhere) = listening(credential(&old, Role::Ledger, 3));
+    echoing(incomings);
+    echoing(stolen);
+    let (good, bad) = (credential(&new, Role::Edge, 8), credential(&old, Role::Edge, 9));
+    let (good, bad) = (reaching(good), reaching(bad));
+    for link in [&served, &thief, &good, &bad] {
+        link.believe(believing(&both)).unwrap();
+    }
+    let mut stays = good.open(1, &address, Purpose::Edge).await.unwrap();
+    let mut goes = bad.open(1, &address, Purpose::Edge).await.unwrap();
+    let mut fooled = good.open(3, &elsewhere, Purpose::Edge).await.unwrap();
+    for channel in [&mut stays, &mut goes, &mut fooled] {
+        assert_eq!(echo(channel, vec![1]).await, Some(vec![1]));
+    }
+    // A connection that is shown no more is none that stands unseen.
+    good.forget_peers();
+
+    // When one of them is believed no more
+    served.believe(believing(&both[..1])).unwrap();
+    good.believe(believing(&both[..1])).unwrap();
+
+    // Then what was made by it ends, and nothing else
+    assert!(ends(&mut goes).await);
+    assert!(ends(&mut fooled).await);
+    assert_eq!(echo(&mut stays, vec![2]).await, Some(vec![2]));
+    assert_eq!(refused(&served, Refusal::Identity), 1);
 }
