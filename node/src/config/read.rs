@@ -118,13 +118,19 @@ impl Config {
         let mut tell = |key: &str, words: &str| {
             faults.push(fault(text, start, format!("cluster.{key}"), words.to_owned()));
         };
-        let Cluster { listen, advertise, join, token_file, .. } = &self.cluster;
+        let Cluster { listen, advertise, join, token_file, hold_level } = &self.cluster;
         let (ledger, joins) = (self.has(Role::Ledger), !join.is_empty());
         if !ledger && !joins {
             tell("join", "an edge without a ledger names nodes of the ledger to join");
         }
         if !ledger && listen.get().is_some() {
             tell("listen", "only a node of the ledger listens for others");
+        }
+        if !ledger && hold_level.get() > 0 {
+            tell("hold_level", "only a node of the ledger holds its level");
+        }
+        if ledger && listen.get().is_some() && hold_level.get() == 1 {
+            tell("hold_level", "nodes know each other from level 2 on: hold that, or a higher one");
         }
         if ledger && joins && listen.get().is_none() {
             tell("listen", "a node of the ledger that joins others listens for them");

@@ -130,6 +130,11 @@ fn a_place_in_a_cluster_that_cannot_be_is_told() {
         (format!("{edge}{join}listen = '[::1]:1'"), "cluster.listen: only a node of the ledger"),
         (format!("{join}token_file = 't'"), "cluster.listen: a node of the ledger that joins"),
         ("[cluster]\nlisten = '[::]:1'\n".to_owned(), "cluster.advertise: say where others"),
+        (format!("{edge}{join}hold_level = 3"), "cluster.hold_level: only a node of the ledger"),
+        (
+            "[cluster]\nlisten = '[::1]:1'\nhold_level = 1\n".to_owned(),
+            "cluster.hold_level: nodes know each other from level 2 on",
+        ),
         ("[cluster]\nlisten = 'x'\n".to_owned(), "cluster.listen: expected an address such as"),
         ("[cluster]\njoin = ['x']\n".to_owned(), "cluster.join: expected a host and a port"),
         ("[[coaps]]\nname = 'a b'\n".to_owned(), "coaps[0].name: a listener's name has"),
