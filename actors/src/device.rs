@@ -46,12 +46,14 @@ pub(crate) struct Device {
 
 /// What a bootstrap needs of its device.
 struct Known {
-    endpoint: String,
+    /// Its endpoint, where that is not its id.
+    endpoint: Option<Box<str>>,
     tenant_key: TenantKey,
 }
 
 impl Device {
     pub(crate) fn new(of: Arc<DeviceRef>, endpoint: String, tenant_key: TenantKey) -> Self {
+        let endpoint = (endpoint != of.device).then(|| endpoint.into());
         let known = Box::new(Known { endpoint, tenant_key });
         Self { of, known, lines: Lines::default(), bootstrapping: None }
     }
@@ -471,7 +473,8 @@ impl Device {
             // One that is being delivered goes on in the ledger, not here.
             self.bootstrapping = None;
         }
-        let (of, key, endpoint) = (&self.of, &self.known.tenant_key, &self.known.endpoint);
+        let (of, Known { endpoint, tenant_key: key }) = (&self.of, &*self.known);
+        let endpoint = endpoint.as_deref().unwrap_or(&of.device);
         let line = self.lines.line(session);
         let trace = Trace::of(session.0, line.is_some_and(|line| line.sampled));
         let named_by_identity = line.is_some_and(|line| line.named_by_identity);
