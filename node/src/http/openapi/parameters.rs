@@ -35,7 +35,7 @@ parameters! {
     /// A node of the cluster.
     OfNode: node;
     /// A join token.
-    OfToken: token;
+    OfToken: join_token;
     /// What a change may be tied to.
     Conditions: if_match if_none_match idempotency_key;
     /// What a change of what is there may be tied to.
@@ -79,9 +79,9 @@ fn node() -> Parameter {
     in_path("node", "The node's id.", schema)
 }
 
-fn token() -> Parameter {
+fn join_token() -> Parameter {
     let schema = text().pattern(Some("^[0-9a-fA-F]{32}$"));
-    in_path("token", "The token's id.", schema)
+    in_path("join_token", "The token's id.", schema)
 }
 
 fn tenant() -> Parameter {

@@ -106,7 +106,7 @@ pub(crate) async fn list(
 
 /// Revokes a join token: nobody joins with it any more. Nodes that have joined stay.
 #[utoipa::path(
-    delete, path = "/tokens/{token}", operation_id = "revokeJoinToken", tag = "cluster",
+    delete, path = "/tokens/{join_token}", operation_id = "revokeJoinToken", tag = "cluster",
     params(OfToken),
     security(("admin" = [])),
     responses((status = 204, description = "It is revoked."), ClusterChanges)
