@@ -201,7 +201,7 @@ impl Cluster {
     }
 
     async fn join(&mut self, name: &str, roles: &'static [&'static str]) {
-        let join = self.members.iter().filter(|member| member.link.port() > 0);
+        let join = self.members.iter().filter(|member| member.roles.contains(&"ledger"));
         let join = join.map(|member| member.link).collect();
         let member = self.new_member(name, roles, join);
         self.members.push(member);

@@ -3,7 +3,7 @@
 use core::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command as Now, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU32, Ordering};
 use tokio::process::Command;
 
 /// The port of the service for devices.
@@ -12,7 +12,7 @@ const COAPS: u16 = 5684;
 /// Where processes run.
 #[derive(Debug)]
 pub enum Ground {
-    /// All on loopback, at free ports.
+    /// All on loopback.
     Loopback,
     /// Each in a network namespace of its own.
     Lab(Lab),
@@ -22,7 +22,7 @@ impl Ground {
     /// Where the process with this number listens, if `port` is its port there.
     pub(crate) fn address(&self, number: usize, port: u16) -> SocketAddr {
         match self {
-            Self::Loopback => SocketAddr::from((loopback_address(number), 0)),
+            Self::Loopback => SocketAddr::from((loopback_address(number), own_port())),
             Self::Lab(_) => SocketAddr::from((lab_address(number), port)),
         }
     }
@@ -40,7 +40,16 @@ impl Ground {
     }
 }
 
-/// An address of loopback that nobody connects from: so a port stays free while its process is down.
+/// A port that nobody else takes, also while its process is down: what asks for any port gets one
+/// above 32,767, at times for all addresses.
+fn own_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(20_000);
+    let port = NEXT.fetch_add(1, Ordering::Relaxed);
+    assert!(port < 32_768, "ports are used up");
+    port
+}
+
+/// An address of loopback that nobody else listens at.
 fn loopback_address(number: usize) -> [u8; 4] {
     let [.., high, low] = std::process::id().to_be_bytes();
     [127, high | 1, low, u8::try_from(number).expect("a cluster is small")]
