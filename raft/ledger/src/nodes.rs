@@ -21,12 +21,18 @@ impl Book<'_> {
         self.drop_row(&key::of_all(Kind::Node, &node.to_be_bytes()));
     }
 
+    pub(crate) fn node_authority(&self) -> Result<Option<NodeAuthority>, Stop> {
+        self.load("the authority of nodes", &key::of_all(Kind::NodeAuthority, &[]))
+    }
+
+    pub(crate) fn store_node_authority(&mut self, authority: &NodeAuthority) {
+        self.store(key::of_all(Kind::NodeAuthority, &[]), authority);
+    }
+
     /// Refuses a certificate that the newest authority does not issue: another one took its place
     /// meanwhile, and whoever wants one asks again.
     pub(crate) fn unless_issuer_changed(&self, issuer: Option<[u8; 32]>) -> Result<(), Stop> {
-        let row = key::of_all(Kind::NodeAuthority, &[]);
-        let newest: Option<NodeAuthority> = self.load("the authority of nodes", &row)?;
-        match (issuer, newest) {
+        match (issuer, self.node_authority()?) {
             (Some(issuer), Some(newest)) if issuer != newest.name() => {
                 Err(Refusal::not_found("authority that still issues certificates", "nodes").into())
             }

@@ -357,7 +357,7 @@ impl Registrar {
     /// What the ledger notes as the issuer of a certificate, once all nodes know that it does.
     fn issuer(&self, authority: &[u8]) -> Option<[u8; 32]> {
         let level = self.look(|view| view.meta()).map_or(0, |meta| meta.level);
-        (level >= NAMES_ISSUERS).then(|| Sha256::digest(authority).into())
+        (level >= NAMES_ISSUERS).then(|| NodeAuthority::name_of(authority))
     }
 
     /// Decides on what `peer` asks for; `members` are the ledger nodes that it is told of. The

@@ -2,7 +2,7 @@
 
 use crate::event::{Event, EventCode};
 use crate::key::{self, Kind};
-use crate::record::{Admitted, JoinToken, NodeAuthority, NodeRecord, NodeRole};
+use crate::record::{Admitted, JoinToken, NodeRecord, NodeRole};
 use crate::state::{Book, Stop};
 use crate::{HOME, Outcome, Refusal, RequestId};
 use core::fmt;
@@ -97,7 +97,7 @@ impl AdmitNode {
 
 /// Whether a token was made under an authority that is not trusted any more.
 fn is_of_before(book: &mut Book<'_>, token: &JoinToken) -> Result<bool, Stop> {
-    let row = key::of_all(Kind::NodeAuthority, &[]);
-    let authority = book.load::<NodeAuthority>("the authority of nodes", &row)?;
-    Ok(authority.is_some_and(|it| it.retiring.is_none() && token.created_at < it.created_at))
+    Ok(book
+        .node_authority()?
+        .is_some_and(|it| it.retiring.is_none() && token.created_at < it.created_at))
 }

@@ -1,7 +1,6 @@
 //! The authority of the cluster's nodes.
 
 use crate::event::{Event, EventCode};
-use crate::key::{self, Kind};
 use crate::record::NodeAuthority;
 use crate::state::{Book, Stop};
 use crate::{HOME, Outcome, Refusal};
@@ -21,13 +20,12 @@ impl PutNodeAuthority {
         for (what, bytes) in [("certificate", certificate), ("sealed key", sealed_key)] {
             Refusal::unless_short(NodeAuthority::BYTES, what, bytes.len())?;
         }
-        let row = key::of_all(Kind::NodeAuthority, &[]);
-        if let Some(kept) = book.load::<NodeAuthority>("the authority of nodes", &row)? {
+        if let Some(kept) = book.node_authority()? {
             // The same, proposed again because its fate was unknown.
             let again = kept.certificate == *certificate;
             return if again { Ok(Outcome::Done) } else { Err(taken().into()) };
         }
-        book.store(row, &NodeAuthority { created_at: book.at, ..self.authority.clone() });
+        book.store_node_authority(&NodeAuthority { created_at: book.at, ..self.authority.clone() });
         let words = "The cluster has an authority for its nodes.".to_owned();
         book.announce(HOME, Event { code: EventCode::NodeAuthorityMade, credential: None, words })?;
         Ok(Outcome::Made)

@@ -1,7 +1,6 @@
 //! Another authority of the cluster's nodes.
 
 use crate::event::{Event, EventCode};
-use crate::key::{self, Kind};
 use crate::record::NodeAuthority;
 use crate::state::{Book, Stop};
 use crate::{HOME, Outcome, Refusal};
@@ -27,9 +26,8 @@ impl ReplaceNodeAuthority {
         {
             Refusal::unless_short(NodeAuthority::BYTES, what, bytes.len())?;
         }
-        let row = key::of_all(Kind::NodeAuthority, &[]);
-        let kept = book.load::<NodeAuthority>("the authority of nodes", &row)?;
-        let kept = kept.ok_or_else(|| Refusal::not_found("authority", "nodes"))?;
+        let kept =
+            book.node_authority()?.ok_or_else(|| Refusal::not_found("authority", "nodes"))?;
         // The same, proposed again because its fate was unknown.
         if kept.certificate == *certificate {
             return Ok(Outcome::Done);
@@ -42,7 +40,7 @@ impl ReplaceNodeAuthority {
         if kept.certificate != before {
             return Err(Refusal::Taken { what, name }.into());
         }
-        book.store(row, &NodeAuthority { created_at: book.at, ..self.authority.clone() });
+        book.store_node_authority(&NodeAuthority { created_at: book.at, ..self.authority.clone() });
         let words =
             "The cluster has another authority for its nodes; the one before is trusted until \
                      all have certificates of the new one."

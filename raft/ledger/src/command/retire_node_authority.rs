@@ -1,7 +1,6 @@
 //! The end of an authority that was replaced.
 
 use crate::event::{Event, EventCode};
-use crate::key::{self, Kind};
 use crate::record::NodeAuthority;
 use crate::state::{Book, Stop};
 use crate::{HOME, Outcome};
@@ -18,13 +17,11 @@ pub struct RetireNodeAuthority {
 
 impl RetireNodeAuthority {
     pub(super) fn apply(&self, book: &mut Book<'_>) -> Result<Outcome, Stop> {
-        let row = key::of_all(Kind::NodeAuthority, &[]);
-        let kept = book.load::<NodeAuthority>("the authority of nodes", &row)?;
         let is_it = |kept: &NodeAuthority| {
             kept.retiring.as_ref().is_some_and(|it| it.certificate == self.certificate)
         };
-        let Some(kept) = kept.filter(is_it) else { return Ok(Outcome::Done) };
-        book.store(row, &NodeAuthority { retiring: None, ..kept });
+        let Some(kept) = book.node_authority()?.filter(is_it) else { return Ok(Outcome::Done) };
+        book.store_node_authority(&NodeAuthority { retiring: None, ..kept });
         let words =
             "The authority before is not trusted any more, nor is a join token of its time.";
         let (code, words) = (EventCode::NodeAuthorityRetired, words.to_owned());

@@ -62,9 +62,14 @@ pub struct RetiringAuthority {
 }
 
 impl NodeAuthority {
-    /// What names it as the issuer of a certificate: SHA-256 of its own.
+    /// What names it as the issuer of a certificate.
     pub fn name(&self) -> [u8; 32] {
-        Sha256::digest(&self.certificate).into()
+        Self::name_of(&self.certificate)
+    }
+
+    /// The same of the authority with this certificate, in DER: SHA-256.
+    pub fn name_of(certificate: &[u8]) -> [u8; 32] {
+        Sha256::digest(certificate).into()
     }
 
     /// How many bytes its certificate and its sealed key have at most, each.

@@ -288,8 +288,8 @@ fn a_node_that_lost_its_certificate_comes_back_by_a_token_once_somebody_says_so(
     assert_eq!(audited(&rig)[2..], [told, joined]);
 }
 
-#[test]
-fn a_node_that_was_dismissed_and_an_edge_do_not_come_back_under_their_ids() {
+/// Node 1, which was dismissed, and node 2, which is an edge.
+fn one_dismissed_and_an_edge() -> Rig {
     let mut rig = Rig::ready();
     let edges = CreateJoinToken { role: NodeRole::Edge, token: [0x71; 16], ..token(9) };
     rig.run(token(9));
@@ -297,6 +297,12 @@ fn a_node_that_was_dismissed_and_an_edge_do_not_come_back_under_their_ids() {
     rig.run(admit(1));
     rig.run(AdmitNode { role: NodeRole::Edge, token: [0x71; 16], ..admit(2) });
     rig.done(DismissNode { node: 1 });
+    rig
+}
+
+#[test]
+fn a_node_that_was_dismissed_and_an_edge_do_not_come_back_under_their_ids() {
+    let mut rig = one_dismissed_and_an_edge();
 
     for node in [1, 2, 3] {
         let what = "ledger node that may come back";
@@ -350,13 +356,7 @@ fn a_node_that_is_removed_before_it_came_back_does_not() {
 
 #[test]
 fn no_token_brings_back_an_edge_or_a_node_that_was_dismissed() {
-    let mut rig = Rig::ready();
-    let edges = CreateJoinToken { role: NodeRole::Edge, token: [0x71; 16], ..token(9) };
-    rig.run(token(9));
-    rig.run(edges);
-    rig.run(admit(1));
-    rig.run(AdmitNode { role: NodeRole::Edge, token: [0x71; 16], ..admit(2) });
-    rig.done(DismissNode { node: 1 });
+    let mut rig = one_dismissed_and_an_edge();
 
     let refused = |node: u64| not_found("ledger node that may come back", format!("{node:016x}"));
     for node in [1, 2] {
