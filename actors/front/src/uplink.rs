@@ -160,9 +160,7 @@ impl Hello {
 impl EdgeReport {
     /// The frame as bytes.
     pub fn encode(&self) -> Vec<u8> {
-        let mut bytes = core::mem::take(&mut *encode(self, AROUND));
-        bytes.insert(0, REPORT);
-        bytes
+        behind(REPORT, self, AROUND)
     }
 
     /// The report in `bytes`; none if that is another frame.
@@ -177,9 +175,7 @@ impl EdgeReport {
 impl Nodes {
     /// The frame as bytes.
     pub fn encode(&self) -> Vec<u8> {
-        let mut bytes = core::mem::take(&mut *encode(self, room(&self.nodes)));
-        bytes.insert(0, NODES);
-        bytes
+        behind(NODES, self, room(&self.nodes))
     }
 
     /// The nodes in `bytes`; none if that is another frame.
@@ -196,9 +192,7 @@ impl Believed {
     pub fn encode(&self) -> Vec<u8> {
         let all = self.authorities.iter().chain(&self.bridge);
         let room = AROUND + all.map(|it| AROUND + it.0.len()).sum::<usize>();
-        let mut bytes = core::mem::take(&mut *encode(self, room));
-        bytes.insert(0, BELIEVED);
-        bytes
+        behind(BELIEVED, self, room)
     }
 
     /// The authorities in `bytes`; none if that is another frame.
@@ -208,6 +202,13 @@ impl Believed {
     pub fn decode(bytes: &[u8]) -> Option<Result<Self, Unreadable>> {
         bytes.strip_prefix(&[BELIEVED]).map(decode)
     }
+}
+
+/// A frame behind the byte that tells it from others.
+fn behind<T: Encode<()>>(tag: u8, frame: &T, room: usize) -> Vec<u8> {
+    let mut bytes = core::mem::take(&mut *encode(frame, room));
+    bytes.insert(0, tag);
+    bytes
 }
 
 fn room(nodes: &[Peer]) -> usize {

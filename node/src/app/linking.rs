@@ -113,7 +113,7 @@ impl Linking<'_> {
         }
         if has_group
             && !alone
-            && let Some(token) = self.returning(path)?
+            && let Some(token) = self.returning(path)
         {
             match self.join(path, address, has_group).await {
                 Ok(joined) => {
@@ -162,14 +162,13 @@ impl Linking<'_> {
 
     /// The token that was made for this node to come back by, if it has one and did not use it yet: what
     /// it shows may be of an authority that nobody believes any more, which it cannot tell by itself.
-    fn returning(&self, path: &Path) -> Result<Option<Token>, StartError> {
-        let Some(file) = self.config.token() else { return Ok(None) };
+    fn returning(&self, path: &Path) -> Option<Token> {
         // Whoever has joined needs its file no more.
-        let Ok(token) = token(&file) else { return Ok(None) };
+        let token = token(&self.config.token()?).ok()?;
         let used = std::fs::read(path.with_file_name(RETURNED)).ok();
         let is_used = used.is_some_and(|used| used == token.id);
         let is_mine = token.returns == Some(self.world.ledger.id());
-        Ok(Some(token).filter(|_| is_mine && !is_used))
+        (is_mine && !is_used).then_some(token)
     }
 
     /// A certificate of a member whose own is lost or over: it can open the authority's key. So a
@@ -202,11 +201,7 @@ impl Linking<'_> {
     ) -> Result<Credential, StartError> {
         let Some(file) = self.config.token() else {
             let id = self.world.ledger.id();
-            let words = format!(
-                "it is missing, or its time is over: say `claviger cluster readmit {id:016x}` to a \
-                 node that runs, put the token that it prints into a file, name that in \
-                 cluster.token_file and the node in cluster.join, and start this one again"
-            );
+            let words = format!("it is missing, or its time is over: say {}", link::way_back(id));
             return Err(if has_group {
                 StartError::Credential { path: path.to_owned(), words }
             } else {

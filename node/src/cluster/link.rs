@@ -285,6 +285,14 @@ pub async fn renew_own(
     }
 }
 
+/// How the node of the ledger with this id comes back, behind "say".
+pub fn way_back(id: u64) -> String {
+    format!(
+        "`claviger cluster readmit {id:016x}` to a node that runs, put the token that it prints into a \
+         file, name that in cluster.token_file and the node in cluster.join, and start this one again"
+    )
+}
+
 /// How long nobody may believe this node, nor it anybody, before that is said.
 const DISBELIEF: Duration = Duration::from_secs(10);
 
@@ -303,12 +311,10 @@ pub async fn notice_disbelief(link: Link, node: Arc<Node>, waits: watch::Sender<
                 waits.send_replace(None);
             }
         } else if !said && since.elapsed() >= DISBELIEF && refused() > before + 1 {
-            let id = node.id();
             let words = format!(
                 "the other nodes and this one do not believe each other's certificates: the cluster's \
-                 authority may have been replaced while this node was off. Say `claviger cluster readmit \
-                 {id:016x}` to a node that runs, put the token that it prints into a file, name that in \
-                 cluster.token_file and the node in cluster.join, and start this one again"
+                 authority may have been replaced while this node was off. Say {}",
+                way_back(node.id())
             );
             tracing::error!("{words}");
             waits.send_replace(Some(words));
