@@ -77,6 +77,14 @@ impl Lab {
         Self::new(cluster.grown_to(3).await, balance, folder).await
     }
 
+    /// Who leads, another one, and what is said of them once all know the newest level. The first has
+    /// no token to join with, so it is not that other one.
+    async fn leader_and_another(&self) -> (usize, usize, Value) {
+        let leader = self.cluster.led().await;
+        let status = self.cluster.until("they know the newest level", versions::is_newest).await;
+        (leader, 1 + usize::from(leader == 1), status)
+    }
+
     async fn new(cluster: Cluster, balance: Spread, folder: Folder) -> Self {
         let balancer = Balancer::start(balance, cluster.edges()).await;
         let receiver = Receiver::start().await;
@@ -183,10 +191,7 @@ fn ids(status: &Value, leads: bool) -> Vec<String> {
 async fn a_node_that_lost_its_certificate_comes_back_once_it_is_readmitted() {
     // Given a node that lost its certificate, and cannot open the authority's key to make another
     let mut lab = Lab::of_three(Spread::Flows).await;
-    let leader = lab.cluster.led().await;
-    // The first has no token to join with.
-    let lost = 1 + usize::from(leader == 1);
-    let before = lab.cluster.until("they know the newest level", versions::is_newest).await;
+    let (leader, lost, before) = lab.leader_and_another().await;
     lab.cluster.kill(lost).await;
     lab.cluster.members[lost].lose_credential();
     lab.cluster.hide_kek();
@@ -210,9 +215,7 @@ async fn a_node_that_lost_its_certificate_comes_back_once_it_is_readmitted() {
 async fn a_node_that_was_off_while_the_authority_was_replaced_says_what_to_do_and_comes_back() {
     // Given a node that is off
     let mut lab = Lab::of_three(Spread::Flows).await;
-    let leader = lab.cluster.led().await;
-    let off = 1 + usize::from(leader == 1);
-    let before = lab.cluster.until("they know the newest level", versions::is_newest).await;
+    let (leader, off, before) = lab.leader_and_another().await;
     let link = lab.cluster.members[off].link().to_string();
     let nodes = before["nodes"].as_array().into_iter().flatten();
     let id = nodes.filter(|node| node["address"] == link.as_str()).find_map(|it| it["id"].as_str());

@@ -148,7 +148,6 @@ fn device_key() -> SigningKey {
     SigningKey::from_der(&pem::private_key(DEVICE_KEY).expect("a key")).expect("on P-256")
 }
 
-/// A public key as the API takes it.
 /// The certificate of another authority, in PEM.
 fn another_authority() -> String {
     let day = Duration::from_secs(86_400);
@@ -157,6 +156,7 @@ fn another_authority() -> String {
     pem::encode(pem::CERTIFICATE, authority.certificate()).expect("it is short")
 }
 
+/// A public key as the API takes it.
 fn public(key: &SigningKey) -> Value {
     json!({ "public_key": BASE64.encode(&key.public_key().expect("it has one")) })
 }
