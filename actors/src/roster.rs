@@ -13,9 +13,9 @@ use std::collections::BTreeMap;
 
 /// How many realms the listeners of one edge may stand for.
 const REALMS: usize = 256;
-/// How many sessions one edge may look for at once, twice what it allows itself; and the time in
+/// How many sessions one edge may look for at once, more than it allows itself; and the time in
 /// which it may look for one more.
-const FINDS: (u32, Duration) = (16_384, Duration::from_micros(125));
+const FINDS: (u32, Duration) = (32_768, Duration::from_micros(62));
 
 /// How many signatures one edge may ask for at once, and the time in which it may for one more.
 const SIGNS: (u32, Duration) = (8_192, Duration::from_micros(250));

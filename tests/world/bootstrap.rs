@@ -254,7 +254,7 @@ fn an_actor_sleeps_when_idle_and_its_session_goes_on() {
         assert!(world.run_until(MINUTE, |world| bootstrapped(world, address)).await);
         assert_eq!(world.counters.actors.load(Ordering::Relaxed), 1);
 
-        // When it is silent, its actor sleeps
+        // When it is silent, its actor sleeps, and its edge lets the session go
         world.run_for(10 * MINUTE).await;
         assert_eq!(world.counters.actors.load(Ordering::Relaxed), 0);
 
@@ -263,6 +263,7 @@ fn an_actor_sleeps_when_idle_and_its_session_goes_on() {
         let done = world.run_until(MINUTE, |world| bootstrapped(world, address)).await;
         assert!(done, "{}", world.log.join("\n"));
         assert_eq!(world.counters.activations_woken.load(Ordering::Relaxed), 1);
+        assert_eq!(world.counters.finds[1].load(Ordering::Relaxed), 1);
         assert_eq!(world.counters.sessions_opened.load(Ordering::Relaxed), 1);
         assert_eq!(generation(&*ledger, &device), 1, "its numbers survived the sleep");
     });

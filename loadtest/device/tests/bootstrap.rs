@@ -106,6 +106,7 @@ impl<S: Service> Server<S> {
                 | Output::Sign(_)
                 | Output::Repeat { .. }
                 | Output::Displaced { .. }
+                | Output::Rested(_)
                 | Output::NeedSession(_)
                 | Output::Event(_) => {}
             }

@@ -174,6 +174,8 @@ pub struct Counters {
     pub resumption_calls: u64,
     /// Sessions that another edge had opened, and that go on here.
     pub restored: u64,
+    /// Sessions that were let go since nothing came and went in them.
+    pub rested: u64,
     /// Handshakes given up by time.
     pub timed_out: u64,
     /// Handshakes that gave way to newer ones.

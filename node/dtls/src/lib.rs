@@ -72,7 +72,7 @@ pub use sealed::Sealed;
 pub use server::{
     CallId, Claim, Content, Endpoint, EndpointConfig, FailureReason, HandshakeEvent, NotResumed,
     OpenCall, Opened, Output, PrefixLimits, Record, Refusal, ResumptionStep, SealError,
-    SessionCall, SignCall,
+    SessionCall, SessionName, SignCall,
 };
 pub use stored::{Sought, StoredFlight, StoredSession};
 pub use suite::{SUITES, Suite};

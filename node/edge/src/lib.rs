@@ -123,7 +123,8 @@ fn names(owner: &str) -> (String, String) {
 impl Edge {
     /// The edge of the listener `listener`, which stands for the realm `realm`: the same at every
     /// edge of a service. It answers nothing before it has heard from the actors.
-    pub fn new(listener: &str, realm: &str, endpoint: Endpoint) -> Self {
+    pub fn new(listener: &str, realm: &str, mut endpoint: Endpoint) -> Self {
+        endpoint.let_rest();
         let (listener, realm) = (listener.to_owned(), realm.to_owned());
         let listen = Listen { listener, realm, shared: false };
         Self {
@@ -410,6 +411,10 @@ impl Edge {
                 Dtls::Repeat { session } => self.repeat(session).map(|frame| frame.encode()),
                 // What was its owner's has gone with it.
                 Dtls::Displaced { .. } => None,
+                Dtls::Rested(name) => {
+                    self.finding.rests(&name);
+                    None
+                }
             };
             if let Some(frame) = frame {
                 return Some(Output::Frame(frame));

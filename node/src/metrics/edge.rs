@@ -83,6 +83,7 @@ fn engine(report: &Report) -> Vec<MetricFamily> {
         counter(names::COOKIES, dtls.cookies_accepted),
         counter(names::DTLS_RETRANSMISSIONS, dtls.retransmissions),
         counter(names::RESTORED, dtls.restored),
+        counter(names::RESTED, dtls.rested),
         counter(names::OPENS, dtls.opens),
         counter(names::RESUMPTIONS, dtls.resumption_calls),
         counter(names::LATE_ANSWERS, dtls.late_answers),

@@ -43,6 +43,10 @@ pub(super) const RESTORED: Name = (
     "claviger_dtls_sessions_restored_total",
     "Sessions that went on at this edge without a handshake.",
 );
+pub(super) const RESTED: Name = (
+    "claviger_dtls_sessions_rested_total",
+    "Sessions that this edge let go because they were silent; a record brings them back.",
+);
 pub(super) const RESUMPTIONS: Name =
     ("claviger_dtls_resumption_calls_total", "Steps of resumptions asked of the ledger.");
 pub(super) const HANDSHAKE_DURATION: Name = (

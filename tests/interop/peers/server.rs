@@ -220,7 +220,8 @@ impl Listener {
                 let opening = Opening { suite, claim, cid, resumed, ticket };
                 self.seen.send_modify(|seen| seen.openings.push(opening));
             }
-            Output::Record(_) | Output::Displaced { .. } | Output::Event(_) => {}
+            Output::Record(_) | Output::Displaced { .. } | Output::Rested(_) | Output::Event(_) => {
+            }
         }
     }
 

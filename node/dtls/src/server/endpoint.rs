@@ -13,7 +13,7 @@ use super::limits::PrefixLimits;
 use super::output::{CallId, Claim, FailureReason, HandshakeEvent, Opened, Output, Refusal};
 use super::pending::Pending;
 use super::resuming::Resuming;
-use super::session::{FLIGHT_KEPT, LastFlight, Place, Said, Session, Sessions};
+use super::session::{LastFlight, Place, Said, Session, Sessions, Watch};
 use super::spare::Spare;
 use crate::cid;
 use crate::cluster::ClusterKeys;
@@ -129,6 +129,12 @@ impl Endpoint {
         Self { curves: Some(curves), ..self }
     }
 
+    /// Lets sessions that begin from now on go, when nothing comes and goes in them for four minutes:
+    /// for a driver that finds what is not here, and restores it ([`Output::Rested`]).
+    pub fn let_rest(&mut self) {
+        self.sessions.resting = true;
+    }
+
     /// What this listener presents from now on. A handshake that waits for a signature under another
     /// key gets one that its client refuses, and the client begins again.
     pub fn present(&mut self, identity: Option<PublicIdentity>) {
@@ -198,13 +204,16 @@ impl Endpoint {
             self.pending.put(peer, half_open);
         }
         self.resumptions_due(now);
-        self.sessions.expire(now);
+        for name in self.sessions.look(now) {
+            self.counters.rested += 1;
+            self.outputs.push_back(Output::Rested(name));
+        }
     }
 
     /// When [`Endpoint::handle_timeout`] wants to be called.
     pub fn next_timeout(&self) -> Option<Duration> {
         let pending = [self.pending.next_wake(), self.resuming.next_wake()];
-        let deadlines = [pending[0], pending[1], self.sessions.next_expiry()];
+        let deadlines = [pending[0], pending[1], self.sessions.next_look()];
         deadlines.into_iter().flatten().min()
     }
 
@@ -450,6 +459,7 @@ impl Endpoint {
             window: Default::default(),
             flight: None,
             owner: Box::default(),
+            watch: Watch::default(),
         };
         if let Stage::Waiting { question: Question::Open(proven), .. } = half_open.stage {
             session.window.accept(proven.finished_sequence);
@@ -465,10 +475,9 @@ impl Endpoint {
             hello: hello_mark(&agreement.client_random),
             finished: half_open.tried.into(),
             quiet_until: now,
-            kept_until: now + FLIGHT_KEPT,
         }));
         self.counters.records_sealed += 1;
-        if let Some(session) = self.sessions.insert(opened.session, session) {
+        if let Some(session) = self.sessions.insert(now, opened.session, session) {
             self.outputs.push_back(Output::Displaced { session });
         }
         self.outputs.push_back(Output::Datagram { to: peer, bytes });

@@ -21,3 +21,4 @@ pub use output::{
     Refusal, ResumptionStep, SealError, SessionCall, SignCall,
 };
 pub use resumption::NotResumed;
+pub use session::SessionName;

@@ -4,6 +4,7 @@ use core::fmt;
 use core::net::SocketAddr;
 use core::time::Duration;
 
+use super::session::SessionName;
 use crate::curves::{Presented, SharedSecret, SignatureScheme};
 use crate::handle;
 use crate::keys::{SessionId, SessionKeys};
@@ -45,6 +46,9 @@ pub enum Output {
         /// The session.
         session: SessionId,
     },
+    /// A session was let go since nothing came and went in it ([`crate::Endpoint::let_rest`]). It is
+    /// as good as before: [`crate::Endpoint::restore`] it when its next record comes.
+    Rested(SessionName),
     /// Something for logs and metrics.
     Event(HandshakeEvent),
 }

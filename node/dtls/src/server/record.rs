@@ -66,6 +66,7 @@ impl Endpoint {
         }
         self.counters.records_sealed += 1;
         session.sealed = Sealed::up_to(sequence);
+        session.watch.used();
         if let Some(to) = to {
             session.place.moved(to);
         }
@@ -178,6 +179,7 @@ impl Endpoint {
         let content = opened?;
         let (rrc, longest) = (session.rrc, session.longest);
         let newest = session.window.accept(record.sequence).ok_or(DropReason::Replayed)?;
+        session.watch.used();
         let meant = match content {
             ContentType::ApplicationData => true,
             ContentType::Alert => Alert::decode(payload).is_some(),

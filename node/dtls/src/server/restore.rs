@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use super::endpoint::Endpoint;
-use super::session::{FLIGHT_KEPT, LastFlight, Name, Place, Said, Session};
+use super::session::{FLIGHT_KEPT, LastFlight, Place, Said, Session, SessionName, Watch};
 use crate::limit;
 use crate::sealed::Sealed;
 use crate::stored::StoredSession;
@@ -25,7 +25,7 @@ impl Endpoint {
         let Some(suite) = suite.filter(|suite| self.config.suites.contains(&suite.id)) else {
             return false;
         };
-        let name = stored.cid.map_or(Name::Home(stored.peer), Name::Cid);
+        let name = stored.cid.map_or(SessionName::Home(stored.peer), SessionName::Cid);
         if self.sessions.holds(stored.session, name) {
             return false;
         }
@@ -43,7 +43,6 @@ impl Endpoint {
                 hello: flight.hello,
                 finished: Box::default(),
                 quiet_until: now,
-                kept_until: now + FLIGHT_KEPT,
             })
         });
         let session = Session {
@@ -57,8 +56,9 @@ impl Endpoint {
             window: stored.window,
             flight,
             owner: Box::default(),
+            watch: Watch::default(),
         };
-        self.sessions.add(stored.session, session);
+        self.sessions.add(now, stored.session, session);
         self.counters.restored += 1;
         true
     }

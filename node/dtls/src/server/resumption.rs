@@ -8,7 +8,7 @@ use super::half_open::GIVE_UP;
 use super::hello::Numbers;
 use super::output::{CallId, FailureReason, HandshakeEvent, Opened, Output, Refusal, SessionCall};
 use super::resuming::{Resumed, Resuming, Wish};
-use super::session::{FLIGHT_KEPT, LastFlight, Place, Session};
+use super::session::{LastFlight, Place, Session, Watch};
 use crate::cid;
 use crate::counters::DropReason;
 use crate::handle;
@@ -217,6 +217,7 @@ impl Endpoint {
             window: Default::default(),
             flight: None,
             owner: Box::default(),
+            watch: Watch::default(),
         };
         if let Ok(finished) = record::decode(&resumed.finished, cid::LENGTH) {
             session.window.accept(finished.sequence);
@@ -230,9 +231,8 @@ impl Endpoint {
             hello,
             finished: Box::default(),
             quiet_until: now,
-            kept_until: now + FLIGHT_KEPT,
         }));
-        let displaced = self.sessions.insert(opened.session, session);
+        let displaced = self.sessions.insert(now, opened.session, session);
         if let Some(session) = displaced {
             self.outputs.push_back(Output::Displaced { session });
         }

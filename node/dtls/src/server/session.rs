@@ -21,6 +21,9 @@ use crate::stored::hello_mark;
 /// How long our last flight can be repeated: twice the maximum segment lifetime
 /// (RFC 6347 §4.2.4).
 pub(super) const FLIGHT_KEPT: Duration = Duration::from_secs(240);
+/// How long a session must be unused to rest. It is looked when its last flight is forgotten, and as
+/// long after each time that it was used.
+const LOOK: Duration = FLIGHT_KEPT;
 /// Between two reports that the client repeats itself.
 const REPEAT_EVERY: Duration = Duration::from_secs(1);
 
@@ -42,11 +45,41 @@ pub(super) struct Session {
     pub(super) flight: Option<Box<LastFlight>>,
     /// Whose it is, as whoever drives the endpoint says; empty until then.
     pub(super) owner: Box<str>,
+    pub(super) watch: Watch,
+}
+
+/// When a session is looked at next, in seconds, and in the lowest bit whether it was used since the
+/// last time. In one, since there are many.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Watch(u32);
+
+impl Watch {
+    const USED: u32 = 1;
+
+    fn at(at: Duration) -> Self {
+        // What is cut off comes back after 68 years.
+        Self((at.as_secs() << 1) as u32)
+    }
+
+    /// A record of the session was read or sealed.
+    pub(super) const fn used(&mut self) {
+        self.0 |= Self::USED;
+    }
+
+    const fn is_used(self) -> bool {
+        self.0 & Self::USED != 0
+    }
+
+    /// Whether it is this time that the session is looked at. Of one that was here before, there may
+    /// be another.
+    fn is_for(self, at: Duration) -> bool {
+        self.0 & !Self::USED == Self::at(at).0
+    }
 }
 
 /// What the records of a session are known by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Name {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SessionName {
     /// The connection id that they bear.
     Cid([u8; 8]),
     /// The address that they come from, that of the handshake.
@@ -72,10 +105,10 @@ impl Place {
         cid.map_or(Self::Home { home: peer, away: None }, |cid| Self::Cid { cid, peer })
     }
 
-    fn name(&self) -> Name {
+    fn name(&self) -> SessionName {
         match self {
-            Self::Cid { cid, .. } => Name::Cid(*cid),
-            Self::Home { home, .. } => Name::Home(*home),
+            Self::Cid { cid, .. } => SessionName::Cid(*cid),
+            Self::Home { home, .. } => SessionName::Home(*home),
         }
     }
 
@@ -101,7 +134,7 @@ impl Session {
     /// Whether it has its handshake's place here, as its name or beside an id.
     fn is_at(&self, home: SocketAddr) -> bool {
         let is_home = |flight: &LastFlight| flight.home == home;
-        self.place.name() == Name::Home(home) || self.flight.as_deref().is_some_and(is_home)
+        self.place.name() == SessionName::Home(home) || self.flight.as_deref().is_some_and(is_home)
     }
 
     /// The connection id that the client puts into its records; empty if none.
@@ -129,8 +162,6 @@ pub(super) struct LastFlight {
     pub(super) finished: Box<[u8]>,
     /// No report of a repetition before this time.
     pub(super) quiet_until: Duration,
-    /// When it is forgotten.
-    pub(super) kept_until: Duration,
 }
 
 /// The messages of our last flight.
@@ -152,7 +183,10 @@ pub(super) struct Sessions {
     /// is a quarter as long, and the session itself says whether it is at home there.
     by_home: Index<u64, SessionId>,
     key: Key,
-    expiring: VecDeque<(Duration, SessionId)>,
+    /// Sessions by when they are looked at: for their last flight, and whether they rest.
+    looks: VecDeque<(Duration, SessionId)>,
+    /// Whether what is not used is let go.
+    pub(super) resting: bool,
     /// Of sessions that were sent some that are dear.
     forgeries: BTreeMap<SessionId, Forgeries>,
 }
@@ -171,7 +205,8 @@ impl Sessions {
             by_cid: Index::new(key),
             by_home: Index::new(key),
             key,
-            expiring: VecDeque::new(),
+            looks: VecDeque::new(),
+            resting: false,
             forgeries: BTreeMap::new(),
         }
     }
@@ -182,7 +217,12 @@ impl Sessions {
 
     /// Adds a session. A session of the same address that can only be found by it goes, and its
     /// name is given. If the session itself is here, what it has sealed and read stays so.
-    pub(super) fn insert(&mut self, id: SessionId, mut session: Session) -> Option<SessionId> {
+    pub(super) fn insert(
+        &mut self,
+        now: Duration,
+        id: SessionId,
+        mut session: Session,
+    ) -> Option<SessionId> {
         if let Some(known) = self.by_id.get(&id) {
             session.sealed = session.sealed.max(known.sealed);
             let finished = core::mem::replace(&mut session.window, known.window).highest();
@@ -190,28 +230,30 @@ impl Sessions {
         }
         self.remove(id);
         let flight = session.flight.as_deref();
-        let displaced = flight.and_then(|flight| self.named(Name::Home(flight.home)));
+        let displaced = flight.and_then(|flight| self.named(SessionName::Home(flight.home)));
         if let Some(older) = displaced {
             self.remove(older);
         }
-        self.add(id, session);
+        self.add(now, id, session);
         displaced
     }
 
     /// Adds a session whose id and name are free. Its last flight leaves an address alone that is
     /// the name of another session.
-    pub(super) fn add(&mut self, id: SessionId, session: Session) {
+    pub(super) fn add(&mut self, now: Duration, id: SessionId, mut session: Session) {
         match session.place.name() {
-            Name::Cid(cid) => {
+            SessionName::Cid(cid) => {
                 self.by_cid.insert(cid, id);
             }
-            Name::Home(home) => self.settle(home, id),
+            SessionName::Home(home) => self.settle(home, id),
         }
-        if let Some(flight) = &session.flight {
-            if self.named(Name::Home(flight.home)).is_none() {
-                self.settle(flight.home, id);
-            }
-            self.expiring.push_back((flight.kept_until, id));
+        let home = session.flight.as_deref().map(|flight| flight.home);
+        if let Some(home) = home.filter(|home| self.named(SessionName::Home(*home)).is_none()) {
+            self.settle(home, id);
+        }
+        if self.resting || session.flight.is_some() {
+            session.watch = Watch::at(now + LOOK);
+            self.looks.push_back((now + LOOK, id));
         }
         self.by_id.insert(id, Box::new(session));
     }
@@ -221,18 +263,18 @@ impl Sessions {
     }
 
     /// Whether this session is here, or another one of this name.
-    pub(super) fn holds(&self, id: SessionId, name: Name) -> bool {
+    pub(super) fn holds(&self, id: SessionId, name: SessionName) -> bool {
         self.named(name).is_some() || self.by_id.get(&id).is_some()
     }
 
     /// The session of this name. An address where a session with an id had its handshake is
     /// nobody's name.
-    fn named(&self, name: Name) -> Option<SessionId> {
+    fn named(&self, name: SessionName) -> Option<SessionId> {
         let is_named =
             |id: &SessionId| self.by_id.get(id).is_some_and(|it| it.place.name() == name);
         match name {
-            Name::Cid(cid) => self.with_cid(&cid),
-            Name::Home(home) => self.at_home(home).filter(is_named),
+            SessionName::Cid(cid) => self.with_cid(&cid),
+            SessionName::Home(home) => self.at_home(home).filter(is_named),
         }
     }
 
@@ -242,10 +284,10 @@ impl Sessions {
         };
         self.forgeries.remove(&id);
         match session.place.name() {
-            Name::Cid(cid) => {
+            SessionName::Cid(cid) => {
                 self.by_cid.remove(&cid);
             }
-            Name::Home(home) => self.leave(home, id),
+            SessionName::Home(home) => self.leave(home, id),
         }
         if let Some(flight) = &session.flight {
             self.leave(flight.home, id);
@@ -312,23 +354,33 @@ impl Sessions {
     }
 
     /// Forgets last flights whose time is over; from then on a connection id is all that its
-    /// session is found by.
-    pub(super) fn expire(&mut self, now: Duration) {
-        let before = self.expiring.len();
-        while let Some((at, id)) = self.expiring.pop_front_if(|(at, _)| *at <= now) {
-            // The session may have been opened again since.
-            let flight = self.get(id).and_then(|session| session.flight.as_deref());
-            if flight.is_some_and(|flight| flight.kept_until == at) {
-                self.forget_flight(id);
-            }
-        }
-        if self.expiring.len() < before {
+    /// session is found by. Where sessions rest, lets those go that were not used for [`LOOK`] at
+    /// least, and for twice that at most, and gives their names.
+    pub(super) fn look(&mut self, now: Duration) -> Vec<SessionName> {
+        let mut rested = Vec::new();
+        if self.next_look().is_some_and(|at| at <= now) {
             self.forgeries.retain(|_, forgeries| !forgeries.are_forgiven(now));
         }
-        // After a rush of handshakes the queue gives its memory back.
-        if self.expiring.capacity() > 64 + 4 * self.expiring.len() {
-            self.expiring.shrink_to(2 * self.expiring.len());
+        while let Some((at, id)) = self.looks.pop_front_if(|(at, _)| *at <= now) {
+            // The session may have been opened again since.
+            let Some(session) = self.get_mut(id).filter(|session| session.watch.is_for(at)) else {
+                continue;
+            };
+            let (name, used) = (session.place.name(), session.watch.is_used());
+            session.watch = Watch::at(now + LOOK);
+            self.forget_flight(id);
+            if self.resting && used {
+                self.looks.push_back((now + LOOK, id));
+            } else if self.resting {
+                self.remove(id);
+                rested.push(name);
+            }
         }
+        // After a rush of handshakes the queue gives its memory back.
+        if self.looks.capacity() > 64 + 4 * self.looks.len() {
+            self.looks.shrink_to(2 * self.looks.len());
+        }
+        rested
     }
 
     fn forget_flight(&mut self, id: SessionId) {
@@ -338,7 +390,8 @@ impl Sessions {
         home.into_iter().for_each(|home| self.leave(home, id));
     }
 
-    pub(super) fn next_expiry(&self) -> Option<Duration> {
-        self.expiring.front().map(|(at, _)| *at)
+    /// When [`Self::look`] has something to do.
+    pub(super) fn next_look(&self) -> Option<Duration> {
+        self.looks.front().map(|(at, _)| *at)
     }
 }

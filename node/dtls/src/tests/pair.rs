@@ -17,7 +17,7 @@ use crate::wire::record::{ContentType, RawRecord, Records};
 use crate::{
     CertificateType, Claim, Client, ClientConfig, ClientOutput, ClusterKeys, Content, DropReason,
     Endpoint, EndpointConfig, HandshakeEvent, NotResumed, OpenCall, Opened, Output, PublicIdentity,
-    Record, Refusal, Resumption, SessionCall, SessionId, SignCall, Suite,
+    Record, Refusal, Resumption, SessionCall, SessionId, SessionName, SignCall, Suite,
 };
 
 pub(super) const PSK: &[u8] = b"sixteen byte key";
@@ -104,6 +104,7 @@ pub(super) struct Pair {
     pub(super) records: Vec<Record>,
     pub(super) repeats: Vec<SessionId>,
     pub(super) displaced: Vec<SessionId>,
+    pub(super) rested: Vec<SessionName>,
     pub(super) events: Vec<HandshakeEvent>,
     /// What the client reported besides datagrams.
     pub(super) reports: Vec<ClientOutput>,
@@ -150,6 +151,7 @@ impl Pair {
             records: Vec::new(),
             repeats: Vec::new(),
             displaced: Vec::new(),
+            rested: Vec::new(),
             events: Vec::new(),
             reports: Vec::new(),
             next_sequence: BTreeMap::new(),
@@ -218,6 +220,7 @@ impl Pair {
                 Output::Record(record) => self.records.push(record),
                 Output::Repeat { session } => self.repeats.push(session),
                 Output::Displaced { session } => self.displaced.push(session),
+                Output::Rested(name) => self.rested.push(name),
                 Output::Event(event) => self.events.push(event),
             }
         }

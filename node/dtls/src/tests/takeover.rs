@@ -6,7 +6,7 @@ use rand_core::SeedableRng;
 use super::pair::{Options, PSK, Pair, START, address};
 use crate::{
     Alert, ClientOutput, ClusterKeys, Content, DropReason, Endpoint, EndpointConfig, OpenCall,
-    SealError, StoredSession, schedule,
+    SealError, SessionName, Sought, StoredSession, schedule,
 };
 
 /// First number of a generation.
@@ -48,6 +48,62 @@ fn go_on_at_b(pair: &mut Pair, bytes: &[u8], next: u64) {
     pair.endpoint = edge(77);
     assert!(pair.endpoint.restore(pair.now, &stored));
     pair.next_sequence.insert(stored.session, next);
+}
+
+/// Four minutes, in which each quarter brings what `each` does.
+fn four_minutes(pair: &mut Pair, mut each: impl FnMut(&mut Pair)) {
+    for _ in 0..4 {
+        pair.later(60);
+        each(pair);
+        pair.endpoint.handle_timeout(pair.now);
+        pair.settle();
+    }
+}
+
+#[test]
+fn only_records_that_verify_keep_a_session_from_resting() {
+    for options in every_form() {
+        let mut pair = Pair::new(options);
+        pair.endpoint.let_rest();
+        pair.settle();
+        let session = pair.session();
+        for _ in 0..3 {
+            four_minutes(&mut pair, |pair| pair.client.send(b"here").expect("open"));
+            four_minutes(&mut pair, |pair| pair.seal(session, Content::Application(b"there")));
+        }
+        assert_eq!((pair.endpoint.sessions(), &pair.rested[..]), (1, &[][..]));
+
+        pair.client.send(b"last").expect("open");
+        let last = pair.client_sends().remove(0);
+        pair.tell_server(&last);
+        pair.server_sends();
+        let mut forged = last.clone();
+        *forged.last_mut().expect("not empty") ^= 1;
+        for _ in 0..2 {
+            assert_eq!(pair.endpoint.sessions(), 1);
+            four_minutes(&mut pair, |pair| {
+                pair.tell_server(&last);
+                pair.tell_server(&forged);
+            });
+        }
+
+        assert_eq!(pair.endpoint.sessions(), 0);
+        let name = match Sought::of(&last).expect("a record") {
+            Sought::Cid(cid) => SessionName::Cid(cid),
+            Sought::Address => SessionName::Home(pair.address),
+        };
+        assert_eq!(pair.rested, [name]);
+        assert_eq!(pair.endpoint.counters().rested, 1);
+    }
+}
+
+#[test]
+fn where_nobody_finds_it_again_a_session_stays() {
+    let (mut pair, _) = Pair::established(Options::default());
+
+    (0..3).for_each(|_| four_minutes(&mut pair, |_| {}));
+
+    assert_eq!((pair.endpoint.sessions(), pair.endpoint.next_timeout()), (1, None));
 }
 
 fn every_form() -> [Options; 3] {

@@ -1,6 +1,6 @@
 //! Sessions that an edge does not hold, and what it asks for besides credentials.
 
-use claviger_dtls::DropReason;
+use claviger_dtls::{DropReason, SealError};
 use claviger_front::{Content, Continue, Find, FromEdge, Present, Signed, ToEdge, Unknown};
 use core::time::Duration;
 
@@ -42,6 +42,36 @@ fn a_session_that_is_not_held_is_asked_for_once_and_goes_on() {
         let report = play.edge.report();
         assert_eq!((report.dtls.restored, report.strays), (1, [1, 0, 0, 1]));
         assert!(report.opened.iter().flatten().all(|count| *count == 0));
+    }
+}
+
+#[test]
+fn a_session_that_was_silent_rests_and_goes_on() {
+    for cid in [true, false] {
+        let (mut play, mut device, session) = open(cid);
+        play.pass(&mut device, 200);
+        device.client.send(b"still there").expect("open");
+        play.settle(&mut device);
+
+        // It was used in the first four minutes, and in the next four it was not.
+        play.pass(&mut device, 279);
+        assert_eq!((play.edge.report().sessions, play.edge.report().dtls.rested), (1, 0));
+        play.pass(&mut device, 1);
+        assert_eq!((play.edge.report().sessions, play.edge.report().dtls.rested), (0, 1));
+        let late = play.transmit(session, 2 << 24, Content::Application(b"late".to_vec()));
+        assert_eq!(play.frame(&late), Err(Undone::NotSealed(SealError::UnknownSession)));
+
+        play.delivered.clear();
+        device.client.send(b"awake").expect("open");
+        play.settle(&mut device);
+        let find = play.finds.pop().expect("it is asked for");
+        let stored = play.stored.clone();
+        play.frame(&go_on(&find, stored)).expect("it is asked");
+        assert_eq!(play.delivered.pop().expect("the record").payload, b"awake");
+        let answer = play.transmit(session, 2 << 24, Content::Application(b"answer".to_vec()));
+        play.frame(&answer).expect("the number is new");
+        play.settle(&mut device);
+        assert_eq!((play.edge.report().sessions, play.edge.report().strays), (1, [1, 0, 0, 0]));
     }
 }
 

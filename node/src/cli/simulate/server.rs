@@ -161,6 +161,8 @@ impl Lines {
                 }
                 // Without a key of its own it agrees on no suite that asks these.
                 Some(Output::Sign(_) | Output::Event(_) | Output::NeedSession(_)) => {}
+                // It keeps all that it has.
+                Some(Output::Rested(_)) => {}
             }
         }
     }
