@@ -68,8 +68,8 @@ fn in_bucket(
     fixed[20..52].copy_from_slice(&hello.random);
     fixed[52..54].copy_from_slice(&[hello.session_id.len() as u8, hello.compressions.len() as u8]);
     fixed[54..].copy_from_slice(&(hello.suites.len() as u16).to_be_bytes());
-    let varying = [hello.session_id, hello.compressions, hello.suites, hello.raw_extensions];
-    let mac = sip::mac(&key, &[&fixed, varying[0], varying[1], varying[2], varying[3]]);
+    let ClientHello { session_id, compressions, suites, raw_extensions, .. } = hello;
+    let mac = sip::mac(&key, &[&fixed, session_id, compressions, suites, raw_extensions]);
     let mut cookie = [0; LENGTH];
     cookie[0] = bucket as u8;
     cookie[1..].copy_from_slice(&mac);

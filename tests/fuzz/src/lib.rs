@@ -102,9 +102,11 @@ impl Default for Server {
         };
         let rng = Box::new(ChaCha8Rng::seed_from_u64(1));
         let endpoint = Endpoint::new(config, ClusterKeys::new([1; 32], [2; 32]), rng);
+        let mut endpoint = endpoint.with_curves(Box::new(Toy(2)));
+        endpoint.let_rest();
         Self {
             now: START,
-            endpoint: endpoint.with_curves(Box::new(Toy(2))),
+            endpoint,
             sessions: Vec::new(),
             read: Vec::new(),
             call: None,
