@@ -13,6 +13,8 @@ const COURSE: Duration = Duration::from_secs(8);
 /// How far clocks are apart at most: for so long an edge makes handshakes that seem to be from before a
 /// new incarnation, and those open nothing.
 const APART: Duration = Duration::from_secs(60);
+/// How long a session must be silent at most until edges let it go.
+const SILENCE: Duration = Duration::from_secs(481);
 /// How many seeds CI goes through, and a long run.
 const SEEDS: (u64, u64) = (1_000, 100_000);
 
@@ -55,6 +57,24 @@ pub(crate) fn unheard(config: ClusterConfig) -> (Vec<String>, Vec<String>) {
         cluster.serve_all(names).await;
 
         cluster.ask_in_vain().await;
+    })
+}
+
+/// A run in which nobody says anything for so long that actors sleep and edges let sessions go, and
+/// then things go wrong.
+fn silent(config: ClusterConfig) -> (Vec<String>, Vec<String>) {
+    played(config, async |cluster, names| {
+        cluster.serve_all(names).await;
+        cluster.run_for(SILENCE).await;
+        cluster.nothing_is_held();
+        course(cluster, names).await;
+
+        if cluster.breaches.is_empty() {
+            cluster.rest().await;
+            cluster.run_for(SILENCE).await;
+            cluster.serve_all(names).await;
+            cluster.rest().await;
+        }
     })
 }
 
@@ -119,6 +139,15 @@ fn strangers_change_nothing() {
 fn what_comes_again_when_all_is_done_acts_once() {
     for seed in 0..10 {
         let (breaches, log) = unheard(sized(seed));
+        assert!(breaches.is_empty(), "seed {seed}: {breaches:#?}\n{}", log.join("\n"));
+    }
+}
+
+#[test]
+fn sessions_that_rest_are_as_good_as_others() {
+    let seeds = if std::env::var_os("CLAVIGER_LONG").is_some() { 300 } else { 3 };
+    for seed in 0..seeds {
+        let (breaches, log) = silent(sized(seed));
         assert!(breaches.is_empty(), "seed {seed}: {breaches:#?}\n{}", log.join("\n"));
     }
 }

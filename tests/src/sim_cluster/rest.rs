@@ -41,6 +41,12 @@ impl SimCluster {
         empty
     }
 
+    /// Looks whether any edge holds a session.
+    pub fn nothing_is_held(&mut self) {
+        let held: usize = self.edges.iter().map(|host| host.edge.report().sessions).sum();
+        self.breach((held > 0).then(|| format!("edges hold {held} silent sessions")));
+    }
+
     /// Whether every question is answered, or given up.
     pub(crate) fn nobody_asks(&self) -> bool {
         let given_up = self.operations.iter().filter(|it| it.answered.is_none()).count();
