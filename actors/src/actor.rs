@@ -147,6 +147,7 @@ impl DeviceActor {
                 crypto: ports.crypto.as_ref(),
                 draw: Draw(ports.crypto.clone()),
                 counters: &ports.counters,
+                pace: &ports.pace,
                 effects: Vec::new(),
             };
             self.device.step(&mut world, input);

@@ -8,9 +8,19 @@ use core::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 pub const BOOTSTRAP_RESULTS: [&str; 5] =
     ["delivered", "refused", "unanswered", "superseded", "failed"];
 
-/// Why a session is not opened, as the metrics label it; in the order of `claviger_front::Refusal`.
-pub const OPEN_REFUSALS: [&str; 6] =
-    ["unknown_identity", "bad_key", "unavailable", "denied", "unknown_key", "untrusted"];
+/// Why a session is not opened, as the metrics label it; in the order of `claviger_front::Refusal`,
+/// and behind these what edges are told as unavailable.
+pub const OPEN_REFUSALS: [&str; 7] = [
+    "unknown_identity",
+    "bad_key",
+    "unavailable",
+    "denied",
+    "unknown_key",
+    "untrusted",
+    "too_often",
+];
+/// The place of a device in it that has opened too many.
+pub(crate) const TOO_OFTEN: usize = 6;
 
 /// What comes of a look for a session that an edge does not hold, as the metrics label it.
 pub const FIND_RESULTS: [&str; 3] = ["unknown", "continued", "too_many"];

@@ -9,6 +9,7 @@ use crate::conversation::{Conversation, Numbers};
 use crate::counters::count;
 use crate::line::{Line, Lines};
 use crate::lwm2m::Bootstrapping;
+use crate::pace::TooOften;
 use crate::pen::Numbered;
 use crate::step::{About, Effect, Input, World};
 use claviger_coap::{Association, ExchangeId, Output, Refusal};
@@ -410,6 +411,9 @@ impl Device {
                 if let Some(credential) = self.answer_unasked(world, session, exchange) {
                     return self.revive(world, session, credential, None);
                 }
+                if let Err(too_often) = world.pace.begins(&self.of, world.now) {
+                    return self.put_off(world, session, exchange, too_often);
+                }
                 self.begin(world, session);
                 self.with_bootstrap(world, |bootstrap, line, world| {
                     bootstrap.requested(line, world, exchange, &request);
@@ -426,6 +430,27 @@ impl Device {
                 });
             }
             Output::Refused(why) => self.note(world, session, why.index(), || why.words()),
+        }
+    }
+
+    /// The device asks to be bootstrapped too often.
+    fn put_off(
+        &mut self,
+        world: &mut World<'_>,
+        session: SessionId,
+        exchange: ExchangeId,
+        too_often: TooOften,
+    ) {
+        let Some(line) = self.lines.line_mut(session) else { return };
+        let words = "bootstraps were asked for too often; try again later";
+        let refusal = Response::diagnostic(Code::SERVICE_UNAVAILABLE, words);
+        let refusal = Response { max_age: Some(too_often.wait), ..refusal };
+        line.talk.association.respond(world.now, exchange, refusal);
+        count(&world.counters.failures[Reason::TooOften as usize]);
+        if too_often.first {
+            let (device, words) = (self.device(), TooOften::words());
+            let note = NoteFailure { device, credential: None, refused: true, words };
+            world.propose(About::Note, note);
         }
     }
 

@@ -29,6 +29,7 @@ mod lwm2m;
 mod model;
 mod numbering;
 mod opening;
+mod pace;
 mod path;
 mod pen;
 mod ports;
@@ -45,5 +46,6 @@ mod weight;
 
 pub use counters::{BOOTSTRAP_RESULTS, Counters, FIND_RESULTS, OPEN_REFUSALS, STAGE_OUTCOMES};
 pub use devices::Devices;
+pub use pace::Pace;
 pub use ports::{CameFrom, Clock, EdgeId, Edges, Outbox, Ports};
 pub use unproven::{Reason, Unproven, UnprovenAttempt};

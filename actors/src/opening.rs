@@ -38,6 +38,8 @@ pub(crate) enum Failure {
     Malformed,
     /// What was to be resumed is there no more.
     Gone,
+    /// The device has opened too many sessions lately.
+    TooOften,
     /// A row is missing or does not open.
     Broken(&'static str),
 }

@@ -3,6 +3,7 @@
 use crate::EdgeId;
 use crate::conversation::Numbers;
 use crate::counters::Counters;
+use crate::pace::Pace;
 use claviger_front::{Content, Deliver, ToEdge};
 use claviger_ledger::{Command, CredentialId, Outcome, SessionId, Unavailable};
 use claviger_machine::{Crypto, Draw};
@@ -86,6 +87,7 @@ pub(crate) struct World<'a> {
     pub(crate) crypto: &'a dyn Crypto,
     pub(crate) draw: Draw,
     pub(crate) counters: &'a Counters,
+    pub(crate) pace: &'a Pace,
     pub(crate) effects: Vec<Effect>,
 }
 

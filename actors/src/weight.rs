@@ -80,8 +80,8 @@ impl Edges for Nothing {
     }
 }
 
-fn ports() -> Ports {
-    Ports {
+fn ports() -> Arc<Ports> {
+    Arc::new(Ports {
         ledger: Arc::new(Nothing),
         keys: Arc::default(),
         clock: Arc::new(Nothing),
@@ -90,14 +90,14 @@ fn ports() -> Ports {
         outbox: Arc::new(Nothing),
         edges: Arc::new(Nothing),
         unproven: Arc::default(),
+        pace: Arc::default(),
         counters: Arc::default(),
         sleep_after: Duration::from_secs(120),
-    }
+    })
 }
 
 /// Wakes the actors of so many devices, each of which has opened a session and is silent.
-async fn wake(count: u32) -> Vec<Addr<DeviceActor>> {
-    let ports = Arc::new(ports());
+async fn wake(ports: Arc<Ports>, count: u32) -> Vec<Addr<DeviceActor>> {
     let region = Region::new(ports.clone()).start();
     let home = Arc::new(Home { ports: ports.clone(), region });
     let key = TenantKey::new([1; 32]);
@@ -128,11 +128,11 @@ async fn wake(count: u32) -> Vec<Addr<DeviceActor>> {
 #[test]
 fn an_actor_whose_device_is_silent_weighs_at_most_1060_bytes() {
     let system = System::new();
-    let few = system.block_on(wake(10));
-    let count = 2_000;
+    let few = system.block_on(wake(ports(), 10));
+    let (ports, count) = (ports(), 2_000);
 
     let mut actors = Vec::new();
-    let spent = measure(|| actors = system.block_on(wake(count)));
+    let spent = measure(|| actors = system.block_on(wake(ports, count)));
 
     // What the allocator adds, and the region's slot, come on top.
     let each = spent.bytes_current / i64::from(count);
@@ -147,7 +147,7 @@ fn an_actor_whose_device_is_silent_weighs_at_most_1060_bytes() {
 #[test]
 fn an_actor_that_falls_asleep_lives_until_the_region_has_heard_of_it() {
     let system = System::new();
-    let actor = system.block_on(wake(1)).remove(0);
+    let actor = system.block_on(wake(ports(), 1)).remove(0);
     let settle = async |message| {
         actor.do_send(message);
         for _ in 0..32 {

@@ -285,6 +285,7 @@ impl World {
             outbox: Arc::new(SimOutbox(outbox_in)),
             edges: Arc::new(queue),
             unproven: unproven.clone(),
+            pace: Arc::default(),
             counters: counters.clone(),
             sleep_after: Duration::from_secs(120),
         };

@@ -5,6 +5,7 @@ mod cluster;
 mod credentials;
 mod edges;
 mod mutations;
+mod pace;
 mod replicated;
 mod revocation;
 mod takeover;

@@ -122,6 +122,7 @@ reasons! {
     DeliveryRefused "delivery_refused": "The ledger refuses to call the credential delivered.",
     DeliveryUnknown "delivery_unknown": "Whether the ledger has noted the delivery is not known.",
     OutOfSpace "out_of_space": "The ledger's disk is short of space; the device was put off.",
+    TooOften "too_often": "The device began too often within a minute; it was put off.",
     NotServed "not_served": "The device asked for what a Bootstrap-Server does not have.",
 }
 

@@ -3,8 +3,9 @@
 use super::Region;
 use crate::actor::ToActor;
 use crate::calls::TooMany;
-use crate::counters::count;
+use crate::counters::{TOO_OFTEN, count};
 use crate::opening::{self, Checked, Failure};
+use crate::pace::TooOften;
 use crate::step::Input;
 use crate::{CameFrom, EdgeId, Ports, Reason, proof, resuming, trace};
 use actix::WeakAddr;
@@ -12,7 +13,8 @@ use actix::prelude::*;
 use claviger_dtls::Claim;
 use claviger_front::{self as front, Close, Open, Opened, Refusal, Resume, ToEdge, Trace};
 use claviger_ledger::{
-    DeviceRef, Outcome, Prepared, Refusal as Refused, Rows, SessionId, Unavailable, View,
+    DeviceRef, NoteFailure, Outcome, Prepared, Refusal as Refused, Rows, SessionId, Unavailable,
+    View,
 };
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -158,6 +160,11 @@ impl Region {
             Ok((_, Ok(_) | Err(_), _)) => Refusal::Unavailable,
             Err(Failure::Unproven(reason)) => self.unproven(asked, reason),
             Err(Failure::Gone) => Refusal::Denied,
+            // Its handshake waits, and asks again.
+            Err(Failure::TooOften) => {
+                count(&self.ports.counters.opens_refused[TOO_OFTEN]);
+                return self.refuse(asked, Refusal::Unavailable);
+            }
             Err(Failure::Malformed) => {
                 count(&self.ports.counters.frames_rejected);
                 Refusal::Unavailable
@@ -276,7 +283,23 @@ async fn check_and_propose(
         }
     }
     let checked = checked?;
+    if let Err(too_often) = ports.pace.begins(&checked.device, ports.clock.now()) {
+        if too_often.first {
+            note_too_often(ports, checked.device).await;
+        }
+        return Err(Failure::TooOften);
+    }
     let span = trace::session_open(&trace, &checked.device, checked.session);
     let outcome = ports.propose(checked.command.clone()).instrument(span.clone()).await;
     Ok((checked, outcome, span))
+}
+
+/// Puts on the timeline why a device that proves what it must is not let in.
+async fn note_too_often(ports: &Ports, device: DeviceRef) {
+    tracing::warn!(%device, "a device begins too often; it is let in again with the next minute");
+    let words = TooOften::words();
+    let note = NoteFailure { device, credential: None, refused: true, words };
+    if let Err(why) = ports.propose(note.into()).await {
+        tracing::warn!(%why, "that is not on its timeline");
+    }
 }

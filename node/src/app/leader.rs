@@ -136,6 +136,7 @@ impl Leader {
             outbox,
             edges,
             unproven: self.unproven.clone(),
+            pace: Arc::default(),
             counters: self.counters.clone(),
             sleep_after: self.sleep_after,
         };
