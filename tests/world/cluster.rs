@@ -14,7 +14,7 @@ const COURSE: Duration = Duration::from_secs(8);
 /// new incarnation, and those open nothing.
 const APART: Duration = Duration::from_secs(60);
 /// How long a session must be silent at most until edges let it go.
-const SILENCE: Duration = Duration::from_secs(481);
+const SILENCE: Duration = Duration::from_secs(483);
 /// How many seeds CI goes through, and a long run.
 const SEEDS: (u64, u64) = (1_000, 100_000);
 

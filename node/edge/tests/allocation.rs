@@ -54,7 +54,9 @@ fn establish(edge: &mut Edge, index: u32, cid: Option<Vec<u8>>) {
     loop {
         match client.poll() {
             Some(ClientOutput::Datagram(bytes)) => edge.receive(START, from, &bytes),
-            Some(ClientOutput::Established { .. }) => return,
+            // What is not used rests.
+            Some(ClientOutput::Established { .. }) => client.send(b"here").expect("it is open"),
+            None => return,
             other => panic!("{other:?}"),
         }
         while let Some(output) = edge.poll() {

@@ -48,7 +48,7 @@ pub(super) struct Session {
     pub(super) watch: Watch,
 }
 
-/// When a session is looked at next, in seconds, and in the lowest bit whether it was used since the
+/// In which second a session is looked at next, and in the lowest bit whether it was used since the
 /// last time. In one, since there are many.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Watch(u32);
@@ -56,9 +56,9 @@ pub(super) struct Watch(u32);
 impl Watch {
     const USED: u32 = 1;
 
-    fn at(at: Duration) -> Self {
+    const fn at(second: u32) -> Self {
         // What is cut off comes back after 68 years.
-        Self((at.as_secs() << 1) as u32)
+        Self(second << 1)
     }
 
     /// A record of the session was read or sealed.
@@ -70,10 +70,10 @@ impl Watch {
         self.0 & Self::USED != 0
     }
 
-    /// Whether it is this time that the session is looked at. Of one that was here before, there may
-    /// be another.
-    fn is_for(self, at: Duration) -> bool {
-        self.0 & !Self::USED == Self::at(at).0
+    /// Whether the session is looked at in this second. Of one that was here before, there may be
+    /// another.
+    const fn is_for(self, second: u32) -> bool {
+        self.0 & !Self::USED == Self::at(second).0
     }
 }
 
@@ -183,8 +183,9 @@ pub(super) struct Sessions {
     /// is a quarter as long, and the session itself says whether it is at home there.
     by_home: Index<u64, SessionId>,
     key: Key,
-    /// Sessions by when they are looked at: for their last flight, and whether they rest.
-    looks: VecDeque<(Duration, SessionId)>,
+    /// Sessions by the second in which they are looked at: for their last flight, and whether they
+    /// rest.
+    looks: VecDeque<(u32, SessionId)>,
     /// Whether what is not used is let go.
     pub(super) resting: bool,
     /// Of sessions that were sent some that are dear.
@@ -252,8 +253,9 @@ impl Sessions {
             self.settle(home, id);
         }
         if self.resting || session.flight.is_some() {
-            session.watch = Watch::at(now + LOOK);
-            self.looks.push_back((now + LOOK, id));
+            let second = second_of(now + LOOK);
+            session.watch = Watch::at(second);
+            self.looks.push_back((second, id));
         }
         self.by_id.insert(id, Box::new(session));
     }
@@ -361,16 +363,16 @@ impl Sessions {
         if self.next_look().is_some_and(|at| at <= now) {
             self.forgeries.retain(|_, forgeries| !forgeries.are_forgiven(now));
         }
-        while let Some((at, id)) = self.looks.pop_front_if(|(at, _)| *at <= now) {
+        let (due, again) = (now.as_secs() as u32, second_of(now + LOOK));
+        while let Some((second, id)) = self.looks.pop_front_if(|(second, _)| *second <= due) {
             // The session may have been opened again since.
-            let Some(session) = self.get_mut(id).filter(|session| session.watch.is_for(at)) else {
-                continue;
-            };
+            let watched = |session: &&mut Session| session.watch.is_for(second);
+            let Some(session) = self.get_mut(id).filter(watched) else { continue };
             let (name, used) = (session.place.name(), session.watch.is_used());
-            session.watch = Watch::at(now + LOOK);
+            session.watch = Watch::at(again);
             self.forget_flight(id);
             if self.resting && used {
-                self.looks.push_back((now + LOOK, id));
+                self.looks.push_back((again, id));
             } else if self.resting {
                 self.remove(id);
                 rested.push(name);
@@ -392,6 +394,11 @@ impl Sessions {
 
     /// When [`Self::look`] has something to do.
     pub(super) fn next_look(&self) -> Option<Duration> {
-        self.looks.front().map(|(at, _)| *at)
+        self.looks.front().map(|(second, _)| Duration::from_secs((*second).into()))
     }
+}
+
+/// The first second that is not before a time.
+const fn second_of(time: Duration) -> u32 {
+    (time.as_secs() + (time.subsec_nanos() > 0) as u64) as u32
 }

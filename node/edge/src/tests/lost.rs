@@ -56,7 +56,7 @@ fn a_session_that_was_silent_rests_and_goes_on() {
         // It was used in the first four minutes, and in the next four it was not.
         play.pass(&mut device, 279);
         assert_eq!((play.edge.report().sessions, play.edge.report().dtls.rested), (1, 0));
-        play.pass(&mut device, 1);
+        play.pass(&mut device, 3);
         assert_eq!((play.edge.report().sessions, play.edge.report().dtls.rested), (0, 1));
         let late = play.transmit(session, 2 << 24, Content::Application(b"late".to_vec()));
         assert_eq!(play.frame(&late), Err(Undone::NotSealed(SealError::UnknownSession)));
