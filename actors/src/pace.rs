@@ -15,7 +15,7 @@ pub(crate) const BEGINNINGS: u8 = 60;
 const MINUTE: u64 = 60;
 /// Rows of the table, each with a hash of its own.
 const ROWS: usize = 4;
-/// Places in a row, which the hash of 64 bits has 16 for.
+/// Places in a row: 16 bits of the hash say which.
 const PLACES: usize = 1 << 16;
 
 /// The table.
