@@ -210,15 +210,19 @@ pub fn accept(
     server.random = server_random(hash.clone(), offer, &body);
     // It stands behind the version.
     body[2..34].copy_from_slice(&server.random);
-    let mut said = Vec::with_capacity(offer.hello.len() + handshake::HEADER + body.len());
+    let (cid, peer_cid) = (offer.cid.unwrap_or_default(), extensions.cid.unwrap_or_default());
+    let ids = cid.len() + peer_cid.len();
+    let mut said = Vec::with_capacity(offer.hello.len() + handshake::HEADER + body.len() + ids);
     said.extend_from_slice(offer.hello);
     handshake::put_message(&mut said, kind::SERVER_HELLO, message, &body);
     let hash = hash.and(&[&said[offer.hello.len()..]]);
+    let length = said.len();
+    said.extend_from_slice(cid);
+    said.extend_from_slice(peer_cid);
     let hellos = Hellos { client: hello, server, message };
     let derived = Derived::of(kept, suite, &hellos, hash).ok_or(Declined::Malformed)?;
-    let derived = Derived { hellos: said, ..derived };
+    let derived = Derived { said, hellos: length, ..derived };
     let mut finished = Vec::new();
-    let peer_cid = derived.peer_cid.as_deref().unwrap_or_default();
     Direction::from_server(suite.cipher, &derived.keys, peer_cid).seal(
         &mut finished,
         ContentType::Handshake,
@@ -248,12 +252,12 @@ pub fn open(kept: &Resumable, now: Duration, call: &Evidence<'_>) -> Result<Open
 /// first one makes it on the way. Its maker may keep it, so that the second costs no more than a
 /// comparison; without it, [`open`] makes it again. It holds the keys, so it is for no edge.
 pub struct Derived {
-    /// The two hellos.
-    hellos: Vec<u8>,
-    /// The server's connection id.
-    cid: Option<Vec<u8>>,
-    /// The client's, where the server has one.
-    peer_cid: Option<Vec<u8>>,
+    /// The two hellos, then the server's connection id and the client's.
+    said: Vec<u8>,
+    /// Bytes of the hellos.
+    hellos: usize,
+    /// Bytes of the server's connection id, where there are two.
+    cid: Option<usize>,
     suite: &'static Suite,
     server_random: [u8; 32],
     session: SessionId,
@@ -264,7 +268,7 @@ pub struct Derived {
 }
 
 impl Derived {
-    /// `hash` has taken in the two hellos, which are left out.
+    /// `hash` has taken in the two hellos; what was said is left out.
     fn of(
         kept: &Resumable,
         suite: &'static Suite,
@@ -280,11 +284,10 @@ impl Derived {
         let verify_data = master.verify_data(b"client finished", &hash);
         // Encrypt-then-MAC is agreed on anew (RFC 7366 §3).
         let form = Form::of(suite.cipher, server.extensions.encrypt_then_mac);
-        let (cid, peer_cid) = (server.extensions.cid, client.extensions.cid);
         Some(Self {
-            hellos: Vec::new(),
-            cid: cid.map(Into::into),
-            peer_cid: cid.and(peer_cid).map(Into::into),
+            said: Vec::new(),
+            hellos: 0,
+            cid: server.extensions.cid.map(<[u8]>::len),
             suite,
             server_random: server.random,
             session: SessionId::from_hash(&hash_of_hellos),
@@ -296,10 +299,13 @@ impl Derived {
 
     /// Whether a second step is that of these hellos.
     pub fn is_of(&self, call: &Evidence<'_>) -> bool {
-        self.hellos == call.transcript
+        let (hellos, ids) = self.said.split_at(self.hellos);
+        // The server's is there only where the client's is.
+        let ids = self.cid.map(|length| ids.split_at(length));
+        hellos == call.transcript
             && self.suite.id == call.suite
-            && self.cid.as_deref() == call.cid
-            && self.peer_cid.as_deref() == call.peer_cid
+            && ids.map(|(cid, _)| cid) == call.cid
+            && ids.map(|(_, peer_cid)| peer_cid) == call.peer_cid
     }
 
     /// The second step: see [`open`], which says the same.
