@@ -141,13 +141,13 @@ impl DeviceActor {
         let entered = before.enter();
         let cause = Cause::of(&input);
         let effects = {
-            let ports = &self.home.ports;
+            let Home { ports, pace, .. } = &*self.home;
             let mut world = World {
                 now: ports.clock.now(),
                 crypto: ports.crypto.as_ref(),
                 draw: Draw(ports.crypto.clone()),
                 counters: &ports.counters,
-                pace: &ports.pace,
+                pace,
                 effects: Vec::new(),
             };
             self.device.step(&mut world, input);

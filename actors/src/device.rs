@@ -8,7 +8,7 @@ use crate::EdgeId;
 use crate::conversation::{Conversation, Numbers};
 use crate::counters::count;
 use crate::line::{Line, Lines};
-use crate::lwm2m::Bootstrapping;
+use crate::lwm2m::{self, Bootstrapping};
 use crate::pace::TooOften;
 use crate::pen::Numbered;
 use crate::step::{About, Effect, Input, World};
@@ -443,13 +443,10 @@ impl Device {
     ) {
         let Some(line) = self.lines.line_mut(session) else { return };
         let words = "bootstraps were asked for too often; try again later";
-        let refusal = Response::diagnostic(Code::SERVICE_UNAVAILABLE, words);
-        let refusal = Response { max_age: Some(too_often.wait), ..refusal };
+        let refusal = lwm2m::come_later(words, too_often.wait);
         line.talk.association.respond(world.now, exchange, refusal);
         count(&world.counters.failures[Reason::TooOften as usize]);
-        if too_often.first {
-            let (device, words) = (self.device(), TooOften::words());
-            let note = NoteFailure { device, credential: None, refused: true, words };
+        if let Some(note) = too_often.note(&self.of) {
             world.propose(About::Note, note);
         }
     }

@@ -46,6 +46,5 @@ mod weight;
 
 pub use counters::{BOOTSTRAP_RESULTS, Counters, FIND_RESULTS, OPEN_REFUSALS, STAGE_OUTCOMES};
 pub use devices::Devices;
-pub use pace::Pace;
 pub use ports::{CameFrom, Clock, EdgeId, Edges, Outbox, Ports};
 pub use unproven::{Reason, Unproven, UnprovenAttempt};

@@ -225,7 +225,9 @@ impl Bootstrapping {
             Err(Unavailable::OutOfSpace) => {
                 // It was not taken, so the device may be told.
                 if let Some(asked) = self.asked.take() {
-                    line.talk.association.respond(world.now, asked, out_of_space());
+                    let words = "the server is out of space; try again later";
+                    let refusal = come_later(words, RETRY_AFTER);
+                    line.talk.association.respond(world.now, asked, refusal);
                 }
                 count(
                     &world.counters.bootstraps_finished[claviger_lwm2m::Outcome::Failed as usize],
@@ -482,11 +484,10 @@ impl Counters {
     }
 }
 
-/// What a device hears while the ledger's disk is below its reserve.
-fn out_of_space() -> Response {
-    let words = "the server is out of space; try again later";
+/// What a device hears that may ask again after so many seconds.
+pub(crate) fn come_later(words: &str, seconds: u32) -> Response {
     let refusal = Response::diagnostic(Code::SERVICE_UNAVAILABLE, words);
-    Response { max_age: Some(RETRY_AFTER), ..refusal }
+    Response { max_age: Some(seconds), ..refusal }
 }
 
 /// An operation as LwM2M names it, for the timeline.

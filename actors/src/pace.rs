@@ -5,13 +5,13 @@
 //! devices come, it grows with none, and one is taken for another only where four hashes fall
 //! together with devices that begin as often.
 
-use claviger_ledger::DeviceRef;
+use claviger_ledger::{DeviceRef, NoteFailure};
 use core::time::Duration;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Mutex, PoisonError};
 
 /// How often within a minute: a bootstrap in a session of its own begins twice.
-pub(crate) const BEGINNINGS: u8 = 60;
+const BEGINNINGS: u8 = 60;
 const MINUTE: u64 = 60;
 /// Rows of the table, each with a hash of its own.
 const ROWS: usize = 4;
@@ -20,7 +20,7 @@ const PLACES: usize = 1 << 16;
 
 /// The table.
 #[derive(Debug)]
-pub struct Pace(Mutex<Counts>);
+pub(crate) struct Pace(Mutex<Counts>);
 
 #[derive(Debug)]
 struct Counts {
@@ -32,19 +32,21 @@ struct Counts {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TooOften {
     /// True for the first time within this minute: then it is noted.
-    pub(crate) first: bool,
+    first: bool,
     /// After how many seconds it may begin again.
     pub(crate) wait: u32,
 }
 
 impl TooOften {
-    /// What the device's timeline says.
-    pub(crate) fn words() -> String {
-        format!(
+    /// What the device's timeline says, if that is to be noted.
+    pub(crate) fn note(self, device: &DeviceRef) -> Option<NoteFailure> {
+        let words = format!(
             "It opened sessions and asked for bootstraps {BEGINNINGS} times within a minute; no more \
              is let in before the next one. Look at why it begins anew: perhaps its LwM2M server \
              does not take it, or its firmware loops."
-        )
+        );
+        let device = device.clone();
+        self.first.then_some(NoteFailure { device, credential: None, refused: true, words })
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the actors need of the shell around them.
 
-use crate::{Counters, Pace, Unproven};
+use crate::{Counters, Unproven};
 use claviger_ledger::{CredentialId, DeviceRef, Ledger};
 use claviger_machine::{Crypto, Pki};
 use claviger_seal::Keyring;
@@ -69,8 +69,6 @@ pub struct Ports {
     pub edges: Arc<dyn Edges>,
     /// Where attempts of strangers are noted.
     pub unproven: Arc<Unproven>,
-    /// How often each device begins.
-    pub pace: Arc<Pace>,
     /// What is counted.
     pub counters: Arc<Counters>,
     /// How long an actor stays awake with nothing to do, in whole seconds.

@@ -15,6 +15,7 @@ use crate::counters::count;
 use crate::edge_keys::EdgeKeys;
 use crate::identity::Identities;
 use crate::opening::{self, Failure};
+use crate::pace::Pace;
 use crate::resuming::Begun;
 use crate::roster::Roster;
 use crate::step::Input;
@@ -49,6 +50,7 @@ struct Slot {
 /// What all actors have in common. An address is three allocations, so they share one.
 pub(crate) struct Home {
     pub(crate) ports: Arc<Ports>,
+    pub(crate) pace: Arc<Pace>,
     pub(crate) region: Addr<Region>,
 }
 
@@ -69,6 +71,7 @@ pub(crate) struct Region {
     identities: Identities,
     begun: Begun,
     calls: Calls<Call>,
+    pace: Arc<Pace>,
     revival: Revival,
 }
 
@@ -143,6 +146,7 @@ impl Region {
             identities: Identities::default(),
             begun: Begun::default(),
             calls: Calls::new(),
+            pace: Arc::default(),
             revival: Revival::default(),
         }
     }
@@ -218,7 +222,8 @@ impl Region {
         ctx: &mut Context<Self>,
     ) {
         let home = self.home.upgrade().unwrap_or_else(|| {
-            let home = Arc::new(Home { ports: self.ports.clone(), region: ctx.address() });
+            let (ports, pace) = (self.ports.clone(), self.pace.clone());
+            let home = Arc::new(Home { ports, pace, region: ctx.address() });
             self.home = Arc::downgrade(&home);
             home
         });

@@ -80,8 +80,8 @@ impl Edges for Nothing {
     }
 }
 
-fn ports() -> Arc<Ports> {
-    Arc::new(Ports {
+fn ports() -> Ports {
+    Ports {
         ledger: Arc::new(Nothing),
         keys: Arc::default(),
         clock: Arc::new(Nothing),
@@ -90,16 +90,20 @@ fn ports() -> Arc<Ports> {
         outbox: Arc::new(Nothing),
         edges: Arc::new(Nothing),
         unproven: Arc::default(),
-        pace: Arc::default(),
         counters: Arc::default(),
         sleep_after: Duration::from_secs(120),
-    })
+    }
+}
+
+/// What actors have in common, however many there are.
+async fn home() -> Arc<Home> {
+    let ports = Arc::new(ports());
+    let region = Region::new(ports.clone()).start();
+    Arc::new(Home { ports, pace: Arc::default(), region })
 }
 
 /// Wakes the actors of so many devices, each of which has opened a session and is silent.
-async fn wake(ports: Arc<Ports>, count: u32) -> Vec<Addr<DeviceActor>> {
-    let region = Region::new(ports.clone()).start();
-    let home = Arc::new(Home { ports: ports.clone(), region });
+async fn wake(home: Arc<Home>, count: u32) -> Vec<Addr<DeviceActor>> {
     let key = TenantKey::new([1; 32]);
     let mut actors = Vec::with_capacity(count as usize);
     for number in 0..count {
@@ -119,7 +123,8 @@ async fn wake(ports: Arc<Ports>, count: u32) -> Vec<Addr<DeviceActor>> {
         }));
         actors.push(actor);
     }
-    while ports.counters.actors.load(core::sync::atomic::Ordering::Relaxed) < i64::from(count) {
+    let counters = &home.ports.counters;
+    while counters.actors.load(core::sync::atomic::Ordering::Relaxed) < i64::from(count) {
         tokio::task::yield_now().await;
     }
     actors
@@ -128,11 +133,11 @@ async fn wake(ports: Arc<Ports>, count: u32) -> Vec<Addr<DeviceActor>> {
 #[test]
 fn an_actor_whose_device_is_silent_weighs_at_most_1060_bytes() {
     let system = System::new();
-    let few = system.block_on(wake(ports(), 10));
-    let (ports, count) = (ports(), 2_000);
+    let few = system.block_on(async { wake(home().await, 10).await });
+    let (home, count) = (system.block_on(home()), 2_000);
 
     let mut actors = Vec::new();
-    let spent = measure(|| actors = system.block_on(wake(ports, count)));
+    let spent = measure(|| actors = system.block_on(wake(home, count)));
 
     // What the allocator adds, and the region's slot, come on top.
     let each = spent.bytes_current / i64::from(count);
@@ -147,7 +152,7 @@ fn an_actor_whose_device_is_silent_weighs_at_most_1060_bytes() {
 #[test]
 fn an_actor_that_falls_asleep_lives_until_the_region_has_heard_of_it() {
     let system = System::new();
-    let actor = system.block_on(wake(ports(), 1)).remove(0);
+    let actor = system.block_on(async { wake(home().await, 1).await }).remove(0);
     let settle = async |message| {
         actor.do_send(message);
         for _ in 0..32 {

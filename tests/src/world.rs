@@ -285,7 +285,6 @@ impl World {
             outbox: Arc::new(SimOutbox(outbox_in)),
             edges: Arc::new(queue),
             unproven: unproven.clone(),
-            pace: Arc::default(),
             counters: counters.clone(),
             sleep_after: Duration::from_secs(120),
         };

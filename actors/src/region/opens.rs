@@ -5,7 +5,7 @@ use crate::actor::ToActor;
 use crate::calls::TooMany;
 use crate::counters::{TOO_OFTEN, count};
 use crate::opening::{self, Checked, Failure};
-use crate::pace::TooOften;
+use crate::pace::Pace;
 use crate::step::Input;
 use crate::{CameFrom, EdgeId, Ports, Reason, proof, resuming, trace};
 use actix::WeakAddr;
@@ -13,8 +13,7 @@ use actix::prelude::*;
 use claviger_dtls::Claim;
 use claviger_front::{self as front, Close, Open, Opened, Refusal, Resume, ToEdge, Trace};
 use claviger_ledger::{
-    DeviceRef, NoteFailure, Outcome, Prepared, Refusal as Refused, Rows, SessionId, Unavailable,
-    View,
+    DeviceRef, Outcome, Prepared, Refusal as Refused, Rows, SessionId, Unavailable, View,
 };
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -113,7 +112,7 @@ impl Region {
     }
 
     fn open(&self, (edge, origin): (EdgeId, CameFrom), open: Open, ctx: &Context<Self>) {
-        let ports = self.ports.clone();
+        let (ports, pace) = (self.ports.clone(), self.pace.clone());
         let Open { trace, call, peer, .. } = open;
         let claim = opening::claim(&open);
         let asked =
@@ -123,21 +122,22 @@ impl Region {
             let check = |rows: &dyn Rows, now| {
                 opening::check(rows, &ports, (&open, origin), &claim, (edge, now))
             };
-            check_and_propose(&ports, trace, check).await
+            check_and_propose(&ports, &pace, trace, check).await
         };
         ask(asked, call, ctx);
     }
 
     /// The second step of a resumption opens a session as a full handshake does.
     fn open_resumed(&mut self, edge: EdgeId, resume: Resume, ctx: &Context<Self>) {
-        let (ports, first) = (self.ports.clone(), self.begun.take(&resume.handle));
+        let (ports, pace) = (self.ports.clone(), self.pace.clone());
+        let first = self.begun.take(&resume.handle);
         let Resume { trace, call, peer, .. } = resume;
         let asked = Asked { edge, trace, call, peer, claim: None, realm: resume.realm.clone() };
         let call = async move {
             let first = first.as_deref();
             let check =
                 |rows: &dyn Rows, now| resuming::check(rows, &ports, &resume, first, (edge, now));
-            check_and_propose(&ports, trace, check).await
+            check_and_propose(&ports, &pace, trace, check).await
         };
         ask(asked, call, ctx);
     }
@@ -262,6 +262,7 @@ impl Region {
 
 async fn check_and_propose(
     ports: &Ports,
+    pace: &Pace,
     trace: Trace,
     check: impl Fn(&dyn Rows, Duration) -> Result<Checked, Failure>,
 ) -> Checking {
@@ -283,23 +284,17 @@ async fn check_and_propose(
         }
     }
     let checked = checked?;
-    if let Err(too_often) = ports.pace.begins(&checked.device, ports.clock.now()) {
-        if too_often.first {
-            note_too_often(ports, checked.device).await;
+    if let Err(too_often) = pace.begins(&checked.device, ports.clock.now()) {
+        if let Some(note) = too_often.note(&checked.device) {
+            let device = &checked.device;
+            tracing::warn!(%device, "a device begins too often; it is let in with the next minute");
+            if let Err(why) = ports.propose(note.into()).await {
+                tracing::warn!(%why, "that is not on its timeline");
+            }
         }
         return Err(Failure::TooOften);
     }
     let span = trace::session_open(&trace, &checked.device, checked.session);
     let outcome = ports.propose(checked.command.clone()).instrument(span.clone()).await;
     Ok((checked, outcome, span))
-}
-
-/// Puts on the timeline why a device that proves what it must is not let in.
-async fn note_too_often(ports: &Ports, device: DeviceRef) {
-    tracing::warn!(%device, "a device begins too often; it is let in again with the next minute");
-    let words = TooOften::words();
-    let note = NoteFailure { device, credential: None, refused: true, words };
-    if let Err(why) = ports.propose(note.into()).await {
-        tracing::warn!(%why, "that is not on its timeline");
-    }
 }

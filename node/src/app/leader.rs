@@ -136,7 +136,6 @@ impl Leader {
             outbox,
             edges,
             unproven: self.unproven.clone(),
-            pace: Arc::default(),
             counters: self.counters.clone(),
             sleep_after: self.sleep_after,
         };

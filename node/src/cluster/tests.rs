@@ -101,7 +101,6 @@ async fn lead(hub: &Arc<Hub>, term: u64) -> Devices {
         outbox: Arc::new(Nobody),
         edges,
         unproven: Arc::default(),
-        pace: Arc::default(),
         counters: Arc::default(),
         sleep_after: Duration::from_secs(120),
     };

@@ -174,7 +174,6 @@ impl Member {
             outbox: hub(),
             edges: hub(),
             unproven: common.unproven.clone(),
-            pace: Arc::default(),
             counters: common.counters.clone(),
             sleep_after: Duration::from_secs(120),
         };
