@@ -17,6 +17,13 @@ const APART: Duration = Duration::from_secs(60);
 const SILENCE: Duration = Duration::from_secs(483);
 /// How many seeds CI goes through, and a long run.
 const SEEDS: (u64, u64) = (1_000, 100_000);
+/// The same where each falls silent.
+const SILENT_SEEDS: (u64, u64) = (3, 300);
+
+/// How many of these this run goes through.
+fn seeds((few, many): (u64, u64)) -> u64 {
+    if std::env::var_os("CLAVIGER_LONG").is_some() { many } else { few }
+}
 
 fn names(devices: u64) -> Vec<String> {
     (0..devices).map(|number| format!("urn:dev:{number}")).collect()
@@ -145,8 +152,7 @@ fn what_comes_again_when_all_is_done_acts_once() {
 
 #[test]
 fn sessions_that_rest_are_as_good_as_others() {
-    let seeds = if std::env::var_os("CLAVIGER_LONG").is_some() { 300 } else { 3 };
-    for seed in 0..seeds {
+    for seed in 0..seeds(SILENT_SEEDS) {
         let (breaches, log) = silent(sized(seed));
         assert!(breaches.is_empty(), "seed {seed}: {breaches:#?}\n{}", log.join("\n"));
     }
@@ -191,8 +197,7 @@ pub(crate) fn first_failure(
 
 #[test]
 fn whatever_goes_wrong_all_that_must_hold_holds() {
-    let seeds = if std::env::var_os("CLAVIGER_LONG").is_some() { SEEDS.1 } else { SEEDS.0 };
-    let failure = first_failure(seeds, fails);
+    let failure = first_failure(seeds(SEEDS), fails);
     assert!(failure.is_none(), "{}", failure.unwrap_or_default());
 }
 

@@ -1,8 +1,8 @@
 //! A device that begins again and again, and those beside it.
 
-use crate::bootstrap::{KEY, MINUTE, bootstrapped, config, world};
+use crate::bootstrap::{KEY, MINUTE, bootstrapped, config, seen, world};
 use claviger_device::Failure;
-use claviger_ledger::{DeviceRef, EventCode, Ledger, View};
+use claviger_ledger::{DeviceRef, EventCode, Ledger};
 use claviger_machine::Code;
 use claviger_tests::{Faults, World, system};
 use core::sync::atomic::Ordering;
@@ -10,12 +10,8 @@ use core::time::Duration;
 
 /// How often the device's timeline says that it was refused.
 fn refused(ledger: &dyn Ledger, device: &DeviceRef) -> usize {
-    let mut refused = 0;
-    ledger.read(&mut |rows| {
-        let timeline = View::new(rows).timeline(device);
-        refused = timeline.iter().filter(|entry| entry.code == EventCode::Refused).count();
-    });
-    refused
+    let (_, timeline) = seen(ledger, device);
+    timeline.iter().filter(|code| **code == EventCode::Refused).count()
 }
 
 #[test]
