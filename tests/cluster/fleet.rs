@@ -19,10 +19,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 /// How many devices are under way at once.
 const DEVICES: usize = 4;
+/// How many take turns to be each of these, and the time of a turn at least: none begins as often as is
+/// put off, 60 times a minute.
+const TURNS: usize = 24;
+const TURN: Duration = Duration::from_millis(100);
 /// The one that keeps its session.
 const STAYS: usize = DEVICES;
 /// One that is met where the other is not.
@@ -40,7 +44,7 @@ pub(crate) struct Fleet {
     receiver: Receiver,
     crypto: Arc<dyn Crypto>,
     promises: Promises,
-    /// Bootstraps that were done, by device.
+    /// Bootstraps that were done, by place under way.
     done: Arc<[AtomicU64; DEVICES]>,
     failures: Arc<Mutex<Vec<String>>>,
     lives: JoinSet<()>,
@@ -49,6 +53,12 @@ pub(crate) struct Fleet {
     /// None once the cluster has gone on from a copy: what that lacks was told, and has no order.
     history: Option<History>,
     capture: Arc<Mutex<Capture>>,
+}
+
+/// The device that is under way in a place at this turn.
+const fn at(place: usize, turn: usize) -> usize {
+    // Behind the places are the one that stays and its neighbour.
+    place + turn % TURNS * (STAYS + 2)
 }
 
 fn name(number: usize) -> String {
@@ -72,7 +82,8 @@ impl Fleet {
     pub(crate) async fn start(cluster: &Cluster, balancer: &Balancer, receiver: &Receiver) -> Self {
         let (seed, target) = (seed(), balancer.address);
         let crypto: Arc<dyn Crypto> = Arc::new(SeededCrypto::new(seed));
-        for number in 0..=STAYS {
+        let in_turns = (0..DEVICES).flat_map(|place| (1..TURNS).map(move |turn| at(place, turn)));
+        for number in (0..=STAYS).chain(in_turns) {
             let hex = data_encoding::HEXLOWER.encode(&key(number));
             cluster.any().enrol(&name(number), &hex).await;
         }
@@ -103,8 +114,8 @@ impl Fleet {
 
     /// Switches on all but the one that stays.
     fn wake(&mut self) {
-        for number in 0..DEVICES {
-            self.lives.spawn(self.life(number));
+        for place in 0..DEVICES {
+            self.lives.spawn(self.life(place));
         }
     }
 
@@ -115,17 +126,21 @@ impl Fleet {
         self.lives.shutdown().await;
     }
 
-    /// A device's life: bootstrap, report use, again.
-    fn life(&self, number: usize) -> impl Future<Output = ()> + use<> {
+    /// The life of the devices in a place: bootstrap, report use, and the next.
+    fn life(&self, place: usize) -> impl Future<Output = ()> + use<> {
         let (balancer, receiver, crypto) =
             (self.balancer, self.receiver.clone(), self.crypto.clone());
         let (promises, done, failures) =
             (self.promises.clone(), self.done.clone(), self.failures.clone());
         let reports: Option<Reports> = self.history.as_ref().map(History::reports);
         async move {
-            let device = name(number);
             let http = reqwest::Client::new();
-            loop {
+            let mut turns = interval(TURN);
+            turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            for turn in 0.. {
+                turns.tick().await;
+                let number = at(place, turn);
+                let device = name(number);
                 let bootstrap = bootstrap(balancer, number, &crypto, &promises);
                 let account = match timeout(PATIENCE, bootstrap).await {
                     Ok(Ok(account)) => account,
@@ -140,7 +155,7 @@ impl Fleet {
                     }
                 };
                 promises.made(&device, &account, Promise::Held);
-                done[number].fetch_add(1, Ordering::Relaxed);
+                done[place].fetch_add(1, Ordering::Relaxed);
                 let identity = String::from_utf8(account.identity.clone()).expect("ours are text");
                 let told = receiver.told();
                 let told = told.get(&identity).expect("the server is told before the device");

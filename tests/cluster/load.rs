@@ -9,13 +9,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tokio::task::JoinHandle;
 
-/// How many devices there are.
-pub(crate) const DEVICES: u32 = 8;
+/// How many devices there are: so many that none begins as often as is put off, 60 times a minute.
+const DEVICES: u32 = ROUND * 24;
 /// How many are under way at once.
 const AT_ONCE: u32 = 2;
 /// How many begin before those under way are waited for: each device once, or a device that is slow
 /// would be begun a second time, and its own other self end its session.
-const ROUND: u32 = DEVICES;
+const ROUND: u32 = 8;
 
 /// A load that runs until it is stopped.
 pub(crate) struct Load {
@@ -52,10 +52,14 @@ impl Load {
                 Ok(())
             };
             let kind = Kind { cid: true, version: Lwm2m::V1_1, credential: Credential::Psk };
-            let (devices, count, pace) = (DEVICES, ROUND, Pace::Closed(AT_ONCE));
-            let (first, goal) = (0, Goal::Bootstrap);
-            let load = Driven { target, first, devices, count, pace, patience, kind, goal };
-            while !ends.load(Ordering::Relaxed) {
+            let (devices, count, pace) = (ROUND, ROUND, Pace::Closed(AT_ONCE));
+            let goal = Goal::Bootstrap;
+            for round in 0.. {
+                if ends.load(Ordering::Relaxed) {
+                    break;
+                }
+                let first = round * ROUND % DEVICES;
+                let load = Driven { target, first, devices, count, pace, patience, kind, goal };
                 let mut hooks = Hooks { check: &check, watch: &mut |_| {} };
                 let tally = endure(&load, again, &mut hooks).map_err(|error| words(&error))?;
                 tally.all_succeeded().map_err(|error| words(&error))?;
